@@ -1,0 +1,73 @@
+# Everything a newcomer needs: `make serve` and `make test`. Both make .venv first.
+#
+#   make PYTHON=python3.12 test     another interpreter
+#   make test ARGS="-k reload -x"   arguments for pytest
+
+PYTHON ?= python3
+ARGS ?=
+BIN := .venv/bin
+MANIFESTS := pyproject.toml $(wildcard plugins/*/pyproject.toml)
+PLUGINS := $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+# The stamps live in .venv, so that removing it removes them too.
+VENV := .venv/made
+SERVER := .venv/server-installed
+DEV := .venv/dev-installed
+
+.PHONY: help serve test lint docs bench dist clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo "make serve   serve examples/hello.py on 127.0.0.1:8000"
+	@echo "make test    lint, types and the whole test suite"
+	@echo "make lint    lint and types"
+	@echo "make docs    build the documentation into docs/_build"
+	@echo "make bench   compare with other servers (needs wrk and taskset)"
+	@echo "make dist    a wheel and an sdist of every distribution, in dist/"
+	@echo "make clean   remove .venv and what was built"
+
+$(VENV):
+	@$(PYTHON) -c '' 2>/dev/null || { \
+	  echo "make: $(PYTHON) does not run; name a Python 3.11 or newer: make PYTHON=/path/to/python" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "make: corn needs Python 3.11 or newer, and $(PYTHON) is `$(PYTHON) -V 2>&1`;" \
+	       "name a newer one: make PYTHON=/path/to/python" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "make: $(PYTHON) has no venv module; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv --clear .venv
+	@touch $@
+
+$(SERVER): $(VENV) $(MANIFESTS)
+	$(PIP) install --editable . $(addprefix --editable ./,$(PLUGINS))
+	@touch $@
+
+$(DEV): $(SERVER)
+	$(PIP) install --editable '.[dev]' $(addprefix --editable ./,$(PLUGINS))
+	@touch $@
+
+serve: $(SERVER)
+	$(BIN)/corn --chdir examples hello:app
+
+lint: $(DEV)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: lint
+	$(BIN)/python -m pytest $(ARGS)
+
+docs: $(DEV)
+	@test -f docs/conf.py || { echo "make: there is no documentation to build yet" >&2; exit 1; }
+	$(BIN)/python -m pip --quiet install 'sphinx>=8'
+	$(BIN)/python -m sphinx -W -b html docs docs/_build
+
+bench: $(SERVER)
+	$(BIN)/python benchmarks/compare.py $(ARGS)
+
+dist: $(DEV)
+	rm -rf dist
+	for source in . $(PLUGINS); do \
+	  $(BIN)/python -m build --no-isolation --outdir dist $$source || exit 1; done
+
+clean:
+	rm -rf .venv benchmarks/.venv build dist docs/_build .mypy_cache .pytest_cache .ruff_cache

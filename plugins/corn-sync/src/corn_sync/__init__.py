@@ -1,0 +1,3 @@
+"""corn-sync: the worker that handles one request at a time."""
+
+__version__ = "0.1.0"
