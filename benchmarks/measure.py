@@ -1,0 +1,156 @@
+"""Running one server on one core, and what is measured of it. Linux only: reads /proc."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from servers import HERE, Server
+
+SERVER_CORE, LOAD_CORE = "0", "1"
+START_LIMIT = 20.0  # seconds a server may take to answer for the first time
+STOP_LIMIT = 10.0  # seconds it may take to stop after SIGTERM
+TICKS = os.sysconf("SC_CLK_TCK")
+REQUEST = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+
+
+class Failed(Exception):
+    """A server did not start, stop or answer as it should."""
+
+
+@dataclass(frozen=True)
+class Load:
+    """What one round of load gave."""
+
+    rate: float  # requests per second
+    per_cpu_second: float  # requests per second of CPU time of the server's processes
+    errors: int  # socket errors and responses that were not 2xx or 3xx
+    memory: float  # PSS of all the server's processes afterwards, in MiB
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def running(server: Server) -> Iterator[tuple[int, int, float]]:
+    """Start the server; yield its session, its port and the seconds to its first response.
+
+    The server leads a session of its own, so that its processes can be told
+    from all others, and only they are ended.
+    """
+    port = free_port()
+    command = ["taskset", "-c", SERVER_CORE, *server.arguments(port)]
+    started = time.perf_counter()
+    process = subprocess.Popen(
+        command,
+        cwd=HERE,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        _first_response(process, port, started + START_LIMIT)
+        yield process.pid, port, time.perf_counter() - started
+    finally:
+        _stop(process)
+
+
+def _first_response(process: subprocess.Popen[bytes], port: int, deadline: float) -> None:
+    while time.perf_counter() < deadline:
+        if process.poll() is not None:
+            raise Failed(f"exited with status {process.returncode} before it answered")
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=START_LIMIT) as client:
+                client.sendall(REQUEST)
+                if client.recv(65536).startswith(b"HTTP/1.1 200"):
+                    return
+        except OSError:
+            pass  # not listening yet
+        time.sleep(0.0005)
+    raise Failed(f"no response within {START_LIMIT:.0f} s")
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(STOP_LIMIT)
+    except subprocess.TimeoutExpired:
+        pass
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass  # the whole group is gone, as it should be
+    process.wait()
+
+
+def members(session: int) -> Iterator[tuple[Path, list[str]]]:
+    """The processes of a session: their /proc directories and fields 3.. of their stat."""
+    for directory in Path("/proc").glob("[0-9]*"):
+        try:
+            # The command's name, in parentheses, may contain anything.
+            fields = (directory / "stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue  # ended while we looked
+        if int(fields[3]) == session:
+            yield directory, fields
+
+
+def cpu_seconds(session: int) -> float:
+    """User and system time of the session's processes so far."""
+    return sum(int(stat[11]) + int(stat[12]) for _, stat in members(session)) / TICKS
+
+
+def memory(session: int) -> float:
+    """Proportional set size of the session's processes, in MiB."""
+    total = 0
+    for directory, _ in members(session):
+        rollup = (directory / "smaps_rollup").read_text()
+        total += sum(int(size) for size in re.findall(r"^Pss:\s+(\d+) kB", rollup, re.M))
+    return total / 1024
+
+
+def wrk(port: int, seconds: int, connections: int) -> str:
+    """Put the load on: a new connection for each request."""
+    command = ["taskset", "-c", LOAD_CORE, "wrk", "-t1", f"-c{connections}", f"-d{seconds}s"]
+    command += ["-H", "Connection: close", f"http://127.0.0.1:{port}/"]
+    return subprocess.check_output(command, text=True, timeout=seconds + 30)
+
+
+def load(server: Server, seconds: int, connections: int) -> Load:
+    """One round: start the server, warm it up, measure it, stop it."""
+    with running(server) as (session, port, _):
+        wrk(port, 1, connections)
+        before = cpu_seconds(session)
+        report = wrk(port, seconds, connections)
+        spent = cpu_seconds(session) - before
+        requests = _number(r"(\d+) requests in", report)
+        if not requests or not spent:
+            raise Failed("answered nothing under load")
+        errors = sum(
+            map(int, re.findall(r"(?:connect|read|write|timeout|responses:) (\d+)", report))
+        )
+        rate = _number(r"Requests/sec:\s+([\d.]+)", report)
+        return Load(rate, requests / spent, errors, memory(session))
+
+
+def first_response(server: Server) -> float:
+    """Seconds from starting the command to the end of the first response."""
+    with running(server) as (_, _, seconds):
+        return seconds
+
+
+def _number(pattern: str, report: str) -> float:
+    found = re.search(pattern, report)
+    return float(found[1]) if found else 0.0
