@@ -1,0 +1,153 @@
+"""Every exception a user of corn can meet, with the answer on the class.
+
+Two families. A :class:`CornError` ends a command: its class carries the exit
+status, its text is the one line an operator reads. A :class:`BadRequest` ends
+a connection: its class carries the HTTP status the client gets, its text says
+what in the request was wrong.
+"""
+
+from __future__ import annotations
+
+
+class CornError(Exception):
+    """The server cannot start or go on; the text says what, where and what to do."""
+
+    exit_status = 1
+
+
+class ConfigError(CornError):
+    """A configuration that cannot be used."""
+
+
+class SettingError(ConfigError):
+    """A setting was given a value it cannot take."""
+
+    def __init__(self, name: str, expected: str, got: object, origin: str) -> None:
+        super().__init__(f"{name}: expected {expected}, got {got!r} ({origin})")
+        self.name = name
+        self.expected = expected
+        self.got = got
+        self.origin = origin
+
+
+class ExtensionError(ConfigError):
+    """A plugin, worker class, logger class, loader or hook cannot be used."""
+
+
+class BindError(CornError):
+    """An address cannot be listened on."""
+
+
+class BootError(CornError):
+    """A worker could not boot, for a reason other than its application."""
+
+    exit_status = 3
+
+
+class AppLoadError(CornError):
+    """The application could not be loaded.
+
+    ``details`` is the traceback of the application's own code, or empty when
+    the text already says all there is to say.
+    """
+
+    exit_status = 4
+
+    def __init__(self, message: str, details: str = "") -> None:
+        super().__init__(message)
+        self.details = details
+
+
+class BadRequest(Exception):
+    """The client sent something that is not an acceptable HTTP request."""
+
+    status = 400
+    reason = "Bad Request"
+
+
+class BadRequestLine(BadRequest):
+    """The first line is not ``method SP target SP version`` (RFC 9112 section 3)."""
+
+
+class BadFieldLine(BadRequest):
+    """A header or trailer line is malformed, forbidden or repeated (RFC 9110 section 5)."""
+
+
+class BadFraming(BadRequest):
+    """The length of the body is ambiguous or malformed (RFC 9112 section 6)."""
+
+
+class BadChunk(BadFraming):
+    """A chunk of a chunked body is malformed (RFC 9112 section 7.1)."""
+
+
+class TruncatedRequest(BadRequest):
+    """The client closed its side in the middle of a message."""
+
+
+class Forbidden(BadRequest):
+    """The client may not do what it asked (RFC 9110 section 15.5.4)."""
+
+    status = 403
+    reason = "Forbidden"
+
+
+class RequestTimeout(BadRequest):
+    """The client took longer to send its request than the limits allow."""
+
+    status = 408
+    reason = "Request Timeout"
+
+
+class BodyTooLarge(BadRequest):
+    """The body is larger than ``limit_request_body``."""
+
+    status = 413
+    reason = "Content Too Large"
+
+
+class TargetTooLong(BadRequest):
+    """The request line is longer than ``limit_request_line``."""
+
+    status = 414
+    reason = "URI Too Long"
+
+
+class ExpectationFailed(BadRequest):
+    """An Expect field other than ``100-continue`` (RFC 9110 section 10.1.1)."""
+
+    status = 417
+    reason = "Expectation Failed"
+
+
+class FieldsTooLarge(BadRequest):
+    """More fields, or a longer field, than the limits allow (RFC 6585 section 5)."""
+
+    status = 431
+    reason = "Request Header Fields Too Large"
+
+
+class CodingNotImplemented(BadRequest):
+    """A transfer coding that this server does not know (RFC 9112 section 6.1)."""
+
+    status = 501
+    reason = "Not Implemented"
+
+
+class VersionNotSupported(BadRequest):
+    """A version of HTTP other than 1.0 and 1.1."""
+
+    status = 505
+    reason = "HTTP Version Not Supported"
+
+
+class BadResponse(Exception):
+    """The application's response cannot be sent as it is; the fault is the application's."""
+
+
+class ClientDisconnected(Exception):
+    """The client is gone or has stopped reading; nothing more can be sent to it."""
+
+
+class WorkerQuit(SystemExit):
+    """Raised in a worker, out of whatever it was doing, to make it exit at once."""

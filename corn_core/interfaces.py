@@ -1,0 +1,104 @@
+"""The Protocols that cross ranks: what a lower rank may ask of a higher one's object."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
+from typing import Any, Protocol
+
+StartResponse = Callable[..., Callable[[bytes], object]]
+WSGIApp = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
+"""An application in the sense of PEP 3333."""
+
+
+class Request(Protocol):
+    """What hooks and loggers may read of a request; ``corn_core.http`` has the class."""
+
+    method: str
+    uri: str
+    path: str
+    query: str
+    version: tuple[int, int]
+
+    @property
+    def headers(self) -> list[tuple[str, str]]: ...
+
+
+class Response(Protocol):
+    """What hooks and loggers may read of a response."""
+
+    status: str
+    """The status line's code and reason, such as ``200 OK``."""
+    headers: list[tuple[str, str]]
+    """The fields as the application gave them."""
+    sent: int
+    """Bytes of the body handed to the connection so far."""
+
+    @property
+    def status_code(self) -> int: ...
+
+
+class Logger(Protocol):
+    """A logger class's instance; the class is built with the configuration alone."""
+
+    access_enabled: bool
+    """Whether anybody reads access lines; the request cycle looks once a worker."""
+
+    def debug(self, msg: str, *args: Any, **kwargs: Any) -> None: ...
+    def info(self, msg: str, *args: Any, **kwargs: Any) -> None: ...
+    def warning(self, msg: str, *args: Any, **kwargs: Any) -> None: ...
+    def error(self, msg: str, *args: Any, **kwargs: Any) -> None: ...
+    def critical(self, msg: str, *args: Any, **kwargs: Any) -> None: ...
+    def exception(self, msg: str, *args: Any, **kwargs: Any) -> None: ...
+    def log(self, lvl: Any, msg: str, *args: Any, **kwargs: Any) -> None: ...
+
+    def access(
+        self,
+        resp: Response,
+        req: Request | None,
+        environ: Mapping[str, Any],
+        request_time: timedelta,
+    ) -> None:
+        """Write the access line of one request; ``req`` is None when its head was unreadable."""
+
+    def reopen_files(self) -> None: ...
+    def close_on_exec(self) -> None: ...
+
+
+class ResponseSink(Protocol):
+    """Where the request cycle puts a response's bytes: a driver's connection.
+
+    Both methods take all they are given, and keep what the client does not
+    take at once; they raise ``ClientDisconnected`` when the client is gone.
+    """
+
+    def send(self, data: bytes) -> None: ...
+    def send_file(self, fd: int, offset: int, count: int) -> None:
+        """Send ``count`` bytes of the file open as ``fd``, from ``offset`` on."""
+
+
+class Hooks(Protocol):
+    """The hook implementations of all plugins, as the server calls them."""
+
+    def call(self, name: str, /, **arguments: Any) -> list[Any]:
+        """Call every implementation; see the hook's specification for what a failure does."""
+
+    def first(self, name: str, /, **arguments: Any) -> Any:
+        """Call implementations until one returns something other than ``None``."""
+
+    def bind(self, name: str, /) -> Callable[..., list[Any]] | None:
+        """The hook as a callable of keyword arguments, or ``None`` when nobody implements it."""
+
+
+class Slot(Protocol):
+    """A worker's own slot of the scoreboard; each call is a few stores to shared memory."""
+
+    def beat(self, now: float) -> None:
+        """Say that the worker is alive at ``now`` (``time.monotonic()``)."""
+
+    def begin_request(self, now: float, method: str, path: str) -> None: ...
+    def end_request(self) -> None: ...
+    def set_state(self, state: int) -> None: ...
+    def set_connections(self, count: int) -> None: ...
+    def server_stopping(self) -> bool:
+        """Whether the master is going down, as opposed to replacing this worker."""

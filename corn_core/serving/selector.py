@@ -1,0 +1,216 @@
+"""The selector driver: many connections over one poller, in one thread.
+
+Order of a step: connections that can be read or written, then pipelined requests that are
+ready, then new connections. So a worker with a request to run does not accept another one,
+which an idle worker could serve now.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from corn_core.serving.connection import FOREVER, Connection, Phase
+from corn_core.serving.poller import READABLE, make_poller
+
+if TYPE_CHECKING:
+    from corn_core.http import Limits, Request
+    from corn_core.net import Listener
+    from corn_core.serving.host import Host
+    from corn_core.wsgi import RequestBody
+
+# New connections taken before the poller is asked again. More saves system calls under a
+# flood of connections; fewer lets connections that became readable have their turn.
+ACCEPT_BATCH = 16
+
+# accept(2) fails with these when something has run out. The listener stays readable, so
+# going on at once would spin; the pause gives other connections time to be closed.
+EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+
+# When the worker drains, a connection that has sent nothing yet may have a request on its
+# way. It is given this long; a browser's spare connection must not hold up a stop.
+DRAIN_GRACE = 1.0
+
+
+class SelectorDriver:
+    """Runs the connections of a worker until the worker is told to stop.
+
+    :param worker: supplies the request cycle, the listeners and the heartbeat.
+    :param limits: what a request may be, for the parser of each connection.
+    :param keepalive: seconds to wait for another request; 0 closes after each response.
+    """
+
+    TICK = 1.0
+    """Seconds between heartbeats of an idle worker, and between looks at deadlines."""
+
+    def __init__(self, worker: Host, limits: Limits, keepalive: float) -> None:
+        config = worker.cfg
+        self.worker = worker
+        self.cycle = worker.cycle
+        self.limits = limits
+        self.keepalive = keepalive
+        self.header_timeout: float = config.header_timeout
+        self.body_timeout: float = config.body_timeout
+        self.write_timeout: float = config.write_timeout
+        self.spool_limit: int = config.limit_response_spool
+        self.max_connections: int = config.worker_connections
+        self.tmp_dir: str | None = config.tmp_upload_dir
+        self.connections: dict[int, Connection] = {}
+        self.ready: deque[Connection] = deque()
+        self._poller = make_poller()
+        self._acceptors: dict[int, Callable[[], None]] = {}
+        self._accepting = False
+        self._draining = False
+        self._resume_at = FOREVER
+        self._next_tick = 0.0
+
+    # -- the loop --------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Serve until the worker stops, then drain; returns when no connection is left."""
+        self._poller.register(self.worker.wakeup.fd, READABLE)
+        for listener in self.worker.listeners:
+            self._acceptors[listener.fileno()] = self._acceptor(listener)
+        self._resume_accepting()
+        while self.worker.alive or not self._drained():
+            self.step()
+        self._poller.close()
+
+    def step(self) -> None:
+        """Wait for something to do, and do it."""
+        events = self._poller.wait(0.0 if self.ready else self._patience())
+        now = monotonic()
+        self.worker.slot.beat(now)
+        acceptable = []
+        for fd, mask in events:
+            connection = self.connections.get(fd)
+            if connection is not None:
+                connection.on_event(mask)
+            elif fd in self._acceptors:
+                acceptable.append(fd)
+            elif fd == self.worker.wakeup.fd:
+                self.worker.wakeup.clear()
+        for _ in range(len(self.ready)):
+            self._go_on(self.ready.popleft())
+        for fd in acceptable:
+            self._acceptors[fd]()
+        if now >= self._next_tick:
+            self._tick(now)
+
+    def _patience(self) -> float:
+        return max(0.0, self._next_tick - monotonic())
+
+    @staticmethod
+    def _go_on(connection: Connection) -> None:
+        # It may have been closed, or have read on, since it was put on the list.
+        if connection.phase is Phase.IDLE:
+            connection.advance()
+
+    def _tick(self, now: float) -> None:
+        self._next_tick = now + self.TICK
+        self.worker.notify()
+        self.worker.slot.set_connections(len(self.connections))
+        if now >= self._resume_at:
+            self._resume_accepting()
+        for connection in [c for c in self.connections.values() if c.deadline <= now]:
+            connection.expire()
+
+    # -- accepting -------------------------------------------------------------------
+
+    def _acceptor(self, listener: Listener) -> Callable[[], None]:
+        """What accepts on a listener, with everything that does not change looked up."""
+        sock = listener.socket
+        # socket.accept() is a Python wrapper of this method, and builds a Python-level socket
+        # around what it returns: together a tenth of what a hello-world request costs.
+        accept = sock._accept
+        make_socket = partial(socket.SocketType, sock.family, sock.type, sock.proto)
+
+        def accept_some(batch: int = ACCEPT_BATCH) -> None:
+            for _ in range(batch):
+                try:
+                    fd, peer = accept()
+                except BlockingIOError:
+                    return
+                except OSError as error:
+                    self._on_accept_error(error)
+                    return
+                Connection(self, listener, make_socket(fd), peer).start()
+            if len(self.connections) >= self.max_connections:
+                self._pause_accepting(self.TICK)
+
+        return accept_some
+
+    def _on_accept_error(self, error: OSError) -> None:
+        if error.errno in EXHAUSTED:
+            self.worker.log.warning("Cannot accept connections: %s; pausing", error.strerror)
+            self._pause_accepting(self.TICK)
+        # Anything else is the fate of one connection, such as ECONNABORTED: the client left
+        # while it was in the backlog.
+
+    def _pause_accepting(self, for_seconds: float) -> None:
+        if self._accepting:
+            self._accepting = False
+            for fd in self._acceptors:
+                self._poller.unregister(fd)
+        self._resume_at = monotonic() + for_seconds
+
+    def _resume_accepting(self) -> None:
+        self._resume_at = FOREVER
+        if not self._accepting and not self._draining:
+            self._accepting = True
+            for fd in self._acceptors:
+                self._poller.register_listener(fd)
+
+    # -- draining --------------------------------------------------------------------
+
+    def _drained(self) -> bool:
+        """Stop accepting, once; then say whether every connection has ended."""
+        if not self._draining:
+            self._draining = True
+            if self.worker.slot.server_stopping():
+                # Nobody will accept after us: a connection that stays in the backlog would
+                # be reset, though its client has been told that it is established.
+                for accept in self._acceptors.values():
+                    accept(self.max_connections)
+            self._pause_accepting(FOREVER)
+            for listener in self.worker.listeners:
+                listener.close()
+            self._hurry_idle_connections(monotonic() + DRAIN_GRACE)
+        return not self.connections and not self.ready
+
+    def _hurry_idle_connections(self, deadline: float) -> None:
+        for connection in self.connections.values():
+            if connection.phase is Phase.IDLE:
+                connection.deadline = min(connection.deadline, deadline)
+
+    # -- for connections -------------------------------------------------------------
+
+    def dispatch(self, connection: Connection, request: Request, body: RequestBody) -> None:
+        """Answer a request; here, in this thread, now."""
+        keep = self.keepalive > 0 and self.worker.alive
+        keep = self.cycle.run(request, body, connection, connection, keep)
+        body.close()
+        self.worker.request_done()
+        connection.finish(keep)
+
+    def deadline(self, timeout: float) -> float:
+        """The moment at which a timeout that begins now ends; 0 never ends."""
+        return monotonic() + timeout if timeout else FOREVER
+
+    def watch(self, connection: Connection, mask: int) -> None:
+        """Report the connection's events of this kind to it."""
+        if connection.watched:
+            self._poller.modify(connection.fd, mask)
+        else:
+            self._poller.register(connection.fd, mask)
+            self.connections[connection.fd] = connection
+
+    def forget(self, connection: Connection) -> None:
+        """Stop reporting events; before the descriptor is closed, for poll(2) needs that."""
+        self._poller.unregister(connection.fd)
+        del self.connections[connection.fd]

@@ -1,0 +1,105 @@
+"""The settings of how connections are kept, and of how long a client may take."""
+
+from __future__ import annotations
+
+from corn_core.http import Limits
+from corn_core.settings.config import Config
+from corn_core.settings.model import Setting, integer, seconds
+
+MEBIBYTE = 1024 * 1024
+
+SETTINGS = (
+    Setting(
+        name="worker_connections",
+        section="Worker Processes",
+        parse=integer(1),
+        default=1000,
+        help=(
+            "The number of connections a worker holds at once. At this number it accepts no"
+            " more; further clients wait in the backlog, where another worker may take them."
+            " A connection that is being read or written costs a few kilobytes and a file"
+            " descriptor, so the limit on open files must be higher than this."
+        ),
+        flags=("--worker-connections",),
+        metavar="INT",
+    ),
+    Setting(
+        name="keepalive",
+        section="Worker Processes",
+        parse=seconds,
+        default=2.0,
+        help=(
+            "The seconds to wait for the next request on a keep-alive connection. 0 closes"
+            " the connection after every response. Generally 1 to 5 for clients that connect"
+            " directly, and more than the proxy's own limit behind one that reuses its"
+            " connections. The sync worker always closes, and ignores it."
+        ),
+        flags=("--keep-alive",),
+        metavar="SECONDS",
+    ),
+    Setting(
+        name="header_timeout",
+        section="Security",
+        parse=seconds,
+        default=15.0,
+        help=(
+            "The seconds a client has for sending the head of a request, from its first byte"
+            " or, on a new connection, from the moment it connected. A client that is slower is"
+            " answered 408, or closed if it has sent nothing. 0 sets no limit. Limits are"
+            " looked at once a second."
+        ),
+        flags=("--header-timeout",),
+        metavar="SECONDS",
+    ),
+    Setting(
+        name="body_timeout",
+        section="Security",
+        parse=seconds,
+        default=30.0,
+        help=(
+            "The seconds a client may pause while it sends the body of a request. After that"
+            " it is answered 408. A long upload that keeps moving is not limited. 0 sets no"
+            " limit."
+        ),
+        flags=("--body-timeout",),
+        metavar="SECONDS",
+    ),
+    Setting(
+        name="write_timeout",
+        section="Security",
+        parse=seconds,
+        default=30.0,
+        help=(
+            "The seconds a client may take nothing of a response that waits for it. After"
+            " that the connection is closed. 0 sets no limit."
+        ),
+        flags=("--write-timeout",),
+        metavar="SECONDS",
+    ),
+    Setting(
+        name="limit_response_spool",
+        section="Security",
+        parse=integer(0),
+        default=1024 * MEBIBYTE,
+        help=(
+            "The bytes of one response that a worker keeps for a client that reads more slowly"
+            " than the application writes. Half a mebibyte is kept in memory, the rest in a"
+            " temporary file in tmp_upload_dir. When the limit is reached the application waits"
+            " for its client, and with it, in a sync worker, everybody else. 0 makes it wait as"
+            " soon as the half mebibyte is full."
+        ),
+        flags=("--limit-response-spool",),
+        metavar="BYTES",
+    ),
+)
+
+
+def limits_of(config: Config) -> Limits:
+    """What the configuration allows a request to be, as the HTTP engine takes it."""
+    return Limits(
+        request_line=config.limit_request_line,
+        fields=config.limit_request_fields,
+        field_size=config.limit_request_field_size,
+        body=config.limit_request_body,
+        header_map=config.header_map,
+    )

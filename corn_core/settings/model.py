@@ -1,0 +1,164 @@
+"""The declaration of a setting, and the parsers that turn what a user gave into its value.
+
+A setting is data. The command line, the config file, ``--print-config`` and the
+reference documentation are all derived from these declarations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Parser = Callable[[object], Any]
+"""Takes a raw value (text from a command line, any object from a config file) and
+returns the setting's value; raises :class:`Expected` when it cannot."""
+
+Action = Literal["store", "append", "store_true", "store_false"]
+Place = Literal["cli", "file"]
+
+
+class Expected(ValueError):
+    """A parser's refusal: its text completes the sentence "expected ..."."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting of the server or of a plugin.
+
+    :param name: the name in a config file and the attribute of ``Config``.
+    :param section: the heading under which help and reference list it.
+    :param parse: turns a raw value into the setting's value, see :data:`Parser`.
+    :param default: the value when nobody sets it; already parsed.
+    :param help: what it does, what it costs to change it. The first sentence
+        is what ``corn -h`` shows; the rest appears in the reference.
+    :param flags: command-line flags, empty when it cannot be set there.
+    :param metavar: the placeholder for the flag's argument in the help.
+    :param action: how the flag acts; ``append`` collects repeated flags in a list.
+    :param choices: the accepted texts, shown in the help and in error messages.
+    :param env: an environment variable that takes the place of the default.
+    :param env_value: turns the variable's text into a raw value for ``parse``.
+    :param places: where it may be set.
+    :param default_text: how documentation shows a default that differs by machine.
+    :param since: the version of corn (or of the plugin) that brought it.
+    """
+
+    name: str
+    section: str
+    parse: Parser
+    default: Any
+    help: str
+    flags: tuple[str, ...] = ()
+    metavar: str | None = None
+    action: Action = "store"
+    choices: tuple[str, ...] = ()
+    env: str | None = None
+    env_value: Callable[[str], object] | None = None
+    places: tuple[Place, ...] = ("cli", "file")
+    default_text: str | None = None
+    since: str = "0.1"
+
+    @property
+    def summary(self) -> str:
+        """The first sentence of the help."""
+        first, dot, _ = " ".join(self.help.split()).partition(". ")
+        return first + "." if dot else first
+
+
+def boolean(raw: object) -> bool:
+    """``True``, ``False`` or their names, in any case; nothing else means a truth value."""
+    if isinstance(raw, bool):
+        return raw
+    if isinstance(raw, str) and raw.strip().lower() in ("true", "false"):
+        return raw.strip().lower() == "true"
+    raise Expected("true or false")
+
+
+def integer(low: int = 0, high: int | None = None) -> Parser:
+    """A parser of whole numbers from ``low`` to ``high``; text may be decimal, 0x, 0o or 0b."""
+    expected = f"a whole number of at least {low}"
+    if high is not None:
+        expected = f"a whole number from {low} to {high}"
+
+    def parse(raw: object) -> int:
+        if isinstance(raw, str):
+            try:
+                raw = int(raw.strip(), 0)
+            except ValueError:
+                raise Expected(expected) from None
+        # bool is a subclass of int, and ``workers = True`` is surely a mistake.
+        if not isinstance(raw, int) or isinstance(raw, bool):
+            raise Expected(expected)
+        if raw < low or (high is not None and raw > high):
+            raise Expected(expected)
+        return raw
+
+    return parse
+
+
+def seconds(raw: object) -> float:
+    """A duration in seconds, 0 or more; text may have a fraction."""
+    expected = "a number of seconds, 0 or more"
+    if isinstance(raw, str):
+        try:
+            raw = float(raw.strip())
+        except ValueError:
+            raise Expected(expected) from None
+    if isinstance(raw, bool) or not isinstance(raw, (int, float)) or not 0 <= raw < float("inf"):
+        raise Expected(expected)
+    return raw
+
+
+def string(raw: object) -> str:
+    """Text, without the white space around it."""
+    if not isinstance(raw, str):
+        raise Expected("text")
+    return raw.strip()
+
+
+def optional(parse: Parser) -> Parser:
+    """A parser that also takes ``None``, and takes empty text for it."""
+
+    def parse_optional(raw: object) -> Any:
+        if raw is None or (isinstance(raw, str) and not raw.strip()):
+            return None
+        return parse(raw)
+
+    return parse_optional
+
+
+def one_of(*choices: str) -> Parser:
+    """A parser of one of the given words, in any case."""
+
+    def parse(raw: object) -> str:
+        if isinstance(raw, str) and raw.strip().lower() in choices:
+            return raw.strip().lower()
+        raise Expected(f"one of {', '.join(choices)}")
+
+    return parse
+
+
+def strings(raw: object) -> list[str]:
+    """A list of texts; one text stands for a list of one, and is not split."""
+    if isinstance(raw, str):
+        raw = [raw]
+    if not isinstance(raw, Iterable) or isinstance(raw, (bytes, Mapping)):
+        raise Expected("text or a list of texts")
+    items = list(raw)
+    if not all(isinstance(item, str) for item in items):
+        raise Expected("text or a list of texts")
+    return [item.strip() for item in items if item.strip()]
+
+
+def comma_separated(raw: object) -> list[str]:
+    """A list of texts, or one text that commas divide."""
+    return [part.strip() for item in strings(raw) for part in item.split(",") if part.strip()]
+
+
+def name_or_object(raw: object) -> Any:
+    """A name that is looked up later, or the thing itself (a class, a callable)."""
+    if isinstance(raw, str) and raw.strip():
+        return raw.strip()
+    if callable(raw):
+        return raw
+    raise Expected("a name, or the class or callable itself")

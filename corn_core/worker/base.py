@@ -1,0 +1,169 @@
+"""The Worker class: what every worker shares, and the few methods a new one supplies."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from random import randint
+from time import monotonic
+from typing import ClassVar
+
+from corn_core.interfaces import Hooks, Logger, Slot, WSGIApp
+from corn_core.net import Listener
+from corn_core.settings.config import Config
+from corn_core.settings.model import Setting, integer
+from corn_core.worker.signals import Wakeup
+from corn_core.wsgi import RequestCycle
+
+SETTINGS = (
+    Setting(
+        name="max_requests",
+        section="Worker Processes",
+        parse=integer(0),
+        default=0,
+        help=(
+            "The number of requests after which a worker is replaced, which limits what a"
+            " memory leak can do. The replacement is ready before the old worker stops"
+            " accepting, so the old one may serve a few more than this. 0 never replaces a"
+            " worker."
+        ),
+        flags=("--max-requests",),
+        metavar="INT",
+    ),
+    Setting(
+        name="max_requests_jitter",
+        section="Worker Processes",
+        parse=integer(0),
+        default=0,
+        help=(
+            "The most that is added to max_requests, drawn anew for every worker, so that"
+            " workers do not all want replacing at the same time."
+        ),
+        flags=("--max-requests-jitter",),
+        metavar="INT",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerContext:
+    """What the master hands to a worker; made before the fork, used after it.
+
+    :param age: how many workers the master had created before this one, plus one.
+    :param ppid: the master's process id.
+    :param generation: which configuration the worker belongs to; a reload begins a new one.
+    :param listeners: the sockets to accept on, open in every worker.
+    :param load_app: loads the application, or returns the one the master has preloaded.
+    :param slot: the worker's slot of the scoreboard.
+    :param report: the write end of the pipe on which the worker tells the master its state.
+    """
+
+    age: int
+    ppid: int
+    generation: int
+    listeners: Sequence[Listener]
+    config: Config
+    log: Logger
+    hooks: Hooks
+    load_app: Callable[[], WSGIApp]
+    slot: Slot
+    report: int
+
+
+class Worker:
+    """A worker process. Subclass it one level deep and supply :meth:`run`.
+
+    The core forks, sets up signals and logging, loads the application and calls the
+    hooks; then it calls :meth:`run`, which serves requests through :attr:`cycle` until
+    :attr:`alive` is False, finishes what it has begun, and returns.
+
+    Attributes that hook functions and subclasses may use: ``pid``, ``age``, ``ppid``,
+    ``cfg``, ``log``, ``app`` (the WSGI callable, once loaded), ``listeners``, ``sockets``,
+    ``hooks``, ``slot``, ``cycle``, ``nr`` (requests served), ``max_requests``, ``alive``,
+    ``booted``, ``aborted``.
+    """
+
+    multithread: ClassVar[bool] = False
+    """Whether the application may be called by several threads at once (wsgi.multithread)."""
+
+    ignored_settings: ClassVar[tuple[str, ...]] = ()
+    """Settings without effect on this worker; setting one brings a warning."""
+
+    app: WSGIApp
+    cycle: RequestCycle
+    wakeup: Wakeup
+    """Its ``fd`` is readable after a signal, for a loop that waits in a poller."""
+
+    def __init__(self, context: WorkerContext) -> None:
+        self.context = context
+        self.age = context.age
+        self.ppid = context.ppid
+        self.pid = 0
+        self.cfg = context.config
+        self.log = context.log
+        self.hooks = context.hooks
+        self.slot = context.slot
+        self.listeners = context.listeners
+        self.alive = True
+        self.booted = False
+        self.aborted = False
+        self.nr = 0
+        self.max_requests = 0
+
+    def __str__(self) -> str:
+        return f"<{type(self).__name__} {self.pid}>"
+
+    # -- what a subclass supplies ----------------------------------------------------
+
+    @classmethod
+    def check_config(cls, config: Config) -> None:
+        """Refuse, with ``ConfigError``, a configuration that this worker cannot work with."""
+
+    def before_boot(self) -> None:
+        """Prepare the process before the application is imported, as by monkey patching."""
+
+    def run(self) -> None:
+        """Serve requests until :attr:`alive` is False, then finish and return."""
+        raise NotImplementedError(f"{type(self).__name__} does not say how it runs")
+
+    # -- what a subclass calls -------------------------------------------------------
+
+    @property
+    def sockets(self) -> list[object]:
+        """The listening sockets themselves."""
+        return [listener.socket for listener in self.listeners]
+
+    def notify(self) -> None:
+        """Say that the worker is not stuck; at least once a second, from the loop itself.
+
+        It also looks whether the master is still there, and stops the worker if not.
+        """
+        self.slot.beat(monotonic())
+        if self.alive and os.getppid() != self.ppid:
+            self.log.info("Parent changed, shutting down: %s", self)
+            self.alive = False
+
+    def request_done(self) -> None:
+        """Count a request; at ``max_requests``, ask the master for a replacement."""
+        self.nr += 1
+        if self.nr == self.max_requests:
+            self.log.info("Autorestarting worker after current request.")
+            self.report(b"retiring")
+
+    # -- what the core calls ---------------------------------------------------------
+
+    def report(self, line: bytes) -> None:
+        """Tell the master; a single line, so that a whole one arrives or none."""
+        try:
+            os.write(self.context.report, line + b"\n")
+        except BrokenPipeError:
+            # The master is gone. The next heartbeat finds the same, and acts on it.
+            return
+
+    def adopt_process(self) -> None:
+        """Take over what is only known after the fork."""
+        self.pid = os.getpid()
+        self.wakeup = Wakeup()
+        if self.cfg.max_requests:
+            self.max_requests = self.cfg.max_requests + randint(0, self.cfg.max_requests_jitter)

@@ -1,0 +1,90 @@
+"""From a fresh fork to a serving worker, and from there to its exit status.
+
+The order is a contract with hook functions: ``post_fork`` while the process still has the
+master's privileges, ``post_worker_init`` when the application is loaded, ``worker_exit`` last.
+"""
+
+from __future__ import annotations
+
+from corn_core.errors import AppLoadError, BootError, CornError, WorkerQuit
+from corn_core.process.scoreboard import BOOTING, DRAINING, IDLE
+from corn_core.process.title import set_title
+from corn_core.worker.base import Worker
+from corn_core.worker.signals import SignalHandlers
+from corn_core.wsgi import EnvironBuilder, RequestCycle
+
+
+def boot_worker(worker: Worker, server: object) -> int:
+    """Run a worker in the process that was forked for it; returns its exit status."""
+    handlers = SignalHandlers(worker)
+    try:
+        worker.adopt_process()
+        handlers.install()
+        status = _boot(worker, server)
+        if status == 0:
+            worker.run()
+            worker.slot.set_state(DRAINING)
+    except WorkerQuit as leaving:
+        status = int(leaving.code or 0)
+    except Exception:
+        # Whatever escapes a worker's loop is a defect of that loop: say all there is to say,
+        # and let the master start another one.
+        worker.log.exception("Exception in worker process")
+        status = 1
+    handlers.retire()
+    worker.hooks.call("worker_exit", server=server, worker=worker)
+    worker.log.info("Worker exiting (pid: %s)", worker.pid)
+    return status
+
+
+def _boot(worker: Worker, server: object) -> int:
+    """Boot, and report how that went; returns 0, or the exit status of the failure."""
+    try:
+        _prepare(worker, server)
+    except CornError as error:
+        _report_failure(worker, error)
+        return error.exit_status
+    except Exception as error:
+        # A hook function or a worker's own before_boot: anything may come out of them.
+        failure = BootError(f"{type(error).__name__}: {error}")
+        failure.__cause__ = error
+        _report_failure(worker, failure)
+        return failure.exit_status
+    worker.booted = True
+    worker.slot.set_state(IDLE)
+    worker.report(b"ready")
+    return 0
+
+
+def _prepare(worker: Worker, server: object) -> None:
+    worker.slot.set_state(BOOTING)
+    worker.log.info("Booting worker with pid: %s", worker.pid)
+    worker.hooks.call("post_fork", server=server, worker=worker)
+    set_title("worker", worker.cfg)
+    worker.log.close_on_exec()
+    worker.before_boot()
+    worker.app = worker.context.load_app()
+    worker.cycle = RequestCycle(
+        worker,
+        worker.app,
+        builder=EnvironBuilder(
+            worker.cfg,
+            worker.log,
+            multithread=worker.multithread,
+            multiprocess=worker.cfg.workers > 1,
+        ),
+        send_file_allowed=worker.cfg.sendfile,
+    )
+    worker.hooks.call("post_worker_init", worker=worker)
+
+
+def _report_failure(worker: Worker, error: CornError) -> None:
+    """Tell the master, which logs it: once, however many workers fail in the same way."""
+    import json  # lazy: only a worker that cannot boot needs it
+    import traceback
+
+    details = error.details if isinstance(error, AppLoadError) else ""
+    if error.__cause__ is not None and not details:
+        details = "".join(traceback.format_exception(error.__cause__))
+    report = {"status": error.exit_status, "message": str(error), "details": details}
+    worker.report(b"failed " + json.dumps(report).encode())

@@ -1,0 +1,99 @@
+"""What a worker does on each signal.
+
+=========  ===============================================================
+TERM       finish what has begun, then exit
+INT, QUIT  call ``worker_int`` and exit at once
+ABRT       call ``worker_abort`` and exit at once; the master sends it on timeout
+USR1       reopen the log files
+RTMIN      write the stack of every thread to the master's pipe
+others     nothing: a HUP meant for the master must not kill its workers
+=========  ===============================================================
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import signal
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from corn_core.errors import WorkerQuit
+
+if TYPE_CHECKING:
+    from corn_core.worker.base import Worker
+
+DUMP_SIGNAL: int | None = getattr(signal, "SIGRTMIN", None)
+"""Asks for the stacks. faulthandler refuses SIGABRT, and runs in C: it works while the main
+thread is held by C code. macOS has no real-time signals, and there no stacks."""
+
+_IGNORED = (signal.SIGHUP, signal.SIGUSR2, signal.SIGWINCH, signal.SIGTTIN, signal.SIGTTOU)
+
+
+class Wakeup:
+    """A pipe that becomes readable when a signal arrives, for a loop that waits in a poller."""
+
+    def __init__(self) -> None:
+        self.fd, self._write_fd = os.pipe()
+        os.set_blocking(self.fd, False)
+        os.set_blocking(self._write_fd, False)
+        signal.set_wakeup_fd(self._write_fd, warn_on_full_buffer=False)
+
+    def clear(self) -> None:
+        """Read what made it readable."""
+        try:
+            os.read(self.fd, 4096)
+        except BlockingIOError:
+            # Another thread was faster.
+            return
+
+
+class SignalHandlers:
+    """The handlers of one worker; they run in its main thread, between two bytecodes."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+
+    def install(self) -> None:
+        signal.signal(signal.SIGTERM, self.on_term)
+        signal.signal(signal.SIGINT, self.on_quit)
+        signal.signal(signal.SIGQUIT, self.on_quit)
+        signal.signal(signal.SIGABRT, self.on_abort)
+        signal.signal(signal.SIGUSR1, self.on_usr1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for number in _IGNORED:
+            # Not SIG_IGN: programs that the application starts would inherit that.
+            signal.signal(number, self.on_ignored)
+        if DUMP_SIGNAL is not None:
+            faulthandler.register(DUMP_SIGNAL, file=self._worker.context.report, all_threads=True)
+
+    def retire(self) -> None:
+        """Let no further signal interrupt the way out."""
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGABRT):
+            signal.signal(number, self.on_ignored)
+
+    def on_term(self, number: int, frame: FrameType | None) -> None:
+        self._worker.alive = False
+        if not self._worker.booted:
+            # Nothing has begun that could be finished, and the application's import may be long.
+            raise WorkerQuit(0)
+
+    def on_quit(self, number: int, frame: FrameType | None) -> None:
+        self._leave("worker_int", 0)
+
+    def on_abort(self, number: int, frame: FrameType | None) -> None:
+        self._worker.aborted = True
+        self._leave("worker_abort", 1)
+
+    def on_usr1(self, number: int, frame: FrameType | None) -> None:
+        self._worker.log.reopen_files()
+
+    def on_ignored(self, number: int, frame: Any) -> None:
+        """Do nothing, but interrupt the poller as any handler does."""
+
+    def _leave(self, hook: str, status: int) -> None:
+        self._worker.alive = False
+        # A second signal must not interrupt the hook, nor the clean-up that follows.
+        self.retire()
+        self._worker.hooks.call(hook, worker=self._worker)
+        raise WorkerQuit(status)

@@ -1,0 +1,21 @@
+"""The sync worker: one request at a time, in the main thread."""
+
+from __future__ import annotations
+
+from corn_core.serving.selector import SelectorDriver
+from corn_core.serving.settings import limits_of
+from corn_core.worker import Worker
+
+
+class SyncWorker(Worker):
+    """Answers one request, closes its connection, and turns to the next.
+
+    It reads heads and bodies and writes responses without waiting for any client; only
+    the application holds it. So one slow call of the application keeps everybody else
+    waiting, and a slow client keeps nobody.
+    """
+
+    ignored_settings = ("keepalive",)
+
+    def run(self) -> None:
+        SelectorDriver(self, limits_of(self.cfg), keepalive=0).run()
