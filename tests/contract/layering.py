@@ -26,8 +26,8 @@ RANKS = (
 )
 """The packages and modules of corn_core, lowest rank first."""
 
-WIRING = len(RANKS) - 1
-"""The rank whose modules are one group: the command, the wiring and the built-ins."""
+ONE_GROUP = (0, len(RANKS) - 1)
+"""The ranks whose modules may import each other: the ground, and the wiring on top."""
 
 THIRD_PARTY = {"pluggy", "setproctitle", "stevedore"}
 """All that the core may import besides the standard library."""
@@ -111,13 +111,11 @@ def _explained(lines: list[str], number: int) -> bool:
 
 def group(module: str) -> tuple[int, str] | None:
     """The rank of a module and the name of its group there; None when it has no rank."""
-    if module == "corn_core":
-        return 0, "corn_core"
     path = module.removeprefix("corn_core.").split(".")
     for names in (".".join(path), path[0]):
         for rank, groups in enumerate(RANKS):
             if names in groups:
-                return rank, "wiring" if rank == WIRING else names
+                return rank, "" if rank in ONE_GROUP else names
     return None
 
 
