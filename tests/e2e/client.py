@@ -1,0 +1,140 @@
+"""A client that shows what the server sent, byte for byte."""
+
+from __future__ import annotations
+
+import http.client
+import io
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+TIMEOUT = 15.0
+"""Seconds that a client waits for bytes before it gives up with an error."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A response: its status, its fields in order, its body without transfer coding."""
+
+    status: int
+    reason: str
+    headers: list[tuple[str, str]]
+    body: bytes
+
+    def all(self, name: str) -> list[str]:
+        """The values of all fields of this name."""
+        return [value for field, value in self.headers if field.lower() == name.lower()]
+
+    def header(self, name: str) -> str | None:
+        """The value of the only field of this name, or None."""
+        values = self.all(name)
+        assert len(values) < 2, f"{name} is repeated: {values}"
+        return values[0] if values else None
+
+    @property
+    def text(self) -> str:
+        return self.body.decode()
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a server listens, as its log names it."""
+
+    url: str
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+    def connect(self, timeout: float = TIMEOUT) -> socket.socket:
+        if self.url.startswith("unix:"):
+            client = socket.socket(socket.AF_UNIX)
+            client.settimeout(timeout)
+            client.connect(self.url.removeprefix("unix:"))
+            return client
+        host, _, port = self.url.removeprefix("http://").rpartition(":")
+        return socket.create_connection((host.strip("[]"), int(port)), timeout=timeout)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Reply:
+        """One request on a connection of its own."""
+        connection = http.client.HTTPConnection("127.0.0.1", timeout=TIMEOUT)
+        connection.sock = self.connect()
+        try:
+            connection.request(method, path, body=body, headers=dict(headers or {}))
+            return reply_of(connection.getresponse())
+        finally:
+            connection.close()
+
+    def raw(self, data: bytes) -> bytes:
+        """Send these bytes and return all that comes back until the server closes."""
+        with self.connect() as client:
+            client.sendall(data)
+            return read_all(client)
+
+
+def read_all(client: socket.socket) -> bytes:
+    """What the server sends until it closes; a reset after some bytes counts as closing."""
+    received = b""
+    try:
+        while piece := client.recv(65536):
+            received += piece
+    except ConnectionResetError:
+        assert received, "the connection was reset without a response"
+    return received
+
+
+def reply_of(response: http.client.HTTPResponse) -> Reply:
+    body = response.read()
+    return Reply(response.status, response.reason, response.getheaders(), body)
+
+
+def parse(data: bytes, method: str = "GET") -> Reply:
+    """The response that these bytes are."""
+    return parse_all(data, method)[0]
+
+
+def parse_all(data: bytes, method: str = "GET") -> list[Reply]:
+    """The responses that these bytes are, one after another, interim ones left out."""
+    stream = io.BytesIO(data)
+    replies = []
+    while stream.tell() < len(data):
+        response = http.client.HTTPResponse(_Stream(stream), method=method)  # type: ignore[arg-type]
+        response.begin()
+        replies.append(reply_of(response))
+    return replies
+
+
+class _Stream:
+    """What HTTPResponse wants of a socket."""
+
+    def __init__(self, stream: io.BytesIO) -> None:
+        self.stream = stream
+
+    def makefile(self, *_: Any) -> Any:
+        return _Unclosed(self.stream)
+
+
+class _Unclosed(io.RawIOBase):
+    """A view of a stream that outlives the response that closes it."""
+
+    def __init__(self, stream: io.BytesIO) -> None:
+        self.stream = stream
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        return self.stream.readinto(buffer)
+
+    def readline(self, size: int | None = -1) -> bytes:
+        return self.stream.readline(-1 if size is None else size)
+
+    def read(self, size: int | None = -1) -> bytes:
+        return self.stream.read(size)

@@ -1,0 +1,55 @@
+"""The fixture with which the tests start servers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from tests.e2e.server import APPS, Server
+
+
+class Serve(Protocol):
+    """Starts a server that listens on a port which the kernel chooses, and waits for it.
+
+    :param arguments: more of the command line; the application's name, if it is there.
+    :param bind: other addresses; none leaves them to the test's own configuration.
+    :param cwd: the working directory.
+    :param wait: whether to return only when it listens.
+    """
+
+    def __call__(
+        self,
+        *arguments: str,
+        bind: tuple[str, ...] = ("127.0.0.1:0",),
+        cwd: Path = APPS,
+        env: Mapping[str, str] | None = None,
+        wait: bool = True,
+    ) -> Server: ...
+
+
+@pytest.fixture
+def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
+    """A function that starts servers; what still runs afterwards is ended."""
+    servers: list[Server] = []
+
+    def start(
+        *arguments: str,
+        bind: tuple[str, ...] = ("127.0.0.1:0",),
+        cwd: Path = APPS,
+        env: Mapping[str, str] | None = None,
+        wait: bool = True,
+    ) -> Server:
+        binds = [f"--bind={address}" for address in bind]
+        home = tmp_path_factory.mktemp("server")
+        server = Server(home, [*binds, *arguments], cwd, env)
+        servers.append(server)
+        return server.started() if wait else server
+
+    yield start
+    for server in servers:
+        server.kill()
+    for server in servers:
+        server.check_log()

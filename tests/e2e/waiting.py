@@ -1,0 +1,61 @@
+"""Waiting for a condition, with a deadline, and looking at processes through /proc."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from threading import Event
+from time import monotonic
+from typing import TypeVar
+
+Result = TypeVar("Result")
+
+DEADLINE = 15.0
+"""Seconds after which a condition that has not come true is a failure. A healthy server needs
+a small part of it; the rest is for a busy machine."""
+
+_never = Event()
+
+
+def wait_for(condition: Callable[[], Result], what: str, deadline: float = DEADLINE) -> Result:
+    """Return the condition's first true result.
+
+    :param what: the end of the sentence "waited in vain for ...".
+    :raises AssertionError: when there is none within ``deadline`` seconds.
+    """
+    end = monotonic() + deadline
+    while not (result := condition()):
+        assert monotonic() < end, f"waited in vain for {what}"
+        _never.wait(0.01)
+    return result
+
+
+def _stat(pid: int) -> list[str] | None:
+    """Fields 3.. of /proc/PID/stat (proc(5)): state, parent, group, session; None when gone."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    # The command's name, in parentheses, may contain anything.
+    fields = stat.rpartition(")")[2].split()
+    return None if fields[0] in "ZX" else fields
+
+
+def alive(pid: int) -> bool:
+    """Whether the process runs; a zombie does not."""
+    return _stat(pid) is not None
+
+
+def _all() -> list[tuple[int, list[str]]]:
+    pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+    return [(pid, fields) for pid in pids if (fields := _stat(pid)) is not None]
+
+
+def children(pid: int) -> list[int]:
+    """The running children of a process, oldest first as far as their numbers tell."""
+    return sorted(child for child, fields in _all() if int(fields[1]) == pid)
+
+
+def session_members(session: int) -> list[int]:
+    """The running processes of a session."""
+    return sorted(pid for pid, fields in _all() if int(fields[3]) == session)
