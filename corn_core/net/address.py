@@ -1,0 +1,160 @@
+"""The addresses of the ``bind`` setting: what they may look like, and what they mean."""
+
+from __future__ import annotations
+
+import re
+import socket
+from dataclasses import dataclass
+
+from corn_core.settings.model import Expected, strings
+
+DEFAULT_HOST = "0.0.0.0"
+DEFAULT_PORT = 8000
+
+# sun_path of unix(7), less the NUL at its end. macOS and the BSDs have 104 bytes, Linux 108.
+UNIX_PATH_LIMIT = 103 if hasattr(socket, "LOCAL_PEERCRED") else 107
+
+FORMS = "HOST, HOST:PORT, :PORT, [IPV6]:PORT, tcp://HOST:PORT or unix:PATH"
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+# Names as getaddrinfo takes them; an underscore is common in the names of containers.
+_HOST_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_.])?")
+
+
+@dataclass(frozen=True, slots=True)
+class TcpAddress:
+    """A host, by name or number, and a port; port 0 lets the kernel choose one."""
+
+    host: str
+    port: int
+
+    @property
+    def family(self) -> socket.AddressFamily:
+        """The family of a numeric host; ``AF_UNSPEC`` for a name, which is looked up."""
+        if ":" in self.host:
+            return socket.AF_INET6
+        return socket.AF_INET if _is_ipv4(self.host) else socket.AF_UNSPEC
+
+    @property
+    def url(self) -> str:
+        return f"http://{self}"
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class UnixAddress:
+    """The path of a unix socket, as it was given: it may be relative."""
+
+    path: str
+
+    @property
+    def family(self) -> socket.AddressFamily:
+        return socket.AF_UNIX
+
+    @property
+    def url(self) -> str:
+        return f"unix:{self.path}"
+
+    def __str__(self) -> str:
+        return f"unix:{self.path}"
+
+
+Address = TcpAddress | UnixAddress
+
+
+def parse_address(text: str) -> Address:
+    """The address that a text of the ``bind`` setting names.
+
+    An empty host stands for all IPv4 interfaces and a missing port for 8000.
+
+    :raises Expected: for anything that is no address; the text says what would be.
+    """
+    text = text.strip()
+    if text.startswith("unix:"):
+        return _parse_unix(text.removeprefix("unix:").removeprefix("//"))
+    scheme = _SCHEME.match(text)
+    if scheme is None:
+        return _parse_tcp(text)
+    if scheme[1] == "tcp":
+        return _parse_tcp(text[scheme.end() :])
+    raise Expected(f"an address such as {FORMS} (there is no '{scheme[0]}' address)")
+
+
+def _parse_unix(path: str) -> UnixAddress:
+    if not path or "\0" in path or path.endswith("/"):
+        raise Expected("the path of a socket after 'unix:', such as unix:/run/corn.sock")
+    size = len(path.encode("utf-8", "surrogateescape"))
+    if size > UNIX_PATH_LIMIT:
+        raise Expected(
+            f"the path of a unix socket to have at most {UNIX_PATH_LIMIT} bytes, which is the"
+            f" system's limit (this one has {size})"
+        )
+    return UnixAddress(path)
+
+
+def _parse_tcp(text: str) -> TcpAddress:
+    if text.isascii() and text.isdigit():
+        # In some programs a bare port means all interfaces, in others this machine only.
+        raise Expected(
+            f"an address with a host: 127.0.0.1:{text} for this machine only, or :{text}"
+            " for all interfaces"
+        )
+    if text.startswith("["):
+        host, bracket, rest = text[1:].partition("]")
+        if not bracket or not _is_ipv6(host) or rest[:1] not in ("", ":"):
+            raise Expected("an IPv6 address in brackets, such as [::1]:8000")
+        return TcpAddress(host.lower(), _parse_port(rest[1:]) if rest else DEFAULT_PORT)
+    if text.count(":") > 1:
+        raise Expected("an IPv6 address to stand in brackets, such as [::1]:8000")
+    host, colon, port = text.partition(":")
+    return TcpAddress(_parse_host(host), _parse_port(port) if colon else DEFAULT_PORT)
+
+
+def _parse_host(host: str) -> str:
+    if not host:
+        return DEFAULT_HOST
+    if not _HOST_NAME.fullmatch(host):
+        raise Expected(f"an address such as {FORMS}")
+    if host.replace(".", "").isdigit() and not _is_ipv4(host):
+        # inet_aton would read 127.1 or 10.0.0.256 as something that nobody meant.
+        raise Expected("an IPv4 address of four numbers from 0 to 255, such as 127.0.0.1:8000")
+    return host.lower()
+
+
+def _parse_port(text: str) -> int:
+    if text.isascii() and text.isdigit() and len(text) <= 5 and int(text) <= 65535:
+        return int(text)
+    raise Expected("a port from 0 to 65535 after the colon, such as 127.0.0.1:8000")
+
+
+def _is_ipv4(host: str) -> bool:
+    try:
+        socket.inet_pton(socket.AF_INET, host)
+    except OSError:
+        return False
+    return True
+
+
+def _is_ipv6(host: str) -> bool:
+    try:
+        # A zone such as %eth0 is for getaddrinfo to resolve; inet_pton does not take it.
+        socket.inet_pton(socket.AF_INET6, host.partition("%")[0])
+    except OSError:
+        return False
+    return True
+
+
+def parse_bind(raw: object) -> list[str]:
+    """The parser of the ``bind`` setting: a list of addresses, as texts, each of them valid."""
+    texts = strings(raw)
+    if not texts:
+        raise Expected(f"at least one address such as {FORMS}")
+    seen = set()
+    for text in texts:
+        address = parse_address(text)
+        if address in seen and getattr(address, "port", None) != 0:
+            raise Expected(f"each address once, and {address} is there twice")
+        seen.add(address)
+    return texts

@@ -1,0 +1,112 @@
+"""The pidfile: by it, scripts and supervisors find the master."""
+
+from __future__ import annotations
+
+import os
+
+from corn_core.errors import ConfigError
+from corn_core.settings.model import Setting, optional, string
+
+SETTINGS = (
+    Setting(
+        name="pidfile",
+        section="Server Mechanics",
+        parse=optional(string),
+        default=None,
+        help=(
+            "The file to write the master's process id to. Without it no file is written. The"
+            " server does not start when the file names a process that is running, and takes"
+            " over a file whose process is dead."
+        ),
+        flags=("-p", "--pid"),
+        metavar="FILE",
+    ),
+)
+
+
+class Pidfile:
+    """A file with the process id of the process that created it, and a line feed."""
+
+    def __init__(self, path: str) -> None:
+        # Absolute, because the process may change its directory before it removes the file.
+        self.path = os.path.abspath(path)
+        self.pid = 0
+
+    def create(self) -> None:
+        """Write the file, for this process.
+
+        :raises ConfigError: when it names another process that is running, when it is
+            something else than a pidfile, or when it cannot be written.
+        """
+        self.pid = os.getpid()
+        self._refuse_another(self.path)
+        self._write(self.path)
+
+    def rename(self, path: str) -> None:
+        """Move to another path, on the same terms as :meth:`create`."""
+        path = os.path.abspath(path)
+        self._refuse_another(path)
+        # First there, then away from here: at no moment is there no pidfile.
+        self._write(path)
+        if path != self.path:
+            self.unlink()
+            self.path = path
+
+    def unlink(self) -> None:
+        """Remove the file, if this process wrote it and it still says so."""
+        # A forked child has a copy of this object, and must not take the master's file away.
+        if self.pid != os.getpid():
+            return
+        try:
+            if _read(self.path) == str(self.pid):
+                os.unlink(self.path)
+        except OSError:
+            # Gone, or out of reach by now: there is nothing left that we could remove.
+            return
+
+    def _refuse_another(self, path: str) -> None:
+        try:
+            text = _read(path)
+        except FileNotFoundError:
+            return
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"pidfile: cannot read {path!r}: {error}") from None
+        if text and not text.isdigit():
+            # Perhaps -p was given the wrong file; it would be overwritten.
+            raise ConfigError(f"pidfile: {path!r} exists and holds no process id; remove it first")
+        if text and int(text) != os.getpid() and _is_running(int(text)):
+            raise ConfigError(
+                f"pidfile: {path!r} names process {text}, which is running;"
+                " stop it, or give this server another pidfile"
+            )
+
+    def _write(self, path: str) -> None:
+        # Renamed into place, so that nobody ever reads an empty or half-written file.
+        temporary = f"{path}.{self.pid}.tmp"
+        try:
+            fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+            try:
+                os.fchmod(fd, 0o644)  # whatever the umask says: monitors of other users read it
+                os.write(fd, f"{self.pid}\n".encode())
+            finally:
+                os.close(fd)
+            os.rename(temporary, path)
+        except OSError as error:
+            raise ConfigError(f"pidfile: cannot write {path!r}: {error.strerror}") from None
+
+
+def _read(path: str) -> str:
+    with open(path, encoding="ascii") as file:
+        return file.read(64).strip()
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True  # it runs as another user
+    except OverflowError:
+        return False  # no system has such a process
+    return pid != 0

@@ -1,0 +1,248 @@
+"""The scoreboard: shared memory in which every worker says what it is doing.
+
+The master makes it before it forks; workers inherit the mapping. A worker writes to
+its own slot and the master reads, with no lock and no system call. Numbers are of the
+machine's byte order and aligned to their 8 bytes, so a reader sees an old or a new one,
+never half of each. The text may be seen half written; it is for people.
+
+The mapping is a header of 256 bytes and then a slot of 256 bytes for each worker.
+
+=======  =====  ===============================================================
+offset   type   header
+=======  =====  ===============================================================
+0        u64    the layout's version, 1
+8        u64    the number of slots
+16       u64    the size of a slot in bytes
+24       u64    not 0 while the server is stopping
+=======  =====  ===============================================================
+
+=======  =====  ===============================================================
+offset   type   slot
+=======  =====  ===============================================================
+0        f64    heartbeat: ``time.monotonic()`` when the worker last was alive
+8        f64    when the current request began, the same clock; 0.0 for none
+16       192 s  method, a space and path of the current or last request, encoded
+                in latin-1, cut at 192 bytes, padded with NUL
+208      u64    requests served
+216      u64    connections open
+224      u64    state: 0 booting, 1 idle, 2 busy, 3 draining
+232      u64    not 0 while the slot belongs to a worker
+=======  =====  ===============================================================
+
+All else is zero, and so is all of a slot that belongs to no worker.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+from dataclasses import dataclass
+from heapq import heapify, heappop, heappush
+from itertools import count
+from struct import Struct
+
+from corn_core.errors import ConfigError, CornError
+from corn_core.settings.model import Setting, optional, string
+
+SETTINGS = (
+    Setting(
+        name="worker_tmp_dir",
+        section="Server Mechanics",
+        parse=optional(string),
+        default=None,
+        help=(
+            "The directory of a file that holds the workers' heartbeats. By default they are in"
+            " anonymous memory, and nothing is written to any disk; set it only where processes"
+            " may not share anonymous memory, and then to a directory in memory such as"
+            " /dev/shm. The file is removed from the directory as soon as it is open."
+        ),
+        flags=("--worker-tmp-dir",),
+        metavar="DIR",
+        default_text="anonymous memory",
+    ),
+)
+
+BOOTING, IDLE, BUSY, DRAINING = range(4)
+STATE_NAMES = ("booting", "idle", "busy", "draining")
+
+VERSION = 1
+SLOT_SIZE = 256
+TEXT_SIZE = 192
+
+_NUMBER = 8
+_VERSION, _CAPACITY, _SLOT_SIZE, _STOPPING = range(4)
+# Positions of a slot's numbers, in units of 8 bytes from the slot's beginning.
+_HEARTBEAT, _STARTED, _TEXT, _REQUESTS, _CONNECTIONS, _STATE, _IN_USE = 0, 1, 2, 26, 27, 28, 29
+
+# One call stores both times and the text, cut and padded. It is faster than an assignment to
+# a memoryview for each, and in native mode it copies a double whole, as they do.
+_begin_request = Struct(f"@dd{TEXT_SIZE}s").pack_into
+
+
+@dataclass(frozen=True, slots=True)
+class SlotView:
+    """What a slot said at the moment it was read.
+
+    ``heartbeat`` and ``request_started`` are seconds of ``time.monotonic()``, the latter 0.0
+    when no request is running. ``method`` and ``path`` are those of the current or the last
+    request; characters may be missing from the end of ``path``.
+    """
+
+    heartbeat: float
+    state: int
+    requests: int
+    connections: int
+    request_started: float
+    method: str
+    path: str
+
+
+class Slot:
+    """The writing side of one slot, for the worker it belongs to; see ``interfaces.Slot``.
+
+    A worker that runs several requests at once shows the one that began last.
+    """
+
+    __slots__ = ("_buffer", "_doubles", "_first", "_next_count", "_numbers", "_offset", "_resting")
+
+    def __init__(self, board: Scoreboard, index: int) -> None:
+        self._buffer = board._buffer
+        self._doubles = board._doubles
+        self._numbers = board._numbers
+        self._offset = (index + 1) * SLOT_SIZE
+        self._first = self._offset // _NUMBER
+        # Threads may end requests at the same moment: next() of a counter is one step to them,
+        # an addition is not.
+        self._next_count = count(self._numbers[self._first + _REQUESTS] + 1).__next__
+        self._resting = self._numbers[self._first + _STATE]
+
+    def beat(self, now: float) -> None:
+        self._doubles[self._first] = now
+
+    def begin_request(self, now: float, method: str, path: str) -> None:
+        text = f"{method} {path}".encode("latin-1", "replace")
+        _begin_request(self._buffer, self._offset, now, now, text)
+        self._numbers[self._first + _STATE] = BUSY
+
+    def end_request(self) -> None:
+        first = self._first
+        self._doubles[first + _STARTED] = 0.0
+        self._numbers[first + _REQUESTS] = self._next_count()
+        self._numbers[first + _STATE] = self._resting
+
+    def set_state(self, state: int) -> None:
+        """Set the state between requests; a request that is running still ends in this one."""
+        self._resting = state
+        self._numbers[self._first + _STATE] = state
+
+    def set_connections(self, count: int) -> None:
+        self._numbers[self._first + _CONNECTIONS] = count
+
+    def server_stopping(self) -> bool:
+        return self._numbers[_STOPPING] != 0
+
+
+class Scoreboard:
+    """The shared memory, and the master's account of which slots are free.
+
+    :param capacity: the most workers there can be at once, the retiring ones included.
+    :param directory: put the memory into a file there, instead of into no file at all.
+    :raises ConfigError: when no file can be made in ``directory``.
+    """
+
+    def __init__(self, capacity: int = 1024, directory: str | None = None) -> None:
+        self.capacity = capacity
+        size = (capacity + 1) * SLOT_SIZE
+        self._map = mmap.mmap(-1, size) if directory is None else _map_file(directory, size)
+        self._buffer = memoryview(self._map)
+        self._doubles = self._buffer.cast("d")
+        self._numbers = self._buffer.cast("Q")
+        self._numbers[_VERSION] = VERSION
+        self._numbers[_CAPACITY] = capacity
+        self._numbers[_SLOT_SIZE] = SLOT_SIZE
+        self._free = list(range(capacity))
+        heapify(self._free)
+
+    # -- the master's side -----------------------------------------------------------
+
+    def allocate(self) -> int:
+        """Give out the lowest free slot; its index."""
+        if not self._free:
+            raise CornError(f"there can be no more than {self.capacity} workers")
+        index = heappop(self._free)
+        self._numbers[self._first(index) + _IN_USE] = 1
+        return index
+
+    def release(self, index: int) -> None:
+        """Take a slot back, and clear it, when its worker is dead."""
+        first = self._first(index)
+        if not self._numbers[first + _IN_USE]:
+            raise ValueError(f"slot {index} belongs to no worker")
+        offset = first * _NUMBER
+        self._buffer[offset : offset + SLOT_SIZE] = bytes(SLOT_SIZE)
+        heappush(self._free, index)
+
+    def set_server_stopping(self, stopping: bool = True) -> None:
+        """Tell every worker whether the server is going down, see ``Slot.server_stopping``."""
+        self._numbers[_STOPPING] = int(stopping)
+
+    def close(self) -> None:
+        """Give the memory back; slots of this process must not be used any more."""
+        for view in (self._doubles, self._numbers, self._buffer):
+            view.release()
+        self._map.close()
+
+    # -- both sides ------------------------------------------------------------------
+
+    def slot(self, index: int) -> Slot:
+        """The writing side of a slot."""
+        self._first(index)
+        return Slot(self, index)
+
+    def in_use(self) -> list[int]:
+        """The indexes of the slots that belong to workers."""
+        numbers, step = self._numbers, SLOT_SIZE // _NUMBER
+        return [i for i in range(self.capacity) if numbers[(i + 1) * step + _IN_USE]]
+
+    def read(self, index: int) -> SlotView:
+        """What a slot says now. It may be changing meanwhile; see the module's docstring."""
+        first = self._first(index)
+        text = (first + _TEXT) * _NUMBER
+        raw = bytes(self._buffer[text : text + TEXT_SIZE]).partition(b"\0")[0]
+        method, _, path = raw.decode("latin-1", "replace").partition(" ")
+        return SlotView(
+            heartbeat=self._doubles[first + _HEARTBEAT],
+            state=self._numbers[first + _STATE],
+            requests=self._numbers[first + _REQUESTS],
+            connections=self._numbers[first + _CONNECTIONS],
+            request_started=self._doubles[first + _STARTED],
+            method=method,
+            path=path,
+        )
+
+    def _first(self, index: int) -> int:
+        """The position of a slot's first number."""
+        if not 0 <= index < self.capacity:
+            raise IndexError(f"no slot {index}: there are {self.capacity}")
+        return (index + 1) * SLOT_SIZE // _NUMBER
+
+
+def _map_file(directory: str, size: int) -> mmap.mmap:
+    path = os.path.join(directory, f".corn-{os.getpid()}-{os.urandom(6).hex()}")
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            os.unlink(path)
+            # Takes the space now: on a full disk, a store to a hole in the file would be
+            # SIGBUS in whichever process makes it.
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(fd, 0, size)
+            else:  # macOS
+                os.ftruncate(fd, size)
+            return mmap.mmap(fd, size)
+        finally:
+            os.close(fd)
+    except OSError as error:
+        raise ConfigError(
+            f"worker_tmp_dir: cannot make a file in {directory!r}: {error.strerror}"
+        ) from None
