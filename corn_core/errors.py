@@ -8,6 +8,8 @@ what in the request was wrong.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 
 class CornError(Exception):
     """The server cannot start or go on; the text says what, where and what to do."""
@@ -32,6 +34,16 @@ class SettingError(ConfigError):
 
 class ExtensionError(ConfigError):
     """A plugin, worker class, logger class, loader or hook cannot be used."""
+
+
+class HookFailed(CornError):
+    """An implementation of a fatal hook raised; the cause is what it raised."""
+
+    def __init__(self, hook: str, plugin: str, error: Exception, where: str = "") -> None:
+        place = f" ({where})" if where else ""
+        super().__init__(f"hook {hook} of plugin {plugin} failed: {one_line(error)}{place}")
+        self.hook = hook
+        self.plugin = plugin
 
 
 class BindError(CornError):
@@ -151,3 +163,29 @@ class ClientDisconnected(Exception):
 
 class WorkerQuit(SystemExit):
     """Raised in a worker, out of whatever it was doing, to make it exit at once."""
+
+
+def one_line(error: BaseException) -> str:
+    """The type and the text of an exception, as they stand at the end of a traceback."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def line_in(error: BaseException, filename: str) -> int | None:
+    """The line of the named file that was being executed when the error was raised."""
+    line = None
+    step = error.__traceback__
+    while step is not None:
+        if step.tb_frame.f_code.co_filename == filename:
+            line = step.tb_lineno
+        step = step.tb_next
+    return line
+
+
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """The end of a message about an unknown name: a question, or nothing if no name is close."""
+    # lazy: wanted for mistakes only
+    from difflib import get_close_matches
+
+    close = get_close_matches(name, list(names), n=1, cutoff=0.75)
+    return f"; did you mean {close[0]!r}?" if close else ""

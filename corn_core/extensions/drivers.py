@@ -1,0 +1,198 @@
+"""Drivers: how the name of a worker, a logger or an app loader becomes a class."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from corn_core.errors import ExtensionError, did_you_mean, one_line
+from corn_core.extensions import known
+from corn_core.extensions.entrypoints import (
+    LOADERS,
+    LOGGERS,
+    WORKERS,
+    distribution_of,
+    entry_points,
+)
+from corn_core.settings.model import Setting, name_or_object
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+SETTINGS = (
+    Setting(
+        name="worker_class",
+        section="Worker Processes",
+        parse=name_or_object,
+        default="sync",
+        help=(
+            "The type of worker: the name of an installed one such as sync, gthread or"
+            " gevent, package.module.Class, package.module:Class, or egg:distribution#name."
+            " A config file may also give the class itself."
+        ),
+        flags=("-k", "--worker-class"),
+        metavar="NAME",
+    ),
+    Setting(
+        name="logger_class",
+        section="Logging",
+        parse=name_or_object,
+        default="simple",
+        help=(
+            "The logger: the name of an installed one, package.module.Class,"
+            " package.module:Class, or egg:distribution#name. A config file may also give"
+            " the class itself, which is called with the configuration."
+        ),
+        flags=("--logger-class",),
+        metavar="NAME",
+    ),
+    Setting(
+        name="app_loader",
+        section="Server Mechanics",
+        parse=name_or_object,
+        default="auto",
+        help=(
+            "What loads the application: the name of an installed loader,"
+            " package.module.Class, package.module:Class, or egg:distribution#name. auto"
+            " asks the installed plugins and then takes the wsgi loader, which imports"
+            " MODULE:APP."
+        ),
+        flags=("--app-loader",),
+        metavar="NAME",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """One kind of driver.
+
+    :param known: names that first-party distributions bring, for hints.
+    :param default: the distribution to install when there is no driver at all.
+    """
+
+    group: str
+    noun: str
+    plural: str
+    known: Mapping[str, str]
+    default: str
+
+
+_WORKER = _Kind(WORKERS, "worker class", "workers", known.WORKERS, "corn-sync")
+_LOGGER = _Kind(LOGGERS, "logger class", "loggers", known.LOGGERS, "corn-core")
+_LOADER = _Kind(LOADERS, "app loader", "app loaders", known.LOADERS, "corn-core")
+
+
+def find_worker_class(name: object) -> Any:
+    """The worker class for a value of ``worker_class``.
+
+    :param name: an entry point's name, an import path, ``egg:distribution#name``
+        or the class itself.
+    :raises ExtensionError: when there is none; the text says what to install or
+        to correct.
+    """
+    return _find(_WORKER, name)
+
+
+def find_logger_class(name: object) -> Any:
+    """The logger class for a value of ``logger_class``; see :func:`find_worker_class`."""
+    return _find(_LOGGER, name)
+
+
+def find_app_loader(name: object) -> Any:
+    """The app loader for a value of ``app_loader``; see :func:`find_worker_class`."""
+    return _find(_LOADER, name)
+
+
+def _find(kind: _Kind, name: object) -> Any:
+    if not isinstance(name, str):
+        return name
+    if name.startswith("egg:"):
+        return _from_egg(kind, name)
+    return _from_entry_point(kind, name)
+
+
+def _from_entry_point(kind: _Kind, name: str) -> Any:
+    found = _named(kind, name)
+    if not found and (":" in name or "." in name):
+        return _from_path(kind, name)
+    if not found:
+        raise ExtensionError(_unknown(kind, name))
+    if len(found) > 1:
+        owners = " and ".join(distribution_of(each) for each in found)
+        eggs = " or ".join(f"egg:{_owner(each)}#{name}" for each in found)
+        raise ExtensionError(f"{kind.noun} {name!r} is in both {owners}; say {eggs}")
+    # lazy: see entry_points, which has imported it by now
+    from stevedore import DriverManager
+
+    return _guarded(kind, found[0], lambda: DriverManager(kind.group, name).driver)
+
+
+def _from_egg(kind: _Kind, name: str) -> Any:
+    """An entry point of one distribution: ``egg:distribution#name``, the name ``main`` if none."""
+    owner, _, wanted = name.removeprefix("egg:").partition("#")
+    wanted = wanted or "main"
+    for each in _named(kind, wanted):
+        if _normal(_owner(each)) == _normal(owner):
+            return _guarded(kind, each, each.load)
+    others = [each.name for each in entry_points(kind.group)]
+    hint = f"; did you mean {wanted!r}?" if wanted in others else ""
+    raise ExtensionError(f"{kind.noun} {name!r}: {owner!r} has none named {wanted!r}{hint}")
+
+
+def _from_path(kind: _Kind, name: str) -> Any:
+    """What ``package.module:Class`` or ``package.module.Class`` names."""
+    module, _, attributes = name.partition(":") if ":" in name else name.rpartition(".")
+    # Broad, since importing runs somebody's code; the cause stays attached.
+    try:
+        found = import_module(module)
+    except (Exception, SystemExit) as error:
+        raise ExtensionError(f"{kind.noun} {name!r}: {one_line(error)}") from error
+    for attribute in attributes.split("."):
+        if not hasattr(found, attribute):
+            hint = did_you_mean(attribute, vars(found))
+            raise ExtensionError(f"{kind.noun} {name!r}: {module} has no {attribute!r}{hint}")
+        found = getattr(found, attribute)
+    return found
+
+
+def _named(kind: _Kind, name: str) -> list[EntryPoint]:
+    """The entry points of that name; a server that runs for long may have to look again."""
+    found = [each for each in entry_points(kind.group) if each.name == name]
+    if found or ":" in name or "." in name:
+        return found
+    return [each for each in entry_points(kind.group, rescan=True) if each.name == name]
+
+
+def _guarded(kind: _Kind, entry_point: EntryPoint, load: Callable[[], Any]) -> Any:
+    # Broad, since importing runs somebody's code; the cause stays attached.
+    try:
+        return load()
+    except (Exception, SystemExit) as error:
+        raise ExtensionError(
+            f"{kind.noun} {entry_point.name!r} of {distribution_of(entry_point)} cannot be"
+            f" loaded: {one_line(error)}"
+        ) from error
+
+
+def _unknown(kind: _Kind, name: str) -> str:
+    installed = sorted({each.name for each in entry_points(kind.group)})
+    have = f" (installed {kind.plural}: {', '.join(installed)})" if installed else ""
+    none = "" if installed else f" (no {kind.plural[:-1]} is installed)"
+    if name == "sync" and not installed:
+        return f"no worker is installed; pip install {kind.default}"
+    if name in kind.known:
+        return f"{kind.noun} {name!r} is not installed; pip install {kind.known[name]}{have or none}"
+    hint = did_you_mean(name, [*installed, *kind.known])
+    return f"{kind.noun} {name!r} is not known{hint}{have or none}"
+
+
+def _owner(entry_point: EntryPoint) -> str:
+    return entry_point.dist.name if entry_point.dist else ""
+
+
+def _normal(name: str) -> str:
+    """A distribution's name in the one spelling that all its spellings have (PEP 503)."""
+    return name.lower().replace("_", "-").replace(".", "-")

@@ -1,0 +1,134 @@
+"""How hooks are called: every implementation, one by one, each guarded on its own.
+
+pluggy keeps the implementations and their order. It is not asked to call
+them, because it stops at the first one that raises: here all are called, a
+failure of a fatal hook is raised when all have run, and any other failure is
+logged with the name of its plugin. :data:`corn_core.hookspecs.HOOKS` says
+which hooks are fatal.
+
+``BaseException`` that is no ``Exception`` (``SystemExit``, a worker's order to
+quit) passes through at once: it is a decision and not a failure.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from itertools import takewhile
+from typing import Any, NoReturn
+
+from pluggy import PluginManager
+
+from corn_core.errors import CornError, HookFailed, line_in
+from corn_core.hookspecs import HOOKS, Hook
+
+_Call = tuple[str, Callable[..., Any], tuple[str, ...]]
+
+
+class Hooks:
+    """The hook implementations of all plugins; the callable side of a plugin manager."""
+
+    def __init__(self, manager: PluginManager) -> None:
+        self._manager = manager
+        self._log: Any = logging.getLogger("corn.error")
+
+    def set_logger(self, log: Any) -> None:
+        """Log failures to ``log`` from now on, an object with a method ``error``."""
+        self._log = log
+
+    def call(self, name: str, /, **arguments: Any) -> list[Any]:
+        """Call every implementation, last registered first; return what is not ``None``.
+
+        :raises HookFailed: when the hook is fatal and an implementation failed,
+            after all were called; a ``CornError`` is raised as it is.
+        """
+        return [result for _, result in self.call_each(name, **arguments)]
+
+    def call_each(self, name: str, /, **arguments: Any) -> list[tuple[str, Any]]:
+        """Like :meth:`call`, with the name of the plugin beside each result."""
+        return self._run(HOOKS[name], self._calls(name), arguments)
+
+    def first(self, name: str, /, **arguments: Any) -> Any:
+        """Call implementations until one returns something other than ``None``.
+
+        :raises HookFailed: at once, when an implementation fails.
+        """
+        for plugin, function, names in self._calls(name):
+            try:
+                result = function(*[arguments[argument] for argument in names])
+            except Exception as error:
+                _fail(name, plugin, error)
+            if result is not None:
+                return result
+        return None
+
+    def bind(self, name: str, /) -> Callable[..., list[Any]] | None:
+        """The hook as a callable of keyword arguments, or ``None`` when nobody implements it.
+
+        The implementations are looked up now, once; plugins that are
+        registered later are not called.
+        """
+        hook, calls = HOOKS[name], self._calls(name)
+        if not calls:
+            return None
+        return lambda **arguments: [result for _, result in self._run(hook, calls, arguments)]
+
+    def _run(
+        self, hook: Hook, calls: list[_Call], arguments: Mapping[str, Any]
+    ) -> list[tuple[str, Any]]:
+        results: list[tuple[str, Any]] = []
+        failures: list[tuple[str, Exception]] = []
+        for plugin, function, names in calls:
+            # Broad, since the code is somebody else's: the next plugin must not
+            # go without its call because of it, and nothing is swallowed.
+            try:
+                result = function(*[arguments[argument] for argument in names])
+            except Exception as error:
+                failures.append((plugin, error))
+            else:
+                if result is not None:
+                    results.append((plugin, result))
+        if failures:
+            self._report(hook, failures)
+        return results
+
+    def _report(self, hook: Hook, failures: list[tuple[str, Exception]]) -> None:
+        for plugin, error in failures[1:] if hook.fatal else failures:
+            self._log.error("Hook %s of plugin %s failed", hook.name, plugin, exc_info=error)
+        if hook.fatal:
+            plugin, error = failures[0]
+            _fail(hook.name, plugin, error)
+
+    def _calls(self, name: str) -> list[_Call]:
+        caller = getattr(self._manager.hook, name)
+        return [
+            (each.plugin_name, each.function, _argument_names(HOOKS[name], each))
+            for each in reversed(caller.get_hookimpls())
+        ]
+
+
+def _argument_names(hook: Hook, implementation: Any) -> tuple[str, ...]:
+    adapted = getattr(implementation.function, "corn_arguments", None)
+    if adapted is not None:
+        return tuple(adapted)
+    # An argument with a default is passed too, if the hook has one of that name.
+    optional = takewhile(hook.arguments.__contains__, implementation.kwargnames)
+    return (*implementation.argnames, *optional)
+
+
+def _fail(name: str, plugin: str, error: Exception) -> NoReturn:
+    """Raise an error that has an answer for the user as it is, and give any other its name."""
+    if isinstance(error, CornError):
+        raise error
+    raise HookFailed(name, plugin, error, _where(error)) from error
+
+
+def _where(error: Exception) -> str:
+    """The place in the implementation's own file, which is more telling than a library's."""
+    step = error.__traceback__
+    while step is not None and step.tb_frame.f_code.co_filename == __file__:
+        step = step.tb_next
+    if step is None:
+        return ""
+    filename = step.tb_frame.f_code.co_filename
+    return f"{filename} line {line_in(error, filename)}"

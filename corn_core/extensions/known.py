@@ -1,0 +1,39 @@
+"""Which distribution brings what, for the hints in error messages and for nothing else.
+
+A plugin of somebody else works without an entry here; the core never acts on
+these names.
+"""
+
+from __future__ import annotations
+
+WORKERS = {
+    "sync": "corn-sync",
+    "gthread": "corn-gthread",
+    "gevent": "corn-gevent",
+    "gevent_wsgi": "corn-gevent",
+    "gevent_pywsgi": "corn-gevent",
+    "eventlet": "corn-eventlet",
+    "tornado": "corn-tornado",
+    "aiohttp": "corn-aiohttp",
+}
+
+LOGGERS = {"simple": "corn-core", "statsd": "corn-statsd"}
+
+LOADERS = {"wsgi": "corn-core", "paste": "corn-paste", "django": "corn-django"}
+
+OPTIONS = {
+    "statsd_host": "corn-statsd",
+    "--statsd-host": "corn-statsd",
+    "statsd_prefix": "corn-statsd",
+    "--statsd-prefix": "corn-statsd",
+    "dogstatsd_tags": "corn-statsd",
+    "--dogstatsd-tags": "corn-statsd",
+    "paste": "corn-paste",
+    "--paste": "corn-paste",
+    "--paster": "corn-paste",
+    "raw_paste_global_conf": "corn-paste",
+    "--paste-global": "corn-paste",
+    "django_settings": "corn-django",
+    "--settings": "corn-django",
+}
+"""Names of settings, and flags."""

@@ -1,0 +1,373 @@
+"""The hooks of corn: the server's own in the manual's order, then the extension points.
+
+Every docstring has the same fields: when the hook is called, in which process,
+with which arguments, what its result is for, what happens if it raises, and
+since which version it exists. What the code does with a failure is not read
+from the text but from :data:`HOOKS`, which the decorator fills beside each
+specification; a test compares the two.
+
+An implementation in a plugin takes its arguments by name and may leave out
+those it does not want. A function in a config file takes them by position,
+under names of its own; :attr:`Hook.least` says how few it may take.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pluggy import HookspecMarker
+
+from corn_core.interfaces import Request, Response
+from corn_core.settings.model import Setting
+
+_marker = HookspecMarker("corn")
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """What the code needs to know of a hook.
+
+    :param arguments: the names of its arguments, in the order of the manual.
+    :param fatal: whether a failure ends what the hook was called for; other
+        failures are logged, and the server continues.
+    :param firstresult: whether the first result other than ``None`` is the answer.
+    :param least: how few positional arguments a config file's function may take.
+    """
+
+    name: str
+    arguments: tuple[str, ...]
+    fatal: bool
+    firstresult: bool
+    least: int
+
+    @property
+    def in_config_file(self) -> bool:
+        """Whether a config file may implement it; the extension points are for plugins."""
+        return not self.name.startswith("corn_")
+
+
+HOOKS: dict[str, Hook] = {}
+"""Every hook by its name, in the order of this module."""
+
+
+def _hook(
+    *, fatal: bool = False, firstresult: bool = False, least: int | None = None
+) -> Callable[[_Function], _Function]:
+    def declare(function: _Function) -> _Function:
+        code = function.__code__
+        arguments = code.co_varnames[: code.co_argcount]
+        fewest = len(arguments) if least is None else least
+        HOOKS[function.__name__] = Hook(function.__name__, arguments, fatal, firstresult, fewest)
+        return _marker(function, firstresult=firstresult)
+
+    return declare
+
+
+# Server hooks: moments in the life of the master, a worker, a request.
+
+
+@_hook(fatal=True)
+def on_starting(server: Any) -> None:
+    """Prepare the server, before it opens anything.
+
+    When: once, after the pidfile is written, before signal handlers are
+        installed and sockets are opened.
+    Process: master.
+    Arguments: ``server``, the arbiter.
+    Result: ignored.
+    If it raises: fatal; the master ends with exit status 1, nothing was bound.
+    Since: 0.1.
+    """
+
+
+@_hook()
+def on_reload(server: Any) -> None:
+    """Notice that a reload (SIGHUP) has begun.
+
+    When: after the new configuration and its sockets are in place, before new
+        workers are forked.
+    Process: master.
+    Arguments: ``server``, the arbiter.
+    Result: ignored.
+    If it raises: logged; the reload continues.
+    Since: 0.1.
+    """
+
+
+@_hook(fatal=True)
+def when_ready(server: Any) -> None:
+    """Act once the server listens.
+
+    When: once, after the sockets are open, before the first worker is forked.
+    Process: master.
+    Arguments: ``server``, the arbiter.
+    Result: ignored.
+    If it raises: fatal; the master ends with exit status 1, no worker was forked.
+    Since: 0.1.
+    """
+
+
+@_hook()
+def pre_fork(server: Any, worker: Any) -> None:
+    """Act before a worker is forked.
+
+    When: before every fork of a worker.
+    Process: master.
+    Arguments: ``server``, the arbiter; ``worker``, the worker to be, without a
+        process yet.
+    Result: ignored.
+    If it raises: logged; the worker is forked all the same.
+    Since: 0.1.
+    """
+
+
+@_hook(fatal=True)
+def post_fork(server: Any, worker: Any) -> None:
+    """Act in a new worker process, first of all.
+
+    When: after every fork of a worker, while it still has the master's
+        privileges, before its environment is set and the application is loaded.
+    Process: worker.
+    Arguments: ``server``, the worker's copy of the arbiter; ``worker``.
+    Result: ignored.
+    If it raises: fatal; that worker fails to boot, exit status 3.
+    Since: 0.1.
+    """
+
+
+@_hook(fatal=True)
+def post_worker_init(worker: Any) -> None:
+    """Act in a worker that has loaded the application.
+
+    When: after the application is loaded, before the first request is accepted.
+    Process: worker.
+    Arguments: ``worker``.
+    Result: ignored.
+    If it raises: fatal; that worker fails to boot, exit status 3.
+    Since: 0.1.
+    """
+
+
+@_hook()
+def worker_int(worker: Any) -> None:
+    """Act when a worker was told to quit at once.
+
+    When: after the worker received SIGINT or SIGQUIT.
+    Process: worker.
+    Arguments: ``worker``.
+    Result: ignored.
+    If it raises: logged; the worker quits.
+    Since: 0.1.
+    """
+
+
+@_hook()
+def worker_abort(worker: Any) -> None:
+    """Act when a worker was told to abort, as a rule because it was silent too long.
+
+    When: after the worker received SIGABRT; the master kills it soon afterwards.
+    Process: worker.
+    Arguments: ``worker``.
+    Result: ignored.
+    If it raises: logged; the worker exits with status 1.
+    Since: 0.1.
+    """
+
+
+@_hook(fatal=True)
+def pre_exec(server: Any) -> None:
+    """Act before a new master replaces this program (SIGUSR2).
+
+    When: in the forked process, before it executes the new program.
+    Process: the new master to be, forked from the old one.
+    Arguments: ``server``, that process's copy of the arbiter.
+    Result: ignored.
+    If it raises: fatal; the upgrade is cancelled, the old master continues.
+    Since: 0.1.
+    """
+
+
+@_hook(fatal=True)
+def pre_request(worker: Any, req: Request) -> None:
+    """Look at a request before the application gets it.
+
+    When: after the request's head was accepted, before the application is called.
+    Process: worker.
+    Arguments: ``worker``; ``req``, the request.
+    Result: ignored.
+    If it raises: fatal; the request is answered with status 500 and the
+        application is not called. The worker continues.
+    Since: 0.1.
+    """
+
+
+@_hook(least=2)
+def post_request(
+    worker: Any, req: Request, environ: Mapping[str, Any], resp: Response | None
+) -> None:
+    """Look at a request that has been answered, or has failed.
+
+    When: after the response was sent, and after a request that failed too.
+    Process: worker.
+    Arguments: ``worker``; ``req``, the request; ``environ``, its WSGI environ,
+        empty when the request failed before there was one; ``resp``, the
+        response, or ``None`` when there was none. A function in a config file
+        may take the first 2, 3 or all 4.
+    Result: ignored.
+    If it raises: logged; the response stands.
+    Since: 0.1.
+    """
+
+
+@_hook(least=2)
+def child_exit(server: Any, worker: Any, status: int) -> None:
+    """Notice that a worker process has ended, however it ended.
+
+    When: after the master has reaped the worker.
+    Process: master.
+    Arguments: ``server``, the arbiter; ``worker``, the master's own object of
+        that worker; ``status``, its exit status, negative for the number of the
+        signal that killed it. A function in a config file may take the first 2
+        or all 3.
+    Result: ignored.
+    If it raises: logged; the master continues.
+    Since: 0.1.
+    """
+
+
+@_hook()
+def worker_exit(server: Any, worker: Any) -> None:
+    """Act in a worker that is about to exit.
+
+    When: last in the life of a worker that ends by itself; not when it is killed.
+    Process: worker.
+    Arguments: ``server``, the worker's copy of the arbiter; ``worker``.
+    Result: ignored.
+    If it raises: logged; the worker exits with the status it had.
+    Since: 0.1.
+    """
+
+
+@_hook()
+def nworkers_changed(server: Any, new_value: int, old_value: int | None) -> None:
+    """Notice that the number of workers to keep has changed.
+
+    When: after it was set for the first time, and whenever a signal or a reload
+        has changed it.
+    Process: master.
+    Arguments: ``server``, the arbiter; ``new_value``, workers to keep from now
+        on; ``old_value``, workers kept before, ``None`` the first time.
+    Result: ignored.
+    If it raises: logged; the change stands.
+    Since: 0.1.
+    """
+
+
+@_hook()
+def on_exit(server: Any) -> None:
+    """Act when the server is about to end.
+
+    When: once, last of all, after the workers are gone.
+    Process: master.
+    Arguments: ``server``, the arbiter.
+    Result: ignored.
+    If it raises: logged; the master exits with the status it had.
+    Since: 0.1.
+    """
+
+
+@_hook(fatal=True, firstresult=True)
+def ssl_context(config: Any, default_factory: Callable[[], Any]) -> Any:
+    """Make the TLS context of the server's sockets.
+
+    When: when TLS is configured, once a worker, before it accepts connections.
+    Process: worker.
+    Arguments: ``config``; ``default_factory``, a function without arguments that
+        makes the context which the settings describe.
+    Result: an ``ssl.SSLContext``, or ``None`` to leave it to the next plugin and
+        in the end to ``default_factory``.
+    If it raises: fatal; that worker fails to boot, exit status 3.
+    Since: 0.1.
+    """
+
+
+# Extension points: how a plugin adds to the server before it runs.
+
+
+@_hook(fatal=True)
+def corn_settings() -> Iterable[Setting] | None:
+    """Declare the settings that a plugin adds.
+
+    When: once, before the command line is read, so that flags may be declared.
+    Process: master.
+    Arguments: none.
+    Result: the settings; they appear in ``corn -h`` and the reference under the
+        plugin's name, and may be set wherever a setting of the core may.
+    If it raises: fatal; the command ends with exit status 1.
+    Since: 0.1.
+    """
+
+
+@_hook(fatal=True)
+def corn_configured(config: Any) -> None:
+    """Look at the finished configuration, and refuse it if it cannot work.
+
+    When: after all sources have been read, at the start and at every reload,
+        before anything is bound or forked.
+    Process: master.
+    Arguments: ``config``, the immutable configuration.
+    Result: ignored.
+    If it raises: fatal; a ``ConfigError`` is shown as it is, exit status 1. At a
+        reload the old configuration stays in force.
+    Since: 0.1.
+    """
+
+
+@_hook(fatal=True, firstresult=True)
+def corn_worker_class(name: Any, config: Any) -> type | None:
+    """Choose the worker class for the value of ``worker_class``.
+
+    When: after ``corn_configured``, at the start and at every reload.
+    Process: master.
+    Arguments: ``name``, the setting's value, a text or a class; ``config``.
+    Result: the class, or ``None`` to leave the choice to the next plugin; the
+        core, asked last, looks for an entry point or an import path.
+    If it raises: fatal; the command ends with exit status 1. At a reload the old
+        configuration stays in force.
+    Since: 0.1.
+    """
+
+
+@_hook(fatal=True, firstresult=True)
+def corn_logger_class(name: Any, config: Any) -> Callable[[Any], Any] | None:
+    """Choose the logger class for the value of ``logger_class``.
+
+    When: after ``corn_configured``, at the start and at every reload.
+    Process: master.
+    Arguments: ``name``, the setting's value, a text or a class; ``config``.
+    Result: the class, which is called with the configuration, or ``None`` to
+        leave the choice to the next plugin; the core, asked last, looks for an
+        entry point or an import path.
+    If it raises: fatal; the command ends with exit status 1. At a reload the old
+        configuration stays in force.
+    Since: 0.1.
+    """
+
+
+@_hook(fatal=True, firstresult=True)
+def corn_app_loader(config: Any) -> Callable[..., Any] | None:
+    """Choose what loads the application.
+
+    When: after ``corn_configured``, at the start and at every reload.
+    Process: master.
+    Arguments: ``config``; its ``app_loader`` names a loader or says ``auto``.
+    Result: the loader, or ``None`` to leave the choice to the next plugin; the
+        core, asked last, takes the loader of that name, and for ``auto`` the
+        ``wsgi`` loader.
+    If it raises: fatal; the command ends with exit status 1. At a reload the old
+        configuration stays in force.
+    Since: 0.1.
+    """
