@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-import signal
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from signal import SIGKILL, SIGTERM, Signals
 
 from tests.e2e.client import Address, Reply
 from tests.e2e.waiting import DEADLINE, children, session_members, wait_for
@@ -37,11 +37,14 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
 
 
 def run(
-    *arguments: str, cwd: Path = APPS, env: Mapping[str, str] | None = None
+    *arguments: str,
+    cwd: Path = APPS,
+    env: Mapping[str, str] | None = None,
+    command: str = COMMAND,
 ) -> subprocess.CompletedProcess[str]:
     """Run a command that ends by itself, such as ``corn --version``, to its end."""
     return subprocess.run(
-        [COMMAND, *arguments],
+        [command, *arguments],
         cwd=cwd,
         env=environment(env),
         stdin=subprocess.DEVNULL,
@@ -60,14 +63,19 @@ class Server:
     """
 
     def __init__(
-        self, home: Path, arguments: list[str], cwd: Path, env: Mapping[str, str] | None
+        self,
+        home: Path,
+        arguments: list[str],
+        cwd: Path = APPS,
+        env: Mapping[str, str] | None = None,
+        command: str = COMMAND,
     ) -> None:
         self.tracebacks_expected = False
         self._error_log = home / "stderr"
         self._output = home / "stdout"
         with open(self._error_log, "wb") as stderr, open(self._output, "wb") as stdout:
             self.process = subprocess.Popen(
-                [COMMAND, *arguments],
+                [command, *arguments],
                 cwd=cwd,
                 env=environment(env),
                 stdin=subprocess.DEVNULL,
@@ -123,7 +131,7 @@ class Server:
     def raw(self, data: bytes) -> bytes:
         return self.address.raw(data)
 
-    def signal(self, number: signal.Signals) -> None:
+    def signal(self, number: Signals) -> None:
         """Send a signal to the master."""
         self.process.send_signal(number)
 
@@ -159,7 +167,7 @@ class Server:
         assert self.process.wait(deadline) == status
         wait_for(lambda: not session_members(self.pid), "the server's last process to end")
 
-    def stop(self, number: signal.Signals = signal.SIGTERM, status: int = 0) -> None:
+    def stop(self, number: Signals = SIGTERM, status: int = 0) -> None:
         self.signal(number)
         self.wait(status)
 
@@ -169,7 +177,7 @@ class Server:
         pytest shows what was printed only when the test fails.
         """
         try:
-            os.killpg(self.pid, signal.SIGKILL)
+            os.killpg(self.pid, SIGKILL)
         except ProcessLookupError:
             pass  # nothing is left, as it should be
         self.process.wait()
