@@ -184,7 +184,9 @@ def _unknown(kind: _Kind, name: str) -> str:
     if name == "sync" and not installed:
         return f"no worker is installed; pip install {kind.default}"
     if name in kind.known:
-        return f"{kind.noun} {name!r} is not installed; pip install {kind.known[name]}{have or none}"
+        return (
+            f"{kind.noun} {name!r} is not installed; pip install {kind.known[name]}{have or none}"
+        )
     hint = did_you_mean(name, [*installed, *kind.known])
     return f"{kind.noun} {name!r} is not known{hint}{have or none}"
 

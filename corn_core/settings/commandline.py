@@ -1,0 +1,194 @@
+"""The command line: a parser derived from the registry, and a look at argv before there is one."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NoReturn
+
+from corn_core.errors import ConfigError, did_you_mean
+from corn_core.settings.config import Origin, parsed
+from corn_core.settings.environment import default_value, extra_arguments
+from corn_core.settings.model import Setting
+from corn_core.settings.registry import COMMANDS, CORE, Registry
+
+Given = dict[str, tuple[str, Any]]
+"""What arguments gave: names of settings, each with the flag that was used and the raw value."""
+
+Explain = Callable[[str], str | None]
+"""Says why a flag or a setting is unknown, if that is known."""
+
+_COMMAND_HELP = {
+    "help": "Show this text and exit.",
+    "version": "Show the version and exit.",
+    "plugins": "Show what is installed for corn, and what of it cannot be loaded, and exit.",
+}
+
+
+def early_command(argv: Sequence[str]) -> str | None:
+    """The command in argv, a key of ``COMMANDS``; None when there is none.
+
+    It can be told before there are plugins, and so before there is a parser.
+    """
+    flags = {flag: command for command, flags in COMMANDS.items() for flag in flags}
+    return next((flags[token] for token in _split(argv)[0] if token in flags), None)
+
+
+def early_value(setting: Setting, argv: Sequence[str], environ: Mapping[str, str]) -> Any:
+    """The value of one repeatable setting, before there is a parser.
+
+    This is for the setting that says which plugins to leave out: plugins
+    declare flags, so it must be known before the command line can be parsed.
+    """
+    _, more = extra_arguments(environ)
+    for arguments in (argv, more):
+        values = list(_values_of(setting.flags, _split(arguments)[0]))
+        if values:
+            return parsed(setting, values, Origin("flag", setting.flags[0]))
+    return default_value(setting, environ)[0]
+
+
+def parse(
+    registry: Registry, argv: Sequence[str], explain: Explain, variable: str = ""
+) -> tuple[Given, list[str]]:
+    """What the arguments say: values of settings, and the arguments that are no flags.
+
+    :param variable: the environment variable that the arguments are from, for messages.
+    :raises ConfigError: for a flag that does not exist, or lacks its value.
+    """
+    flags, rest = _split(argv)
+    place = f" ({variable})" if variable else ""
+    try:
+        # Positional arguments are not declared: argparse would take only those
+        # that stand together.
+        namespace, others = _parser(registry, for_help=False).parse_known_args(flags)
+    except _Refused as error:
+        raise ConfigError(f"{error}{place}") from None
+    for token in others:
+        if token.startswith("-") and token != "-":
+            raise ConfigError(f"{_unknown(registry, token, explain)}{place}")
+    return vars(namespace), [*others, *rest]
+
+
+def help_text(registry: Registry) -> str:
+    """The text of ``corn -h``, grouped by section and by plugin."""
+    return _parser(registry, for_help=True).format_help()
+
+
+class _Refused(Exception):
+    """argparse's complaint; by itself it would print it and exit with status 2."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise _Refused(message)
+
+
+class _Give(argparse.Action):
+    """Notes the raw value of a setting, and the spelling of the flag that gave it."""
+
+    def __init__(self, setting: Setting, option_strings: Sequence[str], **keywords: Any) -> None:
+        super().__init__(option_strings, **keywords)
+        self.setting = setting
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        raw = values
+        if self.setting.action in ("store_true", "store_false"):
+            raw = self.setting.action == "store_true"
+        elif self.setting.action == "append":
+            raw = [*getattr(namespace, self.dest, (None, []))[1], values]
+        setattr(namespace, self.dest, (option_string, raw))
+
+
+class _Command(argparse.Action):
+    """A flag that should have been noticed before parsing, and was hidden among others."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any, **__: Any) -> None:
+        parser.error(f"{'/'.join(self.option_strings)} must be given on its own")
+
+
+def _parser(registry: Registry, *, for_help: bool) -> _Parser:
+    parser = _Parser(
+        prog="corn",
+        usage="corn [OPTIONS] [MODULE:APP]",
+        description="Serve the WSGI application APP of the Python module MODULE.",
+        add_help=False,
+        allow_abbrev=False,
+    )
+    commands = parser.add_argument_group("Commands")
+    for command, flags in COMMANDS.items():
+        commands.add_argument(
+            *flags,
+            action=_Command,
+            default=argparse.SUPPRESS,
+            nargs=0,
+            help=_COMMAND_HELP[command],
+        )
+    for (owner, section), settings in registry.sections().items():
+        title = section if owner == CORE else f"Plugin {owner}: {section}"
+        group = commands if title == commands.title else parser.add_argument_group(title)
+        for setting in settings:
+            if setting.flags and "cli" in setting.places:
+                _add(group, setting, for_help)
+    return parser
+
+
+def _add(group: Any, setting: Setting, for_help: bool) -> None:
+    group.add_argument(
+        *setting.flags,
+        action=_Give,
+        setting=setting,
+        dest=setting.name,
+        default=argparse.SUPPRESS,
+        nargs=None if setting.action in ("store", "append") else 0,
+        metavar=setting.metavar
+        or (f"{{{','.join(setting.choices)}}}" if setting.choices else None),
+        help=_help(setting) if for_help else None,
+    )
+
+
+def _help(setting: Setting) -> str:
+    notes = []
+    if setting.action in ("store", "append"):
+        default = setting.default
+        shown = setting.default_text or _shown(setting.default)
+        notes.append(f"default: {shown}" if shown else "")
+    notes.append(f"environment: {setting.env}" if setting.env else "")
+    note = "; ".join(note for note in notes if note)
+    text = f"{setting.summary} [{note}]" if note else setting.summary
+    return text.replace("%", "%%")
+
+
+def _shown(default: object) -> str:
+    if default is None:
+        return ""
+    return ", ".join(default) if isinstance(default, list) else str(default)
+
+
+def _unknown(registry: Registry, token: str, explain: Explain) -> str:
+    flag = token.partition("=")[0]
+    return explain(flag) or f"there is no flag {flag}{did_you_mean(flag, registry.flags())}"
+
+
+def _split(argv: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+    """The arguments before and after the ``--`` that ends the flags."""
+    if "--" not in argv:
+        return argv, ()
+    end = argv.index("--")
+    return argv[:end], argv[end + 1 :]
+
+
+def _values_of(flags: Sequence[str], argv: Sequence[str]) -> Iterator[str]:
+    """The values of a long flag, in both spellings: ``--flag value`` and ``--flag=value``."""
+    for index, token in enumerate(argv):
+        flag, equals, value = token.partition("=")
+        if flag in flags and equals:
+            yield value
+        elif flag in flags and index + 1 < len(argv):
+            yield argv[index + 1]

@@ -1,0 +1,123 @@
+"""The finished configuration: immutable, and each value knows where it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from corn_core.errors import ConfigError, SettingError, did_you_mean, one_line
+from corn_core.settings.model import Expected, Setting
+
+Kind = Literal[
+    "default", "environment", "framework", "file", "cmd_args", "flag", "argument", "code"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a value came from.
+
+    :param kind: the source; ``argument`` is a positional one, ``code`` is a program
+        that uses corn.
+    :param detail: the variable, the file and line, or the flag; empty for a default.
+    """
+
+    kind: Kind
+    detail: str = ""
+
+    def __str__(self) -> str:
+        if self.kind == "environment":
+            return f"environment variable {self.detail}"
+        if self.kind == "flag":
+            return f"flag {self.detail}"
+        return self.detail or self.kind
+
+
+DEFAULT = Origin("default")
+CODE = Origin("code", "set in code")
+
+
+def parsed(setting: Setting, raw: object, origin: Origin) -> Any:
+    """The value of a setting for what was given.
+
+    :raises SettingError: when the setting cannot take it.
+    :raises ConfigError: when the setting's own parser is broken.
+    """
+    try:
+        return setting.parse(raw)
+    except Expected as expected:
+        raise SettingError(setting.name, str(expected), raw, str(origin)) from None
+    except Exception as error:  # broad: a plugin's parser may raise anything
+        raise ConfigError(
+            f"{setting.name}: cannot be read from {raw!r}: {one_line(error)} ({origin})"
+        ) from error
+
+
+class Config:
+    """The values of all settings, as attributes.
+
+    :param settings: the settings by name.
+    :param values: a parsed value for each of them.
+    :param origins: where the values came from.
+    """
+
+    settings: Mapping[str, Setting]
+
+    def __init__(
+        self,
+        settings: Mapping[str, Setting],
+        values: Mapping[str, Any],
+        origins: Mapping[str, Origin],
+    ) -> None:
+        # Straight into the instance, so that reading a value is a plain attribute access.
+        vars(self).update(values)
+        vars(self).update(settings=settings, _origins=origins)
+
+    def __getattr__(self, name: str) -> Any:
+        # Called only for what is not there.
+        settings = vars(self).get("settings", {})
+        raise AttributeError(f"there is no setting {name!r}{did_you_mean(name, settings)}")
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"the configuration is immutable: {name} cannot be set")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"the configuration is immutable: {name} cannot be deleted")
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.settings
+
+    def __repr__(self) -> str:
+        return f"<Config of {len(self.settings)} settings>"
+
+    def origin(self, name: str) -> Origin:
+        """Where the value of a setting came from.
+
+        :raises KeyError: when there is no such setting.
+        """
+        origins: Mapping[str, Origin] = vars(self)["_origins"]
+        return origins.get(name, DEFAULT) if name in self.settings else origins[name]
+
+    def names(self) -> list[str]:
+        """The names of the settings, in the order of their declaration."""
+        return list(self.settings)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The values by name."""
+        return {name: vars(self)[name] for name in self.settings}
+
+    def replace(self, **raw: object) -> Config:
+        """A configuration with some values set in code, parsed as any other.
+
+        :raises ConfigError: when there is no such setting, or it cannot take the value.
+        """
+        values, origins = self.as_dict(), dict(vars(self)["_origins"])
+        for name, given in raw.items():
+            if name not in self.settings:
+                raise ConfigError(
+                    f"there is no setting {name!r}{did_you_mean(name, self.settings)}"
+                )
+            values[name] = parsed(self.settings[name], given, CODE)
+            origins[name] = CODE
+        return Config(self.settings, values, origins)

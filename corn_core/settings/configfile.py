@@ -1,0 +1,177 @@
+"""The config file: which one, what it assigns, and on which line."""
+
+from __future__ import annotations
+
+import ast
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from corn_core.errors import ConfigError, line_in, one_line
+from corn_core.settings.config import Origin
+from corn_core.settings.model import Setting, optional, string
+
+DEFAULT_FILE = "corn.conf.py"
+
+SETTINGS = (
+    Setting(
+        name="config",
+        section="Config File",
+        parse=optional(string),
+        default=None,
+        default_text="./corn.conf.py, if there is one",
+        help=(
+            "The config file, as PATH, file:PATH, or python:MODULE. It is Python code,"
+            " executed at the start and at every reload; a path is relative to the"
+            " directory that corn was started in. Without this flag ./corn.conf.py is"
+            " read if it exists; an empty text reads none. It has no effect in a config"
+            " file."
+        ),
+        flags=("-c", "--config"),
+        metavar="CONFIG",
+        places=("cli",),
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigFile:
+    """An executed config file.
+
+    :param name: the file as the user calls it, for messages.
+    :param values: its global names and their values; without what Python puts there.
+    :param lines: the lines on which a name is assigned, by name.
+    """
+
+    name: str
+    values: Mapping[str, Any]
+    lines: Mapping[str, list[int]]
+
+    def origin(self, name: str) -> Origin:
+        """Where the file assigns a name; only the file, when the line cannot be told."""
+        lines = self.lines.get(name, [])
+        if not lines:
+            return Origin("file", self.name)
+        plural = "lines" if len(lines) > 1 else "line"
+        return Origin("file", f"{self.name} {plural} {', '.join(map(str, lines))}")
+
+
+def execute(location: str, cwd: str, origin: Origin) -> ConfigFile:
+    """Execute the config file at ``PATH``, ``file:PATH`` or ``python:MODULE``.
+
+    It is not imported: nothing of it stays in ``sys.modules``, and each call
+    executes it anew. While it runs, it can import from ``cwd``.
+
+    :raises ConfigError: when it does not exist or cannot be read, or when it
+        raises; the text names the file, the line and the exception.
+    """
+    with importable(cwd):
+        if location.startswith("python:"):
+            path = _module_path(location, origin)
+            name = location
+        else:
+            name = location.removeprefix("file:")
+            path = os.path.join(cwd, name)
+        return _execute(name, path, _read(name, path, origin))
+
+
+@contextmanager
+def importable(directory: str) -> Iterator[None]:
+    """Let imports find the modules of a directory, for the time being."""
+    sys.path.insert(0, directory)
+    try:
+        yield
+    finally:
+        # By value and not by place: what ran in between may have inserted more.
+        if directory in sys.path:
+            sys.path.remove(directory)
+
+
+def _module_path(location: str, origin: Origin) -> str:
+    from importlib.util import find_spec  # lazy: few servers are configured by a module
+
+    module = location.removeprefix("python:")
+    try:
+        spec = find_spec(module)
+    except Exception as error:  # broad: this imports the package that the module is in
+        raise ConfigError(f"config module {module!r}: {one_line(error)} ({origin})") from error
+    if spec is None or not spec.has_location or not spec.origin:
+        raise ConfigError(f"config module {module!r} cannot be found ({origin})")
+    return spec.origin
+
+
+def _read(name: str, path: str, origin: Origin) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        raise ConfigError(f"config file {name!r} does not exist ({origin})") from None
+    except OSError as error:
+        raise ConfigError(
+            f"config file {name!r} cannot be read: {error.strerror} ({origin})"
+        ) from error
+
+
+def _execute(name: str, path: str, source: bytes) -> ConfigFile:
+    module = ModuleType("__config__")
+    module.__file__ = path
+    try:
+        tree = ast.parse(source, path)
+        # The future imports of this module are no business of the file's.
+        code = compile(tree, path, "exec", dont_inherit=True)
+    except (SyntaxError, ValueError) as error:
+        line = f" line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
+        message = error.msg if isinstance(error, SyntaxError) else str(error)
+        raise ConfigError(f"{name}{line}: {type(error).__name__}: {message}") from error
+    with _registered(module):
+        # Broad, since a config file is any Python. A SystemExit is a failure
+        # too: at a reload it must not end the server.
+        try:
+            exec(code, vars(module))
+        except (Exception, SystemExit) as error:
+            line = f" line {line_in(error, path)}"
+            raise ConfigError(f"{name}{line}: {one_line(error)}") from error
+    values = {key: value for key, value in vars(module).items() if not key.startswith("__")}
+    return ConfigFile(name, values, _lines(tree))
+
+
+@contextmanager
+def _registered(module: ModuleType) -> Iterator[None]:
+    """Make a module known while it is executed; the dataclasses in it look for it."""
+    sys.modules[module.__name__] = module
+    try:
+        yield
+    finally:
+        del sys.modules[module.__name__]
+
+
+def _lines(tree: ast.Module) -> dict[str, list[int]]:
+    """The lines on which global names are assigned, conditional ones included."""
+    lines: dict[str, list[int]] = {}
+    pending: list[ast.AST] = [tree]
+    while pending:
+        node = pending.pop()
+        for name in _assigned(node):
+            lines.setdefault(name, []).append(getattr(node, "lineno", 0))
+        if not isinstance(node, _SCOPES):
+            pending.extend(ast.iter_child_nodes(node))
+    return {name: sorted(set(numbers)) for name, numbers in lines.items()}
+
+
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+_SCOPES = (*_DEFINITIONS, ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+
+
+def _assigned(node: ast.AST) -> list[str]:
+    """The global names that this node itself assigns."""
+    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+        return [node.id]
+    if isinstance(node, _DEFINITIONS):
+        return [node.name]
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        return [alias.asname or alias.name.partition(".")[0] for alias in node.names]
+    return []

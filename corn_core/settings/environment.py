@@ -1,0 +1,49 @@
+"""What environment variables say: values of settings, and more arguments for the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from corn_core.errors import ConfigError
+from corn_core.settings.config import DEFAULT, Origin, parsed
+from corn_core.settings.model import Setting
+
+CMD_ARGS = "CORN_CMD_ARGS"
+FOREIGN_CMD_ARGS = "GUNICORN_CMD_ARGS"
+"""Read when ``CORN_CMD_ARGS`` is not set."""
+
+
+def default_value(setting: Setting, environ: Mapping[str, str]) -> tuple[Any, Origin]:
+    """The value of a setting that nobody gives: its variable's, or its default.
+
+    An empty variable is taken for one that is not set.
+
+    :raises ConfigError: when the variable's text is no value for the setting.
+    """
+    text = environ.get(setting.env, "").strip() if setting.env else ""
+    if not text:
+        default = setting.default
+        # A list is copied, so that nobody can alter the declaration by way of a value.
+        return (default.copy() if isinstance(default, list | dict) else default), DEFAULT
+    raw = setting.env_value(text) if setting.env_value else text
+    origin = Origin("environment", setting.env or "")
+    return parsed(setting, raw, origin), origin
+
+
+def extra_arguments(environ: Mapping[str, str]) -> tuple[str, list[str]]:
+    """The variable that holds more arguments, and the arguments; an empty name if there is none.
+
+    :raises ConfigError: when its quotes do not match.
+    """
+    variable = next((name for name in (CMD_ARGS, FOREIGN_CMD_ARGS) if name in environ), "")
+    text = environ.get(variable, "")
+    if not text.strip():
+        return "", []
+    # lazy: few servers are configured by this variable
+    import shlex
+
+    try:
+        return variable, shlex.split(text)
+    except ValueError as error:
+        raise ConfigError(f"{variable}: {error}, in {text!r}") from None

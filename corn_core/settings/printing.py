@@ -1,0 +1,59 @@
+"""``--check-config`` and ``--print-config``: the settings, and the text of the latter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from corn_core.settings.config import Config
+from corn_core.settings.model import Setting, boolean
+
+SETTINGS = (
+    Setting(
+        name="check_config",
+        section="Commands",
+        parse=boolean,
+        default=False,
+        help=(
+            "Read the configuration, load the application and exit, with status 0 if"
+            " all of it works. Nothing is bound or forked."
+        ),
+        flags=("--check-config",),
+        action="store_true",
+        places=("cli",),
+    ),
+    Setting(
+        name="print_config",
+        section="Commands",
+        parse=boolean,
+        default=False,
+        help=(
+            "Print every setting with its value and where the value came from, after"
+            " checking the configuration as --check-config does, and exit."
+        ),
+        flags=("--print-config",),
+        action="store_true",
+        places=("cli",),
+    ),
+)
+
+
+def print_config(
+    config: Config, hooks: Mapping[str, tuple[Callable[..., Any], str]] | None = None
+) -> str:
+    """The configuration as text: ``name = value  # origin``, one line a setting or hook."""
+    lines = [
+        f"{name} = {_shown(value)}  # {config.origin(name)}"
+        for name, value in config.as_dict().items()
+    ]
+    for name, (function, origin) in (hooks or {}).items():
+        lines.append(f"{name} = {_shown(function)}  # {origin}")
+    return "\n".join(lines)
+
+
+def _shown(value: object) -> str:
+    """A value as one line: what was defined in code by its name, anything else as Python text."""
+    name = getattr(value, "__qualname__", None)
+    if name is not None:
+        return f"<{getattr(value, '__module__', '?')}.{name}>"
+    return " ".join(repr(value).splitlines())

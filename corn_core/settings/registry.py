@@ -1,0 +1,112 @@
+"""The registry: every setting there is, and who declared it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from corn_core.errors import ConfigError
+from corn_core.hookspecs import HOOKS
+from corn_core.settings.config import Config
+from corn_core.settings.model import Setting
+
+CORE = "core"
+"""The owner of the settings that are not a plugin's."""
+
+COMMANDS = {
+    "help": ("-h", "--help"),
+    "version": ("-v", "--version"),
+    "plugins": ("--plugins",),
+}
+"""Flags that are no settings: each is a command of its own."""
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_FLAG = re.compile(r"-[A-Za-z0-9]|--[A-Za-z0-9][A-Za-z0-9_-]*")
+
+
+class Registry:
+    """The settings of the core and of the plugins, in the order they were added."""
+
+    def __init__(self, settings: Iterable[Setting] = (), owner: str = CORE) -> None:
+        self._settings: dict[str, Setting] = {}
+        self._owners: dict[str, str] = {}
+        self._flags: dict[str, str] = {flag: "" for flags in COMMANDS.values() for flag in flags}
+        self.add_all(settings, owner)
+
+    def add(self, setting: Setting, owner: str = CORE) -> None:
+        """Add one setting.
+
+        :raises ConfigError: when its name or a flag is taken or not acceptable;
+            the text names both owners.
+        """
+        self._check_name(setting, owner)
+        for flag in setting.flags:
+            self._check_flag(flag, setting, owner)
+        self._settings[setting.name] = setting
+        self._owners[setting.name] = owner
+        self._flags.update(dict.fromkeys(setting.flags, setting.name))
+
+    def add_all(self, settings: Iterable[Setting], owner: str = CORE) -> None:
+        """Add several settings of one owner; see :meth:`add`."""
+        for setting in settings:
+            self.add(setting, owner)
+
+    def get(self, name: str) -> Setting | None:
+        return self._settings.get(name)
+
+    def __getitem__(self, name: str) -> Setting:
+        return self._settings[name]
+
+    def __iter__(self) -> Iterator[Setting]:
+        return iter(self._settings.values())
+
+    def __len__(self) -> int:
+        return len(self._settings)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._settings
+
+    def names(self) -> list[str]:
+        return list(self._settings)
+
+    def flags(self) -> list[str]:
+        """Every flag, those of the commands included."""
+        return list(self._flags)
+
+    def owner_of(self, name: str) -> str:
+        """The plugin that declared a setting, or ``core``.
+
+        :raises KeyError: when there is no such setting.
+        """
+        return self._owners[name]
+
+    def sections(self) -> dict[tuple[str, str], list[Setting]]:
+        """The settings by owner and section: the core's sections first, then plugin by plugin."""
+        grouped: dict[tuple[str, str], list[Setting]] = {}
+        for setting in self:
+            grouped.setdefault((self._owners[setting.name], setting.section), []).append(setting)
+        return dict(sorted(grouped.items(), key=lambda item: item[0][0] != CORE))
+
+    def _check_name(self, setting: Setting, owner: str) -> None:
+        name = setting.name
+        if not _NAME.fullmatch(name):
+            raise ConfigError(f"{_by(owner)} declares a setting with a bad name, {name!r}")
+        if name in self._settings:
+            raise ConfigError(
+                f"{_by(owner)} declares setting {name!r}, which {_by(self._owners[name])} has"
+            )
+        if name in HOOKS or hasattr(Config, name):
+            raise ConfigError(f"{_by(owner)} declares setting {name!r}, a name that is reserved")
+
+    def _check_flag(self, flag: str, setting: Setting, owner: str) -> None:
+        if not _FLAG.fullmatch(flag):
+            raise ConfigError(f"{_by(owner)} declares a bad flag, {flag!r}, for {setting.name!r}")
+        if flag in self._flags:
+            taken = self._owners.get(self._flags[flag], CORE)
+            raise ConfigError(
+                f"{_by(owner)} declares flag {flag} for {setting.name!r}, which {_by(taken)} has"
+            )
+
+
+def _by(owner: str) -> str:
+    return "the core" if owner == CORE else f"plugin {owner!r}"
