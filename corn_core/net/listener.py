@@ -36,7 +36,7 @@ SETTINGS = (
         metavar="ADDRESS",
         action="append",
         env="PORT",
-        env_value=lambda port: [f"0.0.0.0:{port.strip()}"] if port.strip() else ["127.0.0.1:8000"],
+        env_value=lambda port: [f"0.0.0.0:{port}"],
     ),
     Setting(
         name="backlog",

@@ -1,0 +1,46 @@
+"""Tracebacks of an application's code, without the frames of corn and of importlib around it."""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from traceback import TracebackException
+
+# importlib's inner modules are frozen into the interpreter; its import_module() is a file.
+_FOREIGN = (
+    os.path.dirname(__file__) + os.sep,
+    "<frozen importlib",
+    import_module.__code__.co_filename,
+)
+
+
+def in_application(error: BaseException) -> bool:
+    """Whether the exception passed through any code of the application."""
+    traceback = error.__traceback__
+    while traceback is not None:
+        if not traceback.tb_frame.f_code.co_filename.startswith(_FOREIGN):
+            return True
+        traceback = traceback.tb_next
+    return False
+
+
+def application_traceback(error: BaseException) -> str:
+    """The traceback as Python prints it, of the frames that are the application's."""
+    # lazy: only for an application that fails
+    from traceback import TracebackException
+
+    whole = TracebackException.from_exception(error, compact=True)
+    _prune(whole)
+    return "".join(whole.format())
+
+
+def _prune(one: TracebackException | None) -> None:
+    """Also in the exceptions that led to this one, and in those of a group."""
+    if one is None:
+        return
+    one.stack[:] = [frame for frame in one.stack if not frame.filename.startswith(_FOREIGN)]
+    for other in (one.__cause__, one.__context__, *(one.exceptions or ())):
+        _prune(other)

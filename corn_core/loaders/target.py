@@ -1,0 +1,127 @@
+"""The text that names an application, taken apart; nothing is imported or evaluated here."""
+
+from __future__ import annotations
+
+import ast
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from corn_core.errors import AppLoadError
+
+DEFAULT_NAME = "application"
+LIKELY_NAMES = ("application", "app", "create_app", "make_app", "wsgi", "wsgi_app")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What an application's text names: ``module:name.name(*args, **kwargs)``."""
+
+    uri: str
+    module: str
+    path: tuple[str, ...]
+    call: tuple[tuple[Any, ...], dict[str, Any]] | None
+    """The arguments of a factory; None when the name is the application itself."""
+
+    @property
+    def name(self) -> str:
+        return ".".join(self.path)
+
+
+def parse_uri(uri: str) -> Target:
+    """Take an application's text apart; AppLoadError when it is malformed."""
+    module, colon, rest = (part.strip() for part in uri.strip().partition(":"))
+    if _looks_like_a_file(module):
+        raise AppLoadError(f"{uri!r} is a file, not a module; {_instead_of_file(module, rest)}")
+    if not all(module.split(".")):
+        # Empty, or relative, which has no meaning here.
+        raise AppLoadError(f"{uri!r} names no module; write MODULE or MODULE:NAME")
+    if not rest:
+        if colon:
+            raise AppLoadError(
+                f"{uri!r} has nothing after the colon; write {module}:NAME, or {module} alone"
+                f" for {module}:{DEFAULT_NAME}"
+            )
+        return Target(uri, module, (DEFAULT_NAME,), None)
+    return _parse_expression(uri, module, rest)
+
+
+def _looks_like_a_file(module: str) -> bool:
+    return "/" in module or (module.endswith(".py") and os.path.isfile(module))
+
+
+def _instead_of_file(path: str, name: str) -> str:
+    """What to write instead of the path of a file."""
+    directory, base = os.path.split(os.path.normpath(path))
+    module = f"{base.removesuffix('.py')}:{name or _likely_name(path)}"
+    if not directory:
+        return f"did you mean {module!r}?"
+    return f"did you mean {module!r} with --chdir {directory}?"
+
+
+def _likely_name(path: str) -> str:
+    """The application's name in a file that is only looked at, not imported."""
+    try:
+        with open(path, "rb") as file:
+            names = _assigned_names(ast.parse(file.read()))
+    except (OSError, SyntaxError, ValueError):
+        # It cannot be read as source, so the usual name has to do.
+        return DEFAULT_NAME
+    return next((name for name in LIKELY_NAMES if name in names), DEFAULT_NAME)
+
+
+def _assigned_names(tree: ast.Module) -> set[str]:
+    names: set[str] = set()
+    for statement in tree.body:
+        if isinstance(statement, ast.FunctionDef | ast.ClassDef):
+            names.add(statement.name)
+        elif isinstance(statement, ast.Assign):
+            names.update(node.id for node in statement.targets if isinstance(node, ast.Name))
+        elif isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
+            names.add(statement.target.id)
+        elif isinstance(statement, ast.ImportFrom):
+            names.update(alias.asname or alias.name for alias in statement.names)
+    return names
+
+
+def _parse_expression(uri: str, module: str, text: str) -> Target:
+    try:
+        node = ast.parse(text, mode="eval").body
+    except SyntaxError:
+        raise _malformed(uri, text) from None
+    call = None
+    if isinstance(node, ast.Call):
+        call = _literal_arguments(uri, node)
+        node = node.func
+    path: list[str] = []
+    while isinstance(node, ast.Attribute):
+        path.append(node.attr)
+        node = node.value
+    if not isinstance(node, ast.Name):
+        raise _malformed(uri, text)
+    return Target(uri, module, (node.id, *reversed(path)), call)
+
+
+def _malformed(uri: str, text: str) -> AppLoadError:
+    return AppLoadError(
+        f"{uri!r}: {text!r} is neither a name, such as app or site.app,"
+        " nor a call of a factory, such as create_app('production')"
+    )
+
+
+def _literal_arguments(uri: str, call: ast.Call) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments, which are only read: text from a command line is not evaluated."""
+    keywords: dict[str, Any] = {}
+    try:
+        arguments = tuple(ast.literal_eval(argument) for argument in call.args)
+        for keyword in call.keywords:
+            if keyword.arg is None:
+                raise ValueError("a mapping with ** has no literal names")
+            keywords[keyword.arg] = ast.literal_eval(keyword.value)
+    except (ValueError, TypeError):
+        # TypeError: a literal that cannot be made, such as {[]: 1}.
+        raise AppLoadError(
+            f"{uri!r}: the arguments of a factory must be literals, such as 'text', 1, True,"
+            f" None or a list of them (found {ast.unparse(call)})"
+        ) from None
+    return arguments, keywords

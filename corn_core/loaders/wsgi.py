@@ -1,0 +1,193 @@
+"""The loader of WSGI applications."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable
+from functools import partial
+from importlib import import_module
+from types import BuiltinFunctionType, FunctionType, ModuleType
+from typing import TYPE_CHECKING, Any
+
+from corn_core.errors import AppLoadError, ConfigError, WorkerQuit, did_you_mean, one_line
+from corn_core.interfaces import WSGIApp
+from corn_core.loaders.frames import application_traceback, in_application
+from corn_core.loaders.target import LIKELY_NAMES, Target, parse_uri
+
+if TYPE_CHECKING:
+    from corn_core.settings.config import Config
+
+_NOTHING = object()
+
+
+class WsgiLoader:
+    """The loader behind the name ``wsgi``, of the entry-point group ``corn.loaders``."""
+
+    def load(self, config: Config) -> WSGIApp:
+        """The application of ``wsgi_app``; AppLoadError when it cannot be had."""
+        return load_app(_required_uri(config))
+
+    def name(self, config: Config) -> str:
+        """What to call the application, in process titles for example."""
+        return _required_uri(config)
+
+
+def _required_uri(config: Config) -> str:
+    if not config.wsgi_app:
+        raise ConfigError(
+            "no application to serve: name one, as in 'corn shop.wsgi:app',"
+            " or set wsgi_app in the config file"
+        )
+    uri: str = config.wsgi_app
+    return uri
+
+
+def load_app(uri: str) -> WSGIApp:
+    """Import the application that ``uri`` names, and call its factory if it names one.
+
+    :raises AppLoadError: always with a line that tells what to correct; its ``details`` are
+        the traceback of the application's own code, if the error came out of that.
+    """
+    target = parse_uri(uri)
+    module = _import(target)
+    found = _look_up(target, module)
+    app = found if target.call is None else _call(target, found)
+    if not callable(app):
+        what = f"{target.name} is" if target.call is None else f"{target.name}() returned"
+        hint = _offer(_candidates(module)) if target.call is None else ""
+        raise AppLoadError(f"{uri!r}: {what} {_kind(app)}, which is no WSGI application{hint}")
+    return app  # type: ignore[no-any-return]  # callable is all that can be known
+
+
+def _run(target: Target, doing: str, code: Callable[[], Any]) -> Any:
+    """Run code of the application; whatever it raises becomes an AppLoadError.
+
+    :param doing: what the code is for, as the beginning of the message.
+    """
+    try:
+        return code()
+    except (AppLoadError, WorkerQuit):
+        # It says all there is to say; or a signal ends the worker, and happened to find it here.
+        raise
+    except SystemExit as error:
+        raise AppLoadError(
+            f"{target.uri!r}: {doing} ended the process (SystemExit: {error.code})",
+            application_traceback(error),
+        ) from None
+    except Exception as error:
+        # Broad, because it is anybody's code. The traceback would be empty when the error did not
+        # come out of that code, except that a SyntaxError shows the place itself.
+        details = ""
+        if in_application(error) or isinstance(error, SyntaxError):
+            details = application_traceback(error)
+        raise AppLoadError(f"{target.uri!r}: {doing} failed: {one_line(error)}", details) from None
+
+
+# -- the module ----------------------------------------------------------------------
+
+
+def _import(target: Target) -> ModuleType:
+    doing = f"importing {target.module}"
+    module: ModuleType = _run(target, doing, lambda: _import_named(target))
+    return module
+
+
+def _import_named(target: Target) -> ModuleType:
+    try:
+        return import_module(target.module)
+    except ModuleNotFoundError as error:
+        if _is_the_named_one(target.module, error):
+            raise _module_not_found(target, str(error.name)) from None
+        raise
+
+
+def _is_the_named_one(module: str, error: ModuleNotFoundError) -> bool:
+    """Whether it is the module that was asked for, not one that the application imports."""
+    name = error.name or ""
+    return (module == name or module.startswith(f"{name}.")) and not in_application(error)
+
+
+def _module_not_found(target: Target, missing: str) -> AppLoadError:
+    parent = missing.rpartition(".")[0]
+    known: list[str] = []
+    if not parent:
+        known = _modules_in(_application_directories())
+        where = f" in {os.getcwd()} nor elsewhere on the search path (see --chdir, --pythonpath)"
+    elif hasattr(sys.modules[parent], "__path__"):
+        known = [f"{parent}.{name}" for name in _modules_in(sys.modules[parent].__path__)]
+        where = f" in the package {parent!r}"
+    else:
+        where = f", for {parent!r} is a module and not a package"
+    return AppLoadError(
+        f"{target.uri!r}: there is no module {missing!r}{where}{did_you_mean(missing, known)}"
+    )
+
+
+def _application_directories() -> list[str]:
+    """Where the application's own modules may be, as opposed to libraries."""
+    libraries = tuple({prefix.rstrip("/") + "/" for prefix in (sys.prefix, sys.base_prefix)})
+    return [os.getcwd(), *(path for path in sys.path if not f"{path}/".startswith(libraries))]
+
+
+def _modules_in(directories: Iterable[str]) -> list[str]:
+    # lazy: only for the message about a module that is not there
+    from pkgutil import iter_modules
+
+    return [module.name for module in iter_modules(directories)]
+
+
+# -- the name in it ------------------------------------------------------------------
+
+
+def _look_up(target: Target, module: ModuleType) -> Any:
+    found: Any = module
+    for depth, name in enumerate(target.path):
+        where = ".".join((target.module, *target.path[:depth]))
+        # A module or an object may have a __getattr__, which is code of the application.
+        value = _run(target, f"looking up {where}.{name}", partial(getattr, found, name, _NOTHING))
+        if value is _NOTHING:
+            hint = did_you_mean(name, dir(found))
+            if not hint and not depth:
+                hint = _offer(_candidates(module))
+            raise AppLoadError(f"{target.uri!r}: {where} has no {name!r}{hint}")
+        found = value
+    return found
+
+
+def _candidates(module: ModuleType) -> list[str]:
+    """Names of a module that may be the application: callable, and not merely imported."""
+    names = [name for name, value in vars(module).items() if _is_candidate(module, name, value)]
+    names.sort(key=lambda name: LIKELY_NAMES.index(name) if name in LIKELY_NAMES else 99)
+    return names[:5]
+
+
+def _is_candidate(module: ModuleType, name: str, value: Any) -> bool:
+    # type() rather than isinstance() and attributes: proxies such as flask.request forward
+    # those, and raise when there is no request.
+    kind = type(value)
+    if name.startswith("_") or not callable(value):
+        return False
+    if kind in (FunctionType, BuiltinFunctionType) or issubclass(kind, type):
+        return getattr(value, "__module__", None) == module.__name__
+    return True
+
+
+def _call(target: Target, factory: Any) -> Any:
+    if not callable(factory):
+        raise AppLoadError(
+            f"{target.uri!r}: {target.name} is {_kind(factory)}, and cannot be called"
+        )
+    arguments, keywords = target.call or ((), {})
+    return _run(target, f"{target.name}()", lambda: factory(*arguments, **keywords))
+
+
+def _kind(value: Any) -> str:
+    if value is None:
+        return "None"
+    name = type(value).__name__
+    return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"
+
+
+def _offer(names: list[str]) -> str:
+    return f"; it has these callables: {', '.join(names)}" if names else ""
