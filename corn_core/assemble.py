@@ -1,0 +1,160 @@
+"""The story of a run: plugins, settings, configuration, and then the master."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+from corn_core import __version__
+from corn_core.arbiter import Arbiter, Wiring, WorkerForked
+from corn_core.errors import AppLoadError, ConfigError
+from corn_core.extensions.listing import listing
+from corn_core.extensions.manager import DISABLE_PLUGINS, Plugins, load_plugins
+from corn_core.interfaces import Logger
+from corn_core.process.environment import ProcessEnvironment
+from corn_core.settings.commandline import early_command, early_value, help_text
+from corn_core.settings.config import Config
+from corn_core.settings.printing import print_config
+from corn_core.settings.registry import Registry
+from corn_core.settings.sources import Resolution, resolve
+from corn_core.worker.boot import boot_worker
+
+
+def run(argv: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Do what the command line says; returns the exit status.
+
+    In a worker it returns too, when the worker ends: the process then exits as any
+    Python program does, and what the application registered with atexit runs.
+
+    :raises CornError: when the server cannot start.
+    """
+    command = early_command(argv)
+    if command == "version":
+        print(f"corn {__version__}")
+        return 0
+    plugins = load_plugins(early_value(DISABLE_PLUGINS, argv, environ))
+    if command == "plugins":
+        print(listing(plugins))
+        return 0
+    registry = Registry()
+    for owner, setting in plugins.settings():
+        registry.add(setting, owner)
+    if command == "help":
+        print(help_text(registry), end="")
+        return 0
+    assembly = Assembly(plugins, registry, argv, dict(environ))
+    wiring = assembly.configure()
+    if wiring.config.check_config or wiring.config.print_config:
+        return assembly.check(wiring)
+    return serve(wiring, assembly)
+
+
+def serve(wiring: Wiring, assembly: Assembly) -> int:
+    """Run the master, and, in each process that it forks, the worker."""
+    arbiter = Arbiter(wiring, assembly.plugins.hooks, assembly.configure)
+    try:
+        return arbiter.run()
+    except WorkerForked as forked:
+        worker = forked.worker
+    # The arbiter's frames are gone: whatever the worker does, it cannot return into them.
+    return boot_worker(worker, server=arbiter)
+
+
+class Assembly:
+    """Makes a wiring of the sources, at the start and again at every reload."""
+
+    def __init__(
+        self,
+        plugins: Plugins,
+        registry: Registry,
+        argv: Sequence[str],
+        environ: Mapping[str, str],
+    ) -> None:
+        self.plugins = plugins
+        self.registry = registry
+        self.argv = argv
+        # As it was at the start: raw_env changes the process, and must not change
+        # what the next reload reads.
+        self.environ = environ
+        self.process = ProcessEnvironment()
+        self.resolution: Resolution | None = None
+
+    def configure(self) -> Wiring:
+        """Read all sources and load what they name.
+
+        :raises CornError: when they are not usable; nothing of the process has changed then.
+        """
+        hooks = self.plugins.hooks
+        resolution = resolve(
+            self.registry,
+            self.argv,
+            self.environ,
+            self.process.start_directory,
+            explain=self.plugins.explain,
+        )
+        config = resolution.config
+        hooks.call("corn_configured", config=config)
+        before = self.resolution
+        try:
+            self._enter(resolution)
+            return self._wire(config, resolution)
+        except ConfigError:
+            if before is not None:
+                self._enter(before)
+            raise
+
+    def _enter(self, resolution: Resolution) -> None:
+        """Let a configuration act on this process: its hooks, its directory, its variables."""
+        self.plugins.register_config_hooks(resolution.hooks)
+        self.process.apply(resolution.config.raw_env)
+        self.process.enter(resolution.config.chdir, resolution.config.pythonpath)
+        self.resolution = resolution
+
+    def _wire(self, config: Config, resolution: Resolution) -> Wiring:
+        hooks = self.plugins.hooks
+        worker_class = hooks.first("corn_worker_class", name=config.worker_class, config=config)
+        logger_class = hooks.first("corn_logger_class", name=config.logger_class, config=config)
+        loader = hooks.first("corn_app_loader", config=config)()
+        config = config.replace(default_proc_name=loader.name(config))
+        worker_class.check_config(config)
+        log: Logger = logger_class(config)
+        hooks.set_logger(log)
+        self._report(log, config, worker_class, resolution)
+        return Wiring(
+            config=config,
+            log=log,
+            worker_class=worker_class,
+            load_app=partial(loader.load, config),
+            activate=partial(self._enter, resolution),
+        )
+
+    def _report(
+        self, log: Logger, config: Config, worker_class: type, resolution: Resolution
+    ) -> None:
+        """Tell the operator what is amiss, though not enough to prevent a start."""
+        for failure in self.plugins.failures:
+            log.warning("%s", failure)
+        self.plugins.failures.clear()
+        for warning in (*self.plugins.warnings, *resolution.warnings):
+            log.warning("%s", warning)
+        for name in worker_class.ignored_settings:
+            if config.origin(name).kind != "default":
+                log.warning(
+                    "%s has no effect on the worker class %s (%s)",
+                    name,
+                    config.worker_class,
+                    config.origin(name),
+                )
+        log.debug("Configuration:\n%s", print_config(config, resolution.hooks))
+
+    def check(self, wiring: Wiring) -> int:
+        """Load the application, and say what the configuration is, if that was asked for."""
+        try:
+            wiring.load_app()
+        except AppLoadError as error:
+            # Status 1 whatever is wrong, as the manual has it for a check.
+            failure = ConfigError(str(error))
+            raise failure from error
+        if wiring.config.print_config and self.resolution is not None:
+            print(print_config(wiring.config, self.resolution.hooks))
+        return 0

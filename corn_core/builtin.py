@@ -1,0 +1,65 @@
+"""The core's own plugin: its settings, and the drivers that are asked last.
+
+It is found through the entry point ``core`` of ``corn.plugins``, as any plugin is.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from corn_core import hookimpl, loaders, logs
+from corn_core.arbiter import settings as arbiter
+from corn_core.extensions import drivers, manager
+from corn_core.http import limits
+from corn_core.net import listener
+from corn_core.process import pidfile, scoreboard, title
+from corn_core.serving import settings as serving
+from corn_core.settings import configfile, printing
+from corn_core.settings.model import Setting
+from corn_core.worker import base as worker
+from corn_core.wsgi import body, cycle, environ
+
+AUTO = "auto"
+"""The value of ``app_loader`` that leaves the choice to the plugins, and then means this one."""
+DEFAULT_LOADER = "wsgi"
+
+
+@hookimpl
+def corn_settings() -> tuple[Setting, ...]:
+    """Everything that a module of the core declares, in the order of the reference."""
+    return (
+        *configfile.SETTINGS,
+        *printing.SETTINGS,
+        *manager.SETTINGS,
+        *loaders.SETTINGS,
+        *listener.SETTINGS,
+        *arbiter.SETTINGS,
+        *drivers.SETTINGS,
+        *worker.SETTINGS,
+        *serving.SETTINGS,
+        *limits.SETTINGS,
+        *environ.SETTINGS,
+        *body.SETTINGS,
+        *cycle.SETTINGS,
+        *logs.SETTINGS,
+        *title.SETTINGS,
+        *pidfile.SETTINGS,
+        *scoreboard.SETTINGS,
+    )
+
+
+@hookimpl(trylast=True)
+def corn_worker_class(name: Any) -> Any:
+    return drivers.find_worker_class(name)
+
+
+@hookimpl(trylast=True)
+def corn_logger_class(name: Any) -> Any:
+    return drivers.find_logger_class(name)
+
+
+@hookimpl(trylast=True)
+def corn_app_loader(config: Any) -> Any:
+    return drivers.find_app_loader(
+        DEFAULT_LOADER if config.app_loader == AUTO else config.app_loader
+    )

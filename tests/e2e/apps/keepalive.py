@@ -1,0 +1,31 @@
+"""A worker class that keeps connections, given to the server by its dotted path; and its app."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from corn_core.serving.selector import SelectorDriver
+from corn_core.serving.settings import limits_of
+from corn_core.worker import Worker
+
+
+class KeepAliveWorker(Worker):
+    """The sync worker but for its connections, which stay."""
+
+    def run(self) -> None:
+        SelectorDriver(self, limits_of(self.cfg), self.cfg.keepalive).run()
+
+
+def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    """Says what it was sent, in a response of known length."""
+    body = environ["wsgi.input"].read()
+    start_response("200 OK", [("Content-Type", "application/octet-stream")])
+    return [environ["PATH_INFO"].encode() + b" " + body]
+
+
+def stream(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    """A response of unknown length."""
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    yield b"one "
+    yield b"two"
