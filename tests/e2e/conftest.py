@@ -8,6 +8,7 @@ from typing import Protocol
 
 import pytest
 
+from tests.e2e.gate import Gate
 from tests.e2e.server import APPS, Server
 
 
@@ -53,3 +54,11 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
         server.kill()
     for server in servers:
         server.check_log()
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Iterator[Gate]:
+    """A gate in the test's own directory."""
+    made = Gate(tmp_path)
+    yield made
+    made.open()
