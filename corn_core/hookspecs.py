@@ -14,20 +14,21 @@ under names of its own; :attr:`Hook.least` says how few it may take.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from pluggy import HookspecMarker
 
 from corn_core.interfaces import Request, Response
 from corn_core.settings.model import Setting
 
+CORE = "core"
+"""The name of the core's own plugin, and the owner of the core's settings."""
+
 _marker = HookspecMarker("corn")
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
-@dataclass(frozen=True, slots=True)
-class Hook:
+class Hook(NamedTuple):
     """What the code needs to know of a hook.
 
     :param arguments: the names of its arguments, in the order of the manual.

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from corn_core.errors import ExtensionError, did_you_mean, one_line
 from corn_core.extensions import known
@@ -65,8 +64,7 @@ SETTINGS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Kind:
+class _Kind(NamedTuple):
     """One kind of driver.
 
     :param known: names that first-party distributions bring, for hints.

@@ -36,6 +36,8 @@ def entry_points(group: str, *, rescan: bool = False) -> list[EntryPoint]:
         # lazy: brought in by stevedore anyway
         import importlib.metadata
 
+        if rescan:
+            importlib.invalidate_caches()
         found = importlib.metadata.entry_points()
         cache.update({each: list(found.select(group=each)) for each in GROUPS})
     return cache[group]

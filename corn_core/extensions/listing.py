@@ -2,9 +2,54 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from corn_core.errors import one_line
+from corn_core.extensions.entrypoints import GROUPS, PLUGINS, entry_points
 from corn_core.extensions.manager import Plugins
+from corn_core.hookspecs import HOOKS
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+HEADINGS = ("distribution", "version", "group", "name", "hooks", "state")
 
 
 def listing(plugins: Plugins) -> str:
-    """What is installed in corn's groups: where it is from, what it does, why it failed."""
-    raise NotImplementedError
+    """What is installed in corn's groups: where it is from, what it does, whether it loads.
+
+    Drivers are imported to find out, which a server does for the chosen ones only.
+
+    :param plugins: loaded with ``strict=False``, so that no plugin hides the others.
+    """
+    rows = [HEADINGS]
+    for group in GROUPS:
+        for each in sorted(entry_points(group), key=lambda each: each.name):
+            name = each.dist.name if each.dist else "?"
+            version = each.dist.version if each.dist else "?"
+            hooks, state = _plugin(plugins, each) if group == PLUGINS else ("", _driver(each))
+            rows.append((name, version, group, each.name, hooks, state))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
+    lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+    return "\n".join(lines)
+
+
+def _plugin(plugins: Plugins, entry_point: EntryPoint) -> tuple[str, str]:
+    """The hooks that a plugin implements, and what became of it."""
+    if entry_point.name in plugins.disabled:
+        return "", "disabled"
+    failure = plugins.failure_of(entry_point)
+    if failure is not None:
+        return "", failure.reason
+    plugin = plugins.manager.get_plugin(entry_point.name)
+    callers = plugins.manager.get_hookcallers(plugin) or []
+    implemented = {caller.name for caller in callers}
+    return ", ".join(name for name in HOOKS if name in implemented), "loaded"
+
+
+def _driver(entry_point: EntryPoint) -> str:
+    try:
+        entry_point.load()
+    except (Exception, SystemExit) as error:  # broad: importing runs somebody's code
+        return one_line(error)
+    return "loads"

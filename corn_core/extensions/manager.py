@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pluggy
 
 from corn_core import hookspecs
-from corn_core.errors import ExtensionError, did_you_mean, one_line
+from corn_core.errors import CornError, ExtensionError, did_you_mean, one_line
 from corn_core.extensions import known
 from corn_core.extensions.entrypoints import PLUGINS, distribution_of, entry_points
 from corn_core.extensions.hooks import Hooks
 from corn_core.extensions.positional import CONFIG_FILE, ConfigHooks, config_file_plugin
+from corn_core.hookspecs import CORE
 from corn_core.settings.model import Setting, comma_separated
 
 if TYPE_CHECKING:
@@ -39,26 +40,22 @@ DISABLE_PLUGINS = Setting(
 
 SETTINGS = (DISABLE_PLUGINS,)
 
-CORE = "core"
-"""The name of the core's own plugin, which cannot be left out."""
 
-
-@dataclass(frozen=True, slots=True)
-class LoadFailure:
+class LoadFailure(NamedTuple):
     """A plugin that could not be loaded; the server runs without it."""
 
-    name: str
-    distribution: str
+    entry_point: EntryPoint
     error: BaseException
 
     @property
     def reason(self) -> str:
-        return one_line(self.error)
+        return str(self.error) if isinstance(self.error, CornError) else one_line(self.error)
 
     def __str__(self) -> str:
+        owner = distribution_of(self.entry_point)
         return (
-            f"plugin {self.name!r} ({self.distribution}) could not be loaded: {self.reason};"
-            " running without it"
+            f"plugin {self.entry_point.name!r} ({owner}) could not be loaded: {self.reason};"
+            " the server runs without it"
         )
 
 
@@ -82,14 +79,22 @@ class Plugins:
         """Add a plugin, a module as a rule, under the name it is known by.
 
         :raises ExtensionError: when one of its hooks does not exist or cannot
-            be called, or the name is taken.
+            be called, or when the name or the plugin is registered already; the
+            plugin is not registered then.
         """
+        if self.manager.has_plugin(name) or self.manager.is_registered(plugin):
+            other = self.manager.get_name(plugin) or name
+            raise ExtensionError(f"{self._label(name)}: registered already, as {other!r}")
         try:
             self.manager.register(plugin, name)
-        except (pluggy.PluginValidationError, ValueError) as error:
-            raise ExtensionError(f"{self._label(name)}: {one_line(error)}") from error
+        except pluggy.PluginValidationError as error:
+            raise ExtensionError(f"{self._label(name)}: {' '.join(str(error).split())}") from error
         for caller in self.manager.get_hookcallers(plugin) or []:
-            self._check_hook(name, plugin, caller)
+            for each in caller.get_hookimpls():
+                fault = _fault(caller, each) if each.plugin is plugin else None
+                if fault:
+                    self.manager.unregister(name=name)
+                    raise ExtensionError(f"{self._label(name)}: {fault}")
 
     def register_config_hooks(self, hooks: ConfigHooks) -> None:
         """Register a config file's hook functions, in place of those registered before.
@@ -132,34 +137,37 @@ class Plugins:
         if plugin in self.disabled:
             return f"{needs} is disabled by --disable-plugin or CORN_DISABLE_PLUGINS"
         for failure in self.failures:
-            if failure.name == plugin:
+            if failure.entry_point.name == plugin:
                 return f"{needs} could not be loaded: {failure.reason}"
         return f"{needs} is not installed; pip install {distribution}"
 
-    def _load(self, entry_point: EntryPoint) -> None:
+    def failure_of(self, entry_point: EntryPoint) -> LoadFailure | None:
+        return next((each for each in self.failures if each.entry_point is entry_point), None)
+
+    def load(self, entry_point: EntryPoint) -> None:
+        """Import what an entry point names and register it.
+
+        A plugin that cannot be imported is noted in ``failures``.
+
+        :raises ExtensionError: see :meth:`register`.
+        """
         name = entry_point.name
+        taken = self._entry_points.get(name)
         # Broad, and not left to stevedore, which lets an AssertionError and a
         # SystemExit through: whatever a plugin does, the server can run without it.
         try:
+            if taken is not None:
+                raise ExtensionError(f"its name is taken by {distribution_of(taken)}")
             plugin = entry_point.load()
         except (Exception, SystemExit) as error:
-            self.failures.append(LoadFailure(name, distribution_of(entry_point), error))
+            if name == CORE and taken is None:
+                raise ExtensionError(
+                    f"{CORE}: the core cannot be loaded: {one_line(error)}"
+                ) from error
+            self.failures.append(LoadFailure(entry_point, error))
             return
         self._entry_points[name] = entry_point
         self.register(plugin, name)
-
-    def _check_hook(self, name: str, plugin: Any, caller: pluggy.HookCaller) -> None:
-        for each in caller.get_hookimpls():
-            if each.plugin is not plugin:
-                continue
-            if not caller.has_spec() and not each.optionalhook:
-                hint = did_you_mean(caller.name, hookspecs.HOOKS)
-                raise ExtensionError(f"{self._label(name)}: there is no hook {caller.name!r}{hint}")
-            if each.wrapper or each.hookwrapper:
-                raise ExtensionError(
-                    f"{self._label(name)}: hook {caller.name} is a wrapper, which corn does not"
-                    " call, since each implementation is guarded on its own; make it a plain hook"
-                )
 
     def _label(self, name: str) -> str:
         entry_point = self._entry_points.get(name)
@@ -167,17 +175,52 @@ class Plugins:
         return f"plugin {name!r}{of}"
 
 
-def load_plugins(disabled: Collection[str] = ()) -> Plugins:
+def _fault(caller: pluggy.HookCaller, implementation: pluggy.HookImpl) -> str | None:
+    """What is wrong with an implementation of a hook, if anything."""
+    if not caller.has_spec():
+        if implementation.optionalhook:
+            return None
+        return f"there is no hook {caller.name!r}{did_you_mean(caller.name, hookspecs.HOOKS)}"
+    if implementation.wrapper or implementation.hookwrapper:
+        return (
+            f"hook {caller.name} is a wrapper, which corn does not call, since each"
+            " implementation is guarded on its own; make it a plain function"
+        )
+    if inspect.iscoroutinefunction(implementation.function):
+        return f"hook {caller.name} is an async function, which corn does not await"
+    return None
+
+
+def load_plugins(disabled: Collection[str] = (), *, strict: bool = True) -> Plugins:
     """Load every installed plugin that is not disabled.
 
     A plugin that cannot be imported is left out and noted in ``failures``.
 
     :param disabled: names of plugins to leave out.
+    :param strict: False notes a plugin with a bad hook in ``failures`` too,
+        which is for looking at what is installed, not for serving.
     :raises ExtensionError: when a plugin has a hook that does not exist or
         cannot be called; the text names the plugin and its distribution.
     """
     plugins = Plugins(disabled)
-    for entry_point in entry_points(PLUGINS):
-        if entry_point.name not in plugins.disabled:
-            plugins._load(entry_point)
+    if CORE in disabled:
+        plugins.warnings.append("the core's own plugin cannot be disabled")
+    found = entry_points(PLUGINS)
+    for entry_point in found:
+        if entry_point.name in plugins.disabled:
+            continue
+        try:
+            plugins.load(entry_point)
+        except ExtensionError as error:
+            if strict:
+                raise
+            plugins.failures.append(LoadFailure(entry_point, error))
+    _warn_of_unknown(plugins, [each.name for each in found])
     return plugins
+
+
+def _warn_of_unknown(plugins: Plugins, installed: Collection[str]) -> None:
+    """Say which names in ``disabled`` leave nothing out."""
+    for name in sorted(plugins.disabled.difference(installed)):
+        hint = did_you_mean(name, installed)
+        plugins.warnings.append(f"plugin {name!r} is disabled, but not installed{hint}")

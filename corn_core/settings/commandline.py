@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
 from corn_core.errors import ConfigError, did_you_mean
+from corn_core.hookspecs import CORE
 from corn_core.settings.config import Origin, parsed
 from corn_core.settings.environment import default_value, extra_arguments
 from corn_core.settings.model import Setting
-from corn_core.settings.registry import COMMANDS, CORE, Registry
+from corn_core.settings.registry import COMMANDS, Registry
 
 Given = dict[str, tuple[str, Any]]
 """What arguments gave: names of settings, each with the flag that was used and the raw value."""
@@ -156,7 +157,6 @@ def _add(group: Any, setting: Setting, for_help: bool) -> None:
 def _help(setting: Setting) -> str:
     notes = []
     if setting.action in ("store", "append"):
-        default = setting.default
         shown = setting.default_text or _shown(setting.default)
         notes.append(f"default: {shown}" if shown else "")
     notes.append(f"environment: {setting.env}" if setting.env else "")

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from corn_core.errors import ConfigError, SettingError, did_you_mean, one_line
 from corn_core.settings.model import Expected, Setting
@@ -14,8 +13,7 @@ Kind = Literal[
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(NamedTuple):
     """Where a value came from.
 
     :param kind: the source; ``argument`` is a positional one, ``code`` is a program
@@ -96,8 +94,8 @@ class Config:
 
         :raises KeyError: when there is no such setting.
         """
-        origins: Mapping[str, Origin] = vars(self)["_origins"]
-        return origins.get(name, DEFAULT) if name in self.settings else origins[name]
+        origin: Origin = vars(self)["_origins"][name]
+        return origin
 
     def names(self) -> list[str]:
         """The names of the settings, in the order of their declaration."""

@@ -7,9 +7,8 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from corn_core.errors import ConfigError, line_in, one_line
 from corn_core.settings.config import Origin
@@ -38,8 +37,7 @@ SETTINGS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class ConfigFile:
+class ConfigFile(NamedTuple):
     """An executed config file.
 
     :param name: the file as the user calls it, for messages.
@@ -133,8 +131,7 @@ def _execute(name: str, path: str, source: bytes) -> ConfigFile:
         try:
             exec(code, vars(module))
         except (Exception, SystemExit) as error:
-            line = f" line {line_in(error, path)}"
-            raise ConfigError(f"{name}{line}: {one_line(error)}") from error
+            raise ConfigError(f"{name} line {line_in(error, path)}: {one_line(error)}") from error
     values = {key: value for key, value in vars(module).items() if not key.startswith("__")}
     return ConfigFile(name, values, _lines(tree))
 

@@ -6,12 +6,9 @@ import re
 from collections.abc import Iterable, Iterator
 
 from corn_core.errors import ConfigError
-from corn_core.hookspecs import HOOKS
+from corn_core.hookspecs import CORE, HOOKS
 from corn_core.settings.config import Config
 from corn_core.settings.model import Setting
-
-CORE = "core"
-"""The owner of the settings that are not a plugin's."""
 
 COMMANDS = {
     "help": ("-h", "--help"),

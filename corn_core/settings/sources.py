@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -39,8 +38,7 @@ class ConfigHook(NamedTuple):
     origin: str
 
 
-@dataclass(frozen=True, slots=True)
-class Resolution:
+class Resolution(NamedTuple):
     """A configuration and what else its sources say.
 
     :param app_uri: the application, from the first positional argument or ``wsgi_app``.
