@@ -153,6 +153,27 @@ class VersionNotSupported(BadRequest):
     reason = "HTTP Version Not Supported"
 
 
+class ServerFault(BadRequest):
+    """A request that cannot be served, though not for its client's fault.
+
+    The text is for the operator: it goes to the error log, and not to the client.
+    """
+
+    status = 500
+    reason = "Internal Server Error"
+
+
+class ScriptNameMismatch(ServerFault):
+    """The path is not under SCRIPT_NAME: server and front-end are configured differently."""
+
+
+class BodyNotStored(ServerFault):
+    """The body could not be written to ``tmp_upload_dir`` (RFC 4918 section 11.5)."""
+
+    status = 507
+    reason = "Insufficient Storage"
+
+
 class BadResponse(Exception):
     """The application's response cannot be sent as it is; the fault is the application's."""
 

@@ -1,0 +1,19 @@
+"""WSGI (PEP 3333): environ, body and response of a request, and the cycle that joins them."""
+
+from corn_core.wsgi.body import RequestBody, empty_body
+from corn_core.wsgi.connection import ConnectionInfo
+from corn_core.wsgi.cycle import RequestCycle
+from corn_core.wsgi.environ import EnvironBuilder
+from corn_core.wsgi.files import ErrorStream, FileWrapper
+from corn_core.wsgi.response import Response
+
+__all__ = [
+    "ConnectionInfo",
+    "EnvironBuilder",
+    "ErrorStream",
+    "FileWrapper",
+    "RequestBody",
+    "RequestCycle",
+    "Response",
+    "empty_body",
+]

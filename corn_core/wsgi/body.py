@@ -1,0 +1,195 @@
+"""The body of a request: taken in by a driver, then read by the application as ``wsgi.input``."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from corn_core.errors import BodyNotStored
+from corn_core.settings.model import Expected, Setting, optional
+
+MEMORY_LIMIT = 512 * 1024
+"""Bytes of a body that are kept in memory; a longer one is in a temporary file, all of it."""
+
+
+def _directory(raw: object) -> str:
+    """An existing directory that may be written to; absolute, because workers may chdir."""
+    if isinstance(raw, (str, os.PathLike)):
+        path = os.path.abspath(os.path.expanduser(os.fspath(raw)))
+        if isinstance(path, str) and os.path.isdir(path) and os.access(path, os.W_OK | os.X_OK):
+            return path
+    raise Expected("an existing directory that the server may write to")
+
+
+SETTINGS = (
+    Setting(
+        name="tmp_upload_dir",
+        section="Server Mechanics",
+        parse=optional(_directory),
+        default=None,
+        help=(
+            "The directory for bodies of requests and responses that are too long for memory"
+            " (512 KiB). Their files have no name there, so nothing is left behind. It must"
+            " exist and the workers must be able to write to it. Without it the system's own"
+            " temporary directory is used. Where that is kept in memory, large uploads fill it."
+        ),
+        places=("file",),
+        default_text="the system's temporary directory",
+    ),
+)
+
+
+class RequestBody:
+    """A body on its way in, until :meth:`finish`; from then on ``wsgi.input`` (PEP 3333).
+
+    It ends where the body ends, so that reading without a size is safe
+    (``wsgi.input_terminated``).
+
+    :param tmp_dir: where a long body is put, ``None`` for the system's temporary directory.
+    """
+
+    __slots__ = ("_file", "_room", "_tmp_dir")
+
+    def __init__(self, tmp_dir: str | None) -> None:
+        self._tmp_dir = tmp_dir
+        self._file: io.BufferedIOBase | None = None
+        self._room = MEMORY_LIMIT
+
+    # -- the driver's side -----------------------------------------------------------
+
+    def append(self, data: bytes) -> None:
+        """Add a piece.
+
+        :raises BodyNotStored: when the temporary file cannot be made or written.
+        """
+        self._room -= len(data)
+        if self._file is None:
+            # Shares the bytes instead of copying them: most bodies come in one piece.
+            self._file = io.BytesIO(data)
+            self._file.seek(0, io.SEEK_END)
+            if self._room < 0:
+                self._move_to_disk()
+            return
+        try:
+            self._file.write(data)
+        except OSError as error:
+            raise self._failure(error) from error
+        if self._room < 0 and isinstance(self._file, io.BytesIO):
+            self._move_to_disk()
+
+    def finish(self) -> None:
+        """The body is complete: go to its start.
+
+        :raises BodyNotStored: when the last of it cannot be written.
+        """
+        if self._file is None:
+            self._file = io.BytesIO()
+        try:
+            self._file.seek(0)
+        except OSError as error:
+            raise self._failure(error) from error
+
+    def close(self) -> None:
+        """Give memory or disk space back; reading is an error from now on."""
+        if self._file is None:
+            return
+        try:
+            self._file.close()
+        except OSError:
+            # Closing flushes what a full disk did not take before. Nobody wants it any more,
+            # and the descriptor is closed all the same.
+            return
+
+    def _move_to_disk(self) -> None:
+        import tempfile  # lazy: only a long body needs it
+
+        memory = self._file
+        assert isinstance(memory, io.BytesIO)
+        try:
+            # It lives as long as the body, longer than a with statement could say.
+            self._file = tempfile.TemporaryFile(dir=self._tmp_dir, prefix="corn-")  # noqa: SIM115
+            self._file.write(memory.getbuffer())
+        except OSError as error:
+            raise self._failure(error) from error
+
+    def _failure(self, error: OSError) -> BodyNotStored:
+        place = self._tmp_dir or "the temporary directory"
+        return BodyNotStored(f"cannot store the body in {place}: {error.strerror or error}")
+
+    # -- the application's side ------------------------------------------------------
+
+    def _readable(self) -> io.BufferedIOBase:
+        assert self._file is not None, "read before the body was complete"
+        return self._file
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """At most ``size`` bytes; all that is left when it is negative or ``None``."""
+        return self._readable().read(-1 if size is None else size)
+
+    def read1(self, size: int = -1, /) -> bytes:
+        """Like :meth:`read`, for those who wrap the body in a reader of their own."""
+        return self._readable().read1(size)
+
+    def readinto(self, buffer: Any, /) -> int:
+        """Fill a writable buffer as far as the body goes; returns the number of bytes."""
+        return self._readable().readinto(buffer)
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        """A line with its end, or at most ``size`` bytes of it."""
+        return self._readable().readline(-1 if size is None else size)
+
+    def readlines(self, hint: int | None = -1, /) -> list[bytes]:
+        """The lines that are left; no more of them once they have ``hint`` bytes together."""
+        return self._readable().readlines(-1 if hint is None else hint)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        line = self._readable().readline()
+        if line:
+            return line
+        raise StopIteration
+
+
+class _EmptyBody(RequestBody):
+    """The body of a request without one; it has no state, so that all can share it."""
+
+    __slots__ = ()
+
+    def append(self, data: bytes) -> None:
+        raise AssertionError("the shared empty body takes no data")
+
+    def finish(self) -> None:
+        """There is nothing to complete."""
+
+    def close(self) -> None:
+        """There is nothing to give back."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        return b""
+
+    def read1(self, size: int = -1, /) -> bytes:
+        return b""
+
+    def readinto(self, buffer: Any, /) -> int:
+        return 0
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        return b""
+
+    def readlines(self, hint: int | None = -1, /) -> list[bytes]:
+        return []
+
+    def __next__(self) -> bytes:
+        raise StopIteration
+
+
+_EMPTY = _EmptyBody(None)
+
+
+def empty_body() -> RequestBody:
+    """The body of a request that has none; shared, so closing it does nothing."""
+    return _EMPTY

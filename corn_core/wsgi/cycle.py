@@ -1,0 +1,255 @@
+"""The request cycle: everything between a parsed request and its last byte in the sink.
+
+This is the one place where pre_request and post_request fire, where the application is
+called, where its failures are answered and where access lines are written, for every worker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Protocol
+
+from corn_core.errors import (
+    BadRequest,
+    ClientDisconnected,
+    RequestTimeout,
+    ServerFault,
+    TruncatedRequest,
+    WorkerQuit,
+)
+from corn_core.interfaces import Hooks, Logger, ResponseSink, Slot, WSGIApp
+from corn_core.net.escape import escape
+from corn_core.wsgi.files import FileWrapper
+from corn_core.wsgi.response import Response
+
+if TYPE_CHECKING:
+    from corn_core.http import Request
+    from corn_core.wsgi.body import RequestBody
+    from corn_core.wsgi.connection import ConnectionInfo
+    from corn_core.wsgi.environ import EnvironBuilder
+
+_GONE = "499 Client Closed Request"
+"""The status in the log when a client left before there was one; nginx uses the same."""
+
+
+class CycleWorker(Protocol):
+    """What the cycle asks of the worker it runs in; hooks get the same object."""
+
+    log: Logger
+    hooks: Hooks
+    slot: Slot
+
+
+class RequestCycle:
+    """Answers requests, one call each; made once a worker, when the application is loaded.
+
+    :param worker: gives log, hooks and slot, and is what hooks get.
+    :param app: the application (PEP 3333).
+    :param builder: makes the environs.
+    :param send_file_allowed: whether sinks may send files without reading them; not so with
+        TLS, or without the setting ``sendfile``.
+    """
+
+    interrupts: tuple[type[BaseException], ...] = (WorkerQuit, KeyboardInterrupt, GeneratorExit)
+    """What is not the application's failure but somebody's wish to stop the code that runs. A
+    worker whose threads are stopped by another exception adds it."""
+
+    def __init__(
+        self,
+        worker: CycleWorker,
+        app: WSGIApp,
+        *,
+        builder: EnvironBuilder,
+        send_file_allowed: bool,
+    ) -> None:
+        self._worker = worker
+        self._app = app
+        self._builder = builder
+        self._build = builder.build
+        self._send_file_allowed = send_file_allowed
+        self._log = worker.log
+        self._begin_request = worker.slot.begin_request
+        self._end_request = worker.slot.end_request
+        self._pre_request = worker.hooks.bind("pre_request")
+        self._post_request = worker.hooks.bind("post_request")
+
+    def run(
+        self,
+        request: Request,
+        body: RequestBody,
+        connection: ConnectionInfo,
+        sink: ResponseSink,
+        keep_alive: bool,
+    ) -> bool:
+        """Answer a request; True when the connection may be used for another one.
+
+        Whatever the application does is dealt with in here, and logged. Only ``WorkerQuit`` and
+        what else is no ``Exception`` comes out, after the response's ``close`` was called.
+
+        :param body: complete; it is closed here.
+        :param keep_alive: whether the server would keep the connection.
+        """
+        started = monotonic()
+        self._begin_request(started, request.method, request.path)
+        response = Response(request, sink, keep_alive and request.keep_alive)
+        environ: dict[str, Any] = {}
+        try:
+            if self._pre_request is not None:
+                self._pre_request(worker=self._worker, req=request)
+            environ = self._build(request, body, connection)
+            if request.version == (1, 1):
+                environ["wsgi.early_hints"] = response.early_hints
+            result = self._app(environ, response.start_response)
+            if type(result) is list:
+                response.send_list(result)
+            else:
+                self._send(result, response, request)
+        except WorkerQuit:
+            # The worker ends right now; the master speaks for the request, if need be.
+            raise
+        except self.interrupts:
+            response.complete = False
+            self._conclude(started, request, environ, response, connection)
+            self._end_request()
+            raise
+        except BaseException as error:
+            # All of them: asyncio's CancelledError and the Timeout of greenlets come out of
+            # applications too, and so does SystemExit. None of them is to end the worker.
+            response.complete = False
+            self._answer_failure(error, request, environ, response, connection)
+        finally:
+            body.close()
+        if response.problem or self._post_request is not None or self._log.access_enabled:
+            self._conclude(started, request, environ, response, connection)
+        self._end_request()
+        return response.keep_alive
+
+    def refuse(
+        self,
+        error: BadRequest,
+        request: Request | None,
+        connection: ConnectionInfo,
+        sink: ResponseSink,
+    ) -> None:
+        """Answer a request that could not be read or may not be served; then it is to be closed.
+
+        :param request: what is known of it.
+        """
+        self._log_refusal(error, request, connection)
+        response = Response(request, sink, keep_alive=False)
+        self._send_error_page(error, response)
+        if self._log.access_enabled:
+            environ = self._builder.describe(request, connection)
+            self._write_access_line(response, request, environ, 0.0)
+
+    # -- the response ----------------------------------------------------------------
+
+    def _send(self, result: Any, response: Response, request: Request) -> None:
+        """Send what is no list, and close it, whatever happens meanwhile."""
+        try:
+            if type(result) is FileWrapper:
+                response.send_file(result, self._send_file_allowed)
+            elif type(result) is tuple:
+                response.send_list(result)
+            elif result is None:
+                raise TypeError("the application returned None instead of an iterable")
+            else:
+                response.send_iterable(result)
+        except BaseException:
+            self._close_after_failure(result, request)
+            raise
+        _close(result)
+
+    def _close_after_failure(self, result: Any, request: Request) -> None:
+        """Close without letting a second failure take the place of the first."""
+        try:
+            _close(result)
+        except self.interrupts:
+            raise
+        except BaseException:
+            self._log.exception("Error closing the response to %s", escape(request.uri))
+
+    def _answer_failure(
+        self,
+        error: BaseException,
+        request: Request,
+        environ: Mapping[str, Any],
+        response: Response,
+        connection: ConnectionInfo,
+    ) -> None:
+        if isinstance(error, ClientDisconnected):
+            self._log.debug("Client gone during %s %s", request.method, escape(request.uri))
+            return
+        if isinstance(error, BadRequest) and not environ:
+            self._log_refusal(error, request, connection)
+            self._send_error_page(error, response)
+            return
+        self._log.exception("Error handling request %s", escape(request.uri))
+        if response.head is None:
+            self._send_error_page(ServerFault(), response)
+
+    def _send_error_page(self, error: BadRequest, response: Response) -> None:
+        message = "" if isinstance(error, ServerFault) else str(error)
+        try:
+            response.replace(error.status, error.reason, message)
+        except ClientDisconnected:
+            self._log.debug("Client gone before it was told: %s", response.status)
+
+    # -- the logs --------------------------------------------------------------------
+
+    def _log_refusal(
+        self, error: BadRequest, request: Request | None, connection: ConnectionInfo
+    ) -> None:
+        if isinstance(error, ServerFault):
+            log = self._log.error
+        elif isinstance(error, (RequestTimeout, TruncatedRequest)):
+            # Clients come and go; that is no news.
+            log = self._log.debug
+        else:
+            log = self._log.warning
+        peer, text = connection.peer_host, escape(str(error))
+        if request is None:
+            log("Invalid request from ip=%s: %s", peer, text)
+        else:
+            uri = escape(request.uri)
+            log("Invalid request from ip=%s: %s %s: %s", peer, request.method, uri, text)
+
+    def _conclude(
+        self,
+        started: float,
+        request: Request,
+        environ: dict[str, Any],
+        response: Response,
+        connection: ConnectionInfo,
+    ) -> None:
+        """Tell the logs and the hooks about a request that has come to its end."""
+        if response.problem:
+            self._log.error("Response to %s %s", escape(request.uri), response.problem)
+        if not response.status:
+            response.status = _GONE
+        if self._log.access_enabled:
+            described = environ or self._builder.describe(request, connection)
+            self._write_access_line(response, request, described, monotonic() - started)
+        if self._post_request is not None:
+            self._post_request(worker=self._worker, req=request, environ=environ, resp=response)
+
+    def _write_access_line(
+        self,
+        response: Response,
+        request: Request | None,
+        environ: Mapping[str, Any],
+        seconds: float,
+    ) -> None:
+        try:
+            self._log.access(response, request, environ, timedelta(seconds=seconds))
+        except Exception:
+            # A logger class may be anybody's, and its failure is not the request's.
+            self._log.exception("Error writing the access log")
+
+
+def _close(result: Any) -> None:
+    close = getattr(result, "close", None)
+    if close is not None:
+        close()

@@ -1,0 +1,249 @@
+"""From a parsed request to the environ that PEP 3333 describes."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from corn_core import __version__
+from corn_core.errors import BadRequest, ScriptNameMismatch, SettingError
+from corn_core.settings.model import Expected, Setting
+from corn_core.wsgi.files import ErrorStream, FileWrapper
+from corn_core.wsgi.trust import parse_peers, peer_test
+
+if TYPE_CHECKING:
+    from corn_core.http import Request
+    from corn_core.interfaces import Logger
+    from corn_core.net import Listener
+    from corn_core.settings.config import Config
+    from corn_core.wsgi.body import RequestBody
+    from corn_core.wsgi.connection import ConnectionInfo
+
+Environ = dict[str, Any]
+
+
+def _scheme_headers(raw: object) -> dict[str, str]:
+    expected = "a dictionary of field names and the values that mean https"
+    if not isinstance(raw, Mapping):
+        raise Expected(expected)
+    if not all(isinstance(text, str) and text for item in raw.items() for text in item):
+        raise Expected(expected)
+    return {name.upper(): value for name, value in raw.items()}
+
+
+SETTINGS = (
+    Setting(
+        name="forwarded_allow_ips",
+        section="Security",
+        parse=parse_peers,
+        default=["127.0.0.1", "::1"],
+        help=(
+            "The front-end servers that are believed when a field of secure_scheme_headers says"
+            " that the client used https: addresses and networks (10.0.0.0/8), divided by"
+            " commas, or * for all. Clients of a unix socket are always believed. With *, make"
+            " sure that clients cannot connect directly, since they could claim anything. It"
+            " does not change REMOTE_ADDR, which is the front-end's address."
+        ),
+        flags=("--forwarded-allow-ips",),
+        metavar="ADDRESSES",
+        env="FORWARDED_ALLOW_IPS",
+    ),
+    Setting(
+        name="secure_scheme_headers",
+        section="Security",
+        parse=_scheme_headers,
+        default={
+            "X-FORWARDED-PROTOCOL": "ssl",
+            "X-FORWARDED-PROTO": "https",
+            "X-FORWARDED-SSL": "on",
+        },
+        help=(
+            "The fields, and for each the value, by which a front-end server says that its"
+            " client used https; wsgi.url_scheme is https then. Names may be in any case,"
+            " values must be exactly what the front-end sends. Another value means http, and"
+            " fields that contradict each other are answered 400. The front-end has to remove"
+            " these fields from what its clients send."
+        ),
+        places=("file",),
+    ),
+)
+
+_ESCAPED = re.compile("%([0-9A-Fa-f]{2})")
+
+
+def unquote(path: str) -> str:
+    """A path with its escapes decoded, each byte a character up to U+00FF (PEP 3333).
+
+    A percent sign without two hexadecimal digits stands for itself.
+    """
+    return _ESCAPED.sub(lambda match: chr(int(match[1], 16)), path)
+
+
+def read_script_name(variables: Mapping[str, str]) -> str:
+    """SCRIPT_NAME of the process environment as WSGI text, without a slash at its end.
+
+    :raises SettingError: when it does not begin with a slash.
+    """
+    given = variables.get("SCRIPT_NAME", "")
+    name = unquote(os.fsencode(given).decode("latin-1")).rstrip("/")
+    if name and not name.startswith("/"):
+        origin = "environment variable SCRIPT_NAME"
+        raise SettingError("SCRIPT_NAME", "a path that begins with /", given, origin)
+    return name
+
+
+class EnvironBuilder:
+    """Builds environs; one for each worker, made when its process environment is complete.
+
+    :param log: takes what applications write to ``wsgi.errors``.
+    :param multithread: whether several threads of this process may call the application.
+    :param multiprocess: whether other processes may call the same application.
+    :param variables: where SCRIPT_NAME is looked up.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        log: Logger,
+        *,
+        multithread: bool,
+        multiprocess: bool,
+        variables: Mapping[str, str] = os.environ,
+    ) -> None:
+        self.script_name = read_script_name(variables)
+        self.is_trusted = peer_test(config.forwarded_allow_ips)
+        self._secure_values = {
+            "HTTP_" + name.replace("-", "_"): (name, value)
+            for name, value in config.secure_scheme_headers.items()
+        }
+        self._scheme_keys = tuple(self._secure_values)
+        self._constants: Environ = {
+            "SERVER_SOFTWARE": f"corn/{__version__}",
+            "SERVER_PROTOCOL": "HTTP/1.1",
+            "SCRIPT_NAME": self.script_name,
+            "wsgi.version": (1, 0),
+            "wsgi.url_scheme": "http",
+            "wsgi.errors": ErrorStream(log),
+            "wsgi.multithread": multithread,
+            "wsgi.multiprocess": multiprocess,
+            "wsgi.run_once": False,
+            "wsgi.input_terminated": True,
+            "wsgi.file_wrapper": FileWrapper,
+        }
+        self._templates: dict[Listener, Environ] = {}
+
+    def build(self, request: Request, body: RequestBody, connection: ConnectionInfo) -> Environ:
+        """The environ of a request.
+
+        :raises BadRequest: when the fields of a trusted front-end contradict each other.
+        :raises ScriptNameMismatch: when the path is not under SCRIPT_NAME.
+        """
+        listener = connection.listener
+        template = self._templates.get(listener) or self._add_template(listener)
+        fields = request.fields
+        environ = template.copy()
+        environ.update(fields)
+        uri = request.uri
+        environ["REQUEST_METHOD"] = request.method
+        environ["RAW_URI"] = uri
+        environ["REQUEST_URI"] = uri
+        environ["QUERY_STRING"] = request.query
+        path = request.path
+        if "%" in path:
+            path = unquote(path)
+        environ["PATH_INFO"] = path
+        if self.script_name:
+            self._split_path(environ, path)
+        if request.version != (1, 1):
+            environ["SERVER_PROTOCOL"] = protocol(request.version)
+        peer = connection.peer
+        if type(peer) is tuple:
+            environ["REMOTE_ADDR"] = peer[0]
+            environ["REMOTE_PORT"] = str(peer[1])
+        environ["wsgi.input"] = body
+        environ["corn.socket"] = environ["gunicorn.socket"] = connection.sock
+        if connection.scheme != "http":
+            environ["wsgi.url_scheme"] = connection.scheme
+        for key in self._scheme_keys:
+            if key in fields:
+                self._set_scheme(environ, request, connection)
+                break
+        if listener.is_unix:
+            _set_server(environ)
+        if "HTTP_PROXY" in fields:
+            # httpoxy: programs take it for the configuration of an outgoing proxy. No standard
+            # has a field called Proxy.
+            del environ["HTTP_PROXY"]
+        return environ
+
+    def describe(self, request: Request | None, connection: ConnectionInfo) -> Environ:
+        """What an access line needs of an environ that could not be built."""
+        environ = {"REMOTE_ADDR": connection.peer_host, "REMOTE_PORT": connection.peer_port}
+        if request is not None:
+            environ.update(request.fields)
+            environ["REQUEST_METHOD"] = request.method
+            environ["RAW_URI"] = environ["REQUEST_URI"] = request.uri
+            environ["PATH_INFO"] = unquote(request.path)
+            environ["QUERY_STRING"] = request.query
+            environ["SERVER_PROTOCOL"] = protocol(request.version)
+        return environ
+
+    def _add_template(self, listener: Listener) -> Environ:
+        template = self._templates[listener] = {
+            **self._constants,
+            # From the socket, not from Host, which is the client's to choose.
+            "SERVER_NAME": listener.server_name,
+            "SERVER_PORT": listener.server_port,
+            "REMOTE_ADDR": "",
+            "REMOTE_PORT": "",
+        }
+        return template
+
+    def _split_path(self, environ: Environ, path: str) -> None:
+        """Divide the path between SCRIPT_NAME and PATH_INFO, at a slash."""
+        rest = path.removeprefix(self.script_name)
+        if len(rest) < len(path) and rest[:1] in ("", "/"):
+            environ["PATH_INFO"] = rest
+        elif path.startswith("/"):
+            raise ScriptNameMismatch(
+                f"the path {path!r} is not under SCRIPT_NAME {self.script_name!r}; either the"
+                " front-end server must keep the prefix, or the variable must be unset"
+            )
+        else:
+            # An authority or an asterisk (RFC 9112 section 3.2) is no path at all.
+            environ["SCRIPT_NAME"] = ""
+
+    def _set_scheme(self, environ: Environ, request: Request, connection: ConnectionInfo) -> None:
+        """Believe a trusted front-end about the scheme of its client."""
+        if not self.is_trusted(connection.peer):
+            return
+        schemes: set[str] = set()
+        for key in self._secure_values.keys() & request.fields.keys():
+            name, secure = self._secure_values[key]
+            values = [request.fields[key]]
+            if "," in values[0] and values[0] != secure:
+                # Perhaps a repeated field, which had its values joined: each line counts.
+                values = [value for header, value in request.headers if header == name] or values
+            schemes.update("https" if value == secure else "http" for value in values)
+        if len(schemes) > 1:
+            raise BadRequest("the fields of secure_scheme_headers contradict each other")
+        environ["wsgi.url_scheme"] = schemes.pop()
+
+
+def protocol(version: tuple[int, int]) -> str:
+    """A version of HTTP as it stands in a request line."""
+    return f"HTTP/{version[0]}.{version[1]}"
+
+
+def _set_server(environ: Environ) -> None:
+    """Name the server by Host: a unix socket has no name that a client could use."""
+    host = environ.get("HTTP_HOST", "")
+    default = "443" if environ["wsgi.url_scheme"] == "https" else "80"
+    # An IPv6 address is in brackets and has colons of its own.
+    name, colon, port = host.rpartition(":")
+    if not colon or port.endswith("]"):
+        name, port = host, ""
+    environ["SERVER_NAME"] = name or environ["SERVER_NAME"]
+    environ["SERVER_PORT"] = port or default

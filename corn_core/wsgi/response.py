@@ -1,0 +1,300 @@
+"""One response: what the application gives, on its way to the sink.
+
+The head leaves together with the first piece of the body, so that an application that fails
+before it has produced anything can still be answered for with an error page.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from time import gmtime, time
+from typing import Any
+
+from corn_core.errors import BadResponse, ClientDisconnected
+from corn_core.http import (
+    LAST_CHUNK,
+    Request,
+    ResponseHead,
+    encode_chunk,
+    encode_head,
+    encode_informational,
+    error_page,
+)
+from corn_core.interfaces import ResponseSink
+from corn_core.wsgi.files import FileRegion, FileWrapper
+
+JOIN_LIMIT = 256 * 1024
+"""Up to this many bytes, the pieces of a list are copied into one; beyond, sent one by one."""
+
+_READ_LIMIT = 64 * 1024
+"""A file up to this many bytes is read, and leaves in one system call with its head."""
+
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+_date: tuple[int, bytes] = (0, b"")
+
+
+def http_date() -> bytes:
+    """The current second as IMF-fixdate (RFC 9110 section 5.6.7), made once a second."""
+    global _date
+    now = int(time())
+    known, text = _date
+    if known != now:
+        # strftime would use the names of the locale that an application may have set.
+        moment = gmtime(now)
+        text = (
+            f"{_DAYS[moment.tm_wday]}, {moment.tm_mday:02} {_MONTHS[moment.tm_mon - 1]}"
+            f" {moment.tm_year} {moment.tm_hour:02}:{moment.tm_min:02}:{moment.tm_sec:02} GMT"
+        ).encode("ascii")
+        # One store, so that a thread never sees the second of one with the text of another.
+        _date = (now, text)
+    return text
+
+
+class Response:
+    """The response to one request; ``start_response`` and ``write`` of PEP 3333 are here.
+
+    :ivar status: the status line's code and reason; empty until the application gives it.
+    :ivar headers: the fields as the application gave them.
+    :ivar sent: bytes of the body handed to the sink so far, without chunk framing.
+    :ivar head: the head as it was handed to the sink; ``None`` until then.
+    :ivar complete: whether the sink has all of the response, as its head announced it.
+    :ivar problem: what the length of the body got wrong, for the log; mostly empty.
+    """
+
+    __slots__ = (
+        "_gone",
+        "_keep_alive",
+        "_lead",
+        "_left",
+        "_request",
+        "_sink",
+        "_surplus",
+        "complete",
+        "head",
+        "headers",
+        "problem",
+        "sent",
+        "status",
+    )
+
+    def __init__(self, request: Request | None, sink: ResponseSink, keep_alive: bool) -> None:
+        self._request = request
+        self._sink = sink
+        self._keep_alive = keep_alive
+        self._gone = False
+        self._lead = b""
+        self._left: int | None = None
+        self._surplus = False
+        self.status = ""
+        self.headers: list[tuple[str, str]] = []
+        self.sent = 0
+        self.head: ResponseHead | None = None
+        self.complete = False
+        self.problem = ""
+
+    @property
+    def status_code(self) -> int:
+        """The status as a number; 0 while there is none."""
+        return int(self.status[:3] or 0)
+
+    @property
+    def keep_alive(self) -> bool:
+        """Whether another response may follow this one on its connection."""
+        return self.complete and self.head is not None and self.head.keep_alive
+
+    # -- what the application calls --------------------------------------------------
+
+    def start_response(
+        self, status: str, headers: list[tuple[str, str]], exc_info: Any = None
+    ) -> Callable[[bytes], None]:
+        """Take status and fields; nothing is sent yet. Returns :meth:`write`."""
+        if exc_info:
+            try:
+                if self.head is not None:
+                    raise exc_info[1].with_traceback(exc_info[2])
+            finally:
+                # The traceback refers to this frame: without this, a cycle.
+                exc_info = None
+        elif self.status:
+            raise AssertionError("start_response was called twice without exc_info")
+        if not isinstance(status, str):
+            raise TypeError(f"the status must be str, not {type(status).__name__}")
+        self.headers = headers if type(headers) is list else list(headers)
+        self.status = status
+        return self.write
+
+    def write(self, data: bytes) -> None:
+        """Send a piece of the body now; for applications that cannot return an iterable."""
+        _check(data)
+        if data:
+            self._put(data)
+
+    def early_hints(self, headers: Sequence[tuple[str, str]]) -> None:
+        """``wsgi.early_hints``: send 103 (RFC 8297); ignored once the response has begun."""
+        if self.head is None:
+            self._send(encode_informational("103 Early Hints", headers))
+
+    # -- what the request cycle calls ------------------------------------------------
+
+    def send_list(self, pieces: Sequence[bytes]) -> None:
+        """Send a body that is all there: its length is known before its head leaves."""
+        for piece in pieces:
+            if type(piece) is not bytes:
+                _check(piece)
+        if self.head is not None:
+            # The application has called write() before.
+            self.send_iterable(pieces)
+            return
+        data = pieces[0] if len(pieces) == 1 else b""
+        length = len(data) or sum(map(len, pieces))
+        if length > JOIN_LIMIT:
+            self._begin(length)
+            self.send_iterable(pieces)
+            return
+        data = data or b"".join(pieces)
+        head = self._begin(length)
+        if head.has_body and head.content_length == length:
+            self._lead = b""
+            self._sink.send(head.data + data)
+            self.sent = length
+            self.complete = True
+        else:
+            self._put(data)
+            self.finish()
+
+    def send_iterable(self, pieces: Iterable[bytes], may_exceed: bool = False) -> None:
+        """Send pieces as they come: PEP 3333 lets none be held back until the next one.
+
+        :param may_exceed: whether it is no fault of the application's when there is more than
+            its Content-Length announced, as with a file.
+        """
+        for piece in pieces:
+            _check(piece)
+            if piece and not self._put(piece):
+                break
+        self.finish(may_exceed)
+
+    def send_file(self, wrapper: FileWrapper, directly: bool) -> None:
+        """Send what a file has left, or as much of it as Content-Length says.
+
+        :param directly: whether the sink may send it without the worker reading it.
+        """
+        region = wrapper.region() if directly and self.head is None else None
+        if region is None:
+            self.send_iterable(wrapper, may_exceed=True)
+        elif region.count <= _READ_LIMIT:
+            data = os.pread(region.fd, region.count, region.offset)
+            self._begin(len(data))
+            self._put(data)
+            self.finish(may_exceed=True)
+        else:
+            self._begin(region.count)
+            self._put_region(region)
+            self.finish()
+
+    def finish(self, may_exceed: bool = False) -> None:
+        """The body has ended: send what its framing still needs, and judge its length."""
+        head = self.head or self._begin(0)
+        if self._lead:
+            self._send(self._take_lead())
+        if self._left:
+            self.problem = f"ends {self._left} bytes before its Content-Length"
+        elif self._surplus and not may_exceed:
+            self.problem = f"is longer than its Content-Length of {head.content_length} bytes"
+        elif head.chunked and head.has_body:
+            self._send(LAST_CHUNK)
+        # Whoever has switched protocols has used up the connection when it returns.
+        self.complete = not self.problem and head.status_code != 101
+
+    def replace(self, status: int, reason: str, message: str) -> None:
+        """Answer with an error page instead, and close; only while :attr:`head` is ``None``."""
+        self.headers, page = error_page(status, reason, message)
+        self.status = f"{status} {reason}"
+        self._keep_alive = False
+        self.send_list([page])
+
+    # -- towards the sink ------------------------------------------------------------
+
+    def _begin(self, length: int | None) -> ResponseHead:
+        """Encode the head, which then waits for the first piece of the body.
+
+        :param length: of the body, if it is known.
+        """
+        if not self.status:
+            raise BadResponse("the application did not call start_response")
+        request = self._request
+        method, version = ("GET", (1, 1)) if request is None else (request.method, request.version)
+        if not length and method == "HEAD":
+            # An application that leaves out the body of HEAD has said nothing of its length.
+            length = None
+        head = encode_head(
+            self.status,
+            self.headers,
+            method=method,
+            version=version,
+            keep_alive=self._keep_alive,
+            date=http_date(),
+            body_length=length,
+        )
+        self.head = head
+        self._lead = head.data
+        self._left = head.content_length if head.has_body else None
+        return head
+
+    def _put(self, data: bytes) -> bool:
+        """Send a piece of the body, framed, and with the head if it is the first.
+
+        Returns whether the response has use for more.
+        """
+        head = self.head or self._begin(None)
+        if not head.has_body:
+            data = b""
+        elif self._left is not None:
+            if len(data) > self._left:
+                data = data[: self._left]
+                self._surplus = True
+            self._left -= len(data)
+        frame = encode_chunk(data) if head.chunked and data else data
+        if self._lead:
+            lead = self._take_lead()
+            if len(frame) > JOIN_LIMIT:
+                self._send(lead)
+            else:
+                frame = lead + frame
+        if frame:
+            self._send(frame)
+            self.sent += len(data)
+        return head.has_body and not self._surplus
+
+    def _put_region(self, region: FileRegion) -> None:
+        assert self.head is not None
+        self._send(self._take_lead())
+        if self.head.has_body:
+            count = region.count if self._left is None else min(region.count, self._left)
+            self._sink.send_file(region.fd, region.offset, count)
+            self.sent += count
+            if self._left is not None:
+                self._left -= count
+
+    def _take_lead(self) -> bytes:
+        lead, self._lead = self._lead, b""
+        return lead
+
+    def _send(self, data: bytes) -> None:
+        # An application may swallow the exception that write() raised: it gets another one,
+        # before anybody waits for the client again.
+        if self._gone:
+            raise ClientDisconnected("the client had gone before")
+        try:
+            self._sink.send(data)
+        except ClientDisconnected:
+            self._gone = True
+            raise
+
+
+def _check(piece: object) -> None:
+    if not isinstance(piece, bytes):
+        raise TypeError(f"the pieces of a response must be bytes, not {type(piece).__name__}")

@@ -1,0 +1,92 @@
+"""Which peers are believed when they say something about the client behind them."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from corn_core.settings.model import Expected, comma_separated
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Network, IPv6Network
+
+_MEMO_LIMIT = 1024
+
+
+def parse_peers(raw: object) -> list[str]:
+    """The parser of a list of trusted peers: ``*``, addresses, and networks as ADDRESS/BITS."""
+    peers = comma_separated(raw)
+    for peer in peers:
+        if peer == "*" or _canonical(peer) is not None:
+            continue
+        try:
+            _network(peer)
+        except ValueError:
+            raise Expected(
+                "'*', or IP addresses and networks such as 10.0.0.0/8, with no bit set beyond"
+                f" the network's prefix (not {peer!r})"
+            ) from None
+    return peers
+
+
+def _canonical(address: str) -> str | None:
+    """The one spelling of an address that accept(2) uses; None when it is not an address."""
+    # The socket module does this without the import of ipaddress.
+    for family in (socket.AF_INET, socket.AF_INET6):
+        try:
+            return _unmapped(socket.inet_ntop(family, socket.inet_pton(family, address)))
+        except (OSError, ValueError):
+            continue
+    return None
+
+
+def _unmapped(address: str) -> str:
+    """An IPv4 client of an IPv6 socket shows as ::ffff:192.0.2.1; it is 192.0.2.1."""
+    return address[7:] if address.startswith("::ffff:") and "." in address else address
+
+
+def _network(text: str) -> IPv4Network | IPv6Network:
+    from ipaddress import ip_network  # lazy: most lists have plain addresses only
+
+    if "/" not in text:
+        raise ValueError(text)
+    return ip_network(text)
+
+
+def peer_test(peers: list[str]) -> Callable[[Any], bool]:
+    """A function that says whether a peer, as accept(2) gave it, is one of those listed.
+
+    The peer of a unix socket always is: the permissions of its path are what lets it in.
+    """
+    if "*" in peers:
+        return lambda peer: True
+    plain = {canonical for peer in peers if (canonical := _canonical(peer)) is not None}
+    networks = [_network(peer) for peer in peers if "/" in peer]
+    memo: dict[str, bool] = {}
+
+    def trusted(peer: Any) -> bool:
+        if not isinstance(peer, tuple):
+            return True
+        host: str = peer[0]
+        known = memo.get(host)
+        if known is None:
+            if len(memo) >= _MEMO_LIMIT:
+                # Clients choose their addresses, not how much of the worker's memory they take.
+                memo.clear()
+            known = memo[host] = _is_listed(_unmapped(host), plain, networks)
+        return known
+
+    return trusted
+
+
+def _is_listed(host: str, plain: set[str], networks: list[IPv4Network | IPv6Network]) -> bool:
+    if host in plain:
+        return True
+    if not networks:
+        return False
+    from ipaddress import ip_address  # lazy: as above
+
+    # A scope such as %eth0 is no part of the address.
+    address = ip_address(host.partition("%")[0])
+    return any(address in network for network in networks)
