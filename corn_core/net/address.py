@@ -17,8 +17,9 @@ UNIX_PATH_LIMIT = 103 if hasattr(socket, "LOCAL_PEERCRED") else 107
 FORMS = "HOST, HOST:PORT, :PORT, [IPV6]:PORT, tcp://HOST:PORT or unix:PATH"
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
-# Names as getaddrinfo takes them; an underscore is common in the names of containers.
-_HOST_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_.])?")
+# RFC 1123 section 2.1, and the underscore, which is common in the names of containers.
+_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_HOST_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,9 @@ def _parse_tcp(text: str) -> TcpAddress:
         host, bracket, rest = text[1:].partition("]")
         if not bracket or not _is_ipv6(host) or rest[:1] not in ("", ":"):
             raise Expected("an IPv6 address in brackets, such as [::1]:8000")
-        return TcpAddress(host.lower(), _parse_port(rest[1:]) if rest else DEFAULT_PORT)
+        number, percent, zone = host.partition("%")  # a zone names an interface, case and all
+        host = number.lower() + percent + zone
+        return TcpAddress(host, _parse_port(rest[1:]) if rest else DEFAULT_PORT)
     if text.count(":") > 1:
         raise Expected("an IPv6 address to stand in brackets, such as [::1]:8000")
     host, colon, port = text.partition(":")

@@ -103,8 +103,13 @@ class Listener:
 
     def unlink(self) -> None:
         """Remove the path of a unix socket, unless it has become another server's."""
-        if self._path is not None and self._inode is not None and _inode(self._path) == self._inode:
+        if self._path is None or self._inode is None or _inode(self._path) != self._inode:
+            return
+        try:
             os.unlink(self._path)
+        except OSError:
+            # Removed this moment, or out of our reach by now: the next start finds it stale.
+            return
 
 
 def _inode(path: str | None) -> tuple[int, int] | None:
@@ -186,7 +191,7 @@ def _resolve(address: Address) -> tuple[int, str | tuple[object, ...]]:
         return socket.AF_UNIX, address.path
     try:
         found = socket.getaddrinfo(
-            address.host,
+            address.host.encode(),  # text would load the codec for international names
             address.port,
             family=address.family,
             type=socket.SOCK_STREAM,

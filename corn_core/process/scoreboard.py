@@ -103,10 +103,10 @@ class Slot:
     A worker that runs several requests at once shows the one that began last.
     """
 
-    __slots__ = ("_buffer", "_doubles", "_first", "_next_count", "_numbers", "_offset", "_resting")
+    __slots__ = ("_doubles", "_first", "_memory", "_next_count", "_numbers", "_offset", "_resting")
 
     def __init__(self, board: Scoreboard, index: int) -> None:
-        self._buffer = board._buffer
+        self._memory = board.memory
         self._doubles = board._doubles
         self._numbers = board._numbers
         self._offset = (index + 1) * SLOT_SIZE
@@ -121,7 +121,7 @@ class Slot:
 
     def begin_request(self, now: float, method: str, path: str) -> None:
         text = f"{method} {path}".encode("latin-1", "replace")
-        _begin_request(self._buffer, self._offset, now, now, text)
+        _begin_request(self._memory, self._offset, now, now, text)
         self._numbers[self._first + _STATE] = BUSY
 
     def end_request(self) -> None:
@@ -147,6 +147,7 @@ class Scoreboard:
 
     :param capacity: the most workers there can be at once, the retiring ones included.
     :param directory: put the memory into a file there, instead of into no file at all.
+    :ivar memory: all of it, as laid out above.
     :raises ConfigError: when no file can be made in ``directory``.
     """
 
@@ -154,9 +155,9 @@ class Scoreboard:
         self.capacity = capacity
         size = (capacity + 1) * SLOT_SIZE
         self._map = mmap.mmap(-1, size) if directory is None else _map_file(directory, size)
-        self._buffer = memoryview(self._map)
-        self._doubles = self._buffer.cast("d")
-        self._numbers = self._buffer.cast("Q")
+        self.memory = memoryview(self._map)
+        self._doubles = self.memory.cast("d")
+        self._numbers = self.memory.cast("Q")
         self._numbers[_VERSION] = VERSION
         self._numbers[_CAPACITY] = capacity
         self._numbers[_SLOT_SIZE] = SLOT_SIZE
@@ -179,7 +180,7 @@ class Scoreboard:
         if not self._numbers[first + _IN_USE]:
             raise ValueError(f"slot {index} belongs to no worker")
         offset = first * _NUMBER
-        self._buffer[offset : offset + SLOT_SIZE] = bytes(SLOT_SIZE)
+        self.memory[offset : offset + SLOT_SIZE] = bytes(SLOT_SIZE)
         heappush(self._free, index)
 
     def set_server_stopping(self, stopping: bool = True) -> None:
@@ -188,7 +189,7 @@ class Scoreboard:
 
     def close(self) -> None:
         """Give the memory back; slots of this process must not be used any more."""
-        for view in (self._doubles, self._numbers, self._buffer):
+        for view in (self._doubles, self._numbers, self.memory):
             view.release()
         self._map.close()
 
@@ -208,7 +209,7 @@ class Scoreboard:
         """What a slot says now. It may be changing meanwhile; see the module's docstring."""
         first = self._first(index)
         text = (first + _TEXT) * _NUMBER
-        raw = bytes(self._buffer[text : text + TEXT_SIZE]).partition(b"\0")[0]
+        raw = bytes(self.memory[text : text + TEXT_SIZE]).partition(b"\0")[0]
         method, _, path = raw.decode("latin-1", "replace").partition(" ")
         return SlotView(
             heartbeat=self._doubles[first + _HEARTBEAT],
