@@ -40,6 +40,8 @@ class CycleWorker(Protocol):
     log: Logger
     hooks: Hooks
     slot: Slot
+    aborted: bool
+    """Whether the master stops the worker for having been silent for too long."""
 
 
 class RequestCycle:
@@ -106,13 +108,11 @@ class RequestCycle:
                 response.send_list(result)
             else:
                 self._send(result, response, request)
-        except WorkerQuit:
-            # The worker ends right now; the master speaks for the request, if need be.
-            raise
         except self.interrupts:
-            response.complete = False
-            self._conclude(started, request, environ, response, connection)
-            self._end_request()
+            if not self._worker.aborted:
+                # After a timeout it is the master that writes the access line.
+                self._conclude(started, request, environ, response, connection)
+                self._end_request()
             raise
         except BaseException as error:
             # All of them: asyncio's CancelledError and the Timeout of greenlets come out of
@@ -181,6 +181,7 @@ class RequestCycle:
     ) -> None:
         if isinstance(error, ClientDisconnected):
             self._log.debug("Client gone during %s %s", request.method, escape(request.uri))
+            response.status = response.status or _GONE
             return
         if isinstance(error, BadRequest) and not environ:
             self._log_refusal(error, request, connection)
@@ -227,8 +228,6 @@ class RequestCycle:
         """Tell the logs and the hooks about a request that has come to its end."""
         if response.problem:
             self._log.error("Response to %s %s", escape(request.uri), response.problem)
-        if not response.status:
-            response.status = _GONE
         if self._log.access_enabled:
             described = environ or self._builder.describe(request, connection)
             self._write_access_line(response, request, described, monotonic() - started)
