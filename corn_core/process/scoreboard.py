@@ -22,7 +22,7 @@ offset   type   slot
 0        f64    heartbeat: ``time.monotonic()`` when the worker last was alive
 8        f64    when the current request began, the same clock; 0.0 for none
 16       192 s  method, a space and path of the current or last request, encoded
-                in latin-1, cut at 192 bytes, padded with NUL
+                in latin-1; it ends at the first NUL, or is cut at 192 bytes
 208      u64    requests served
 216      u64    connections open
 224      u64    state: 0 booting, 1 idle, 2 busy, 3 draining
@@ -39,7 +39,6 @@ import os
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 from itertools import count
-from struct import Struct
 
 from corn_core.errors import ConfigError, CornError
 from corn_core.settings.model import Setting, optional, string
@@ -74,10 +73,6 @@ _VERSION, _CAPACITY, _SLOT_SIZE, _STOPPING = range(4)
 # Positions of a slot's numbers, in units of 8 bytes from the slot's beginning.
 _HEARTBEAT, _STARTED, _TEXT, _REQUESTS, _CONNECTIONS, _STATE, _IN_USE = 0, 1, 2, 26, 27, 28, 29
 
-# One call stores both times and the text, cut and padded. It is faster than an assignment to
-# a memoryview for each, and in native mode it copies a double whole, as they do.
-_begin_request = Struct(f"@dd{TEXT_SIZE}s").pack_into
-
 
 @dataclass(frozen=True, slots=True)
 class SlotView:
@@ -103,40 +98,56 @@ class Slot:
     A worker that runs several requests at once shows the one that began last.
     """
 
-    __slots__ = ("_doubles", "_first", "_memory", "_next_count", "_numbers", "_offset", "_resting")
+    __slots__ = (
+        *("_connections", "_doubles", "_heartbeat", "_memory", "_next_count", "_numbers"),
+        *("_requests", "_resting", "_started", "_state", "_text"),
+    )
 
     def __init__(self, board: Scoreboard, index: int) -> None:
         self._memory = board.memory
         self._doubles = board._doubles
         self._numbers = board._numbers
-        self._offset = (index + 1) * SLOT_SIZE
-        self._first = self._offset // _NUMBER
+        first = board._first(index)
+        self._heartbeat = first + _HEARTBEAT
+        self._started = first + _STARTED
+        self._text = (first + _TEXT) * _NUMBER
+        self._requests = first + _REQUESTS
+        self._connections = first + _CONNECTIONS
+        self._state = first + _STATE
         # Threads may end requests at the same moment: next() of a counter is one step to them,
         # an addition is not.
-        self._next_count = count(self._numbers[self._first + _REQUESTS] + 1).__next__
-        self._resting = self._numbers[self._first + _STATE]
+        self._next_count = count(self._numbers[self._requests] + 1).__next__
+        self._resting = self._numbers[self._state]
+
+    # Assigning to an element of a memoryview stores its 8 bytes at once. struct.pack_into() would
+    # need fewer calls, but clears the bytes before it fills them: the master would see a
+    # heartbeat of 0.0 now and then, and take the worker for dead.
 
     def beat(self, now: float) -> None:
-        self._doubles[self._first] = now
+        self._doubles[self._heartbeat] = now
 
     def begin_request(self, now: float, method: str, path: str) -> None:
-        text = f"{method} {path}".encode("latin-1", "replace")
-        _begin_request(self._memory, self._offset, now, now, text)
-        self._numbers[self._first + _STATE] = BUSY
+        doubles = self._doubles
+        doubles[self._heartbeat] = now
+        doubles[self._started] = now
+        self._numbers[self._state] = BUSY
+        text = f"{method} {path}\0".encode("latin-1", "replace")[:TEXT_SIZE]
+        start = self._text
+        self._memory[start : start + len(text)] = text
 
     def end_request(self) -> None:
-        first = self._first
-        self._doubles[first + _STARTED] = 0.0
-        self._numbers[first + _REQUESTS] = self._next_count()
-        self._numbers[first + _STATE] = self._resting
+        numbers = self._numbers
+        self._doubles[self._started] = 0.0
+        numbers[self._requests] = self._next_count()
+        numbers[self._state] = self._resting
 
     def set_state(self, state: int) -> None:
         """Set the state between requests; a request that is running still ends in this one."""
         self._resting = state
-        self._numbers[self._first + _STATE] = state
+        self._numbers[self._state] = state
 
     def set_connections(self, count: int) -> None:
-        self._numbers[self._first + _CONNECTIONS] = count
+        self._numbers[self._connections] = count
 
     def server_stopping(self) -> bool:
         return self._numbers[_STOPPING] != 0
@@ -197,7 +208,6 @@ class Scoreboard:
 
     def slot(self, index: int) -> Slot:
         """The writing side of a slot."""
-        self._first(index)
         return Slot(self, index)
 
     def in_use(self) -> list[int]:

@@ -1,0 +1,317 @@
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import struct
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from threading import Thread
+from time import monotonic
+
+import pytest
+
+from corn_core.errors import ConfigError, CornError
+from corn_core.process.scoreboard import (
+    BOOTING,
+    BUSY,
+    DRAINING,
+    IDLE,
+    SETTINGS,
+    SLOT_SIZE,
+    STATE_NAMES,
+    TEXT_SIZE,
+    Scoreboard,
+    SlotView,
+)
+
+NOTHING = SlotView(
+    heartbeat=0.0,
+    state=BOOTING,
+    requests=0,
+    connections=0,
+    request_started=0.0,
+    method="",
+    path="",
+)
+
+
+@pytest.fixture
+def board() -> Iterator[Scoreboard]:
+    board = Scoreboard(capacity=4)
+    yield board
+    board.close()
+
+
+def in_child(work: Callable[[], object]) -> None:
+    """Do something in a forked process, and fail if it does."""
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            work()
+            status = 0
+        finally:
+            os._exit(status)
+    assert os.waitpid(pid, 0)[1] == 0
+
+
+def test_new_slots_are_empty(board: Scoreboard) -> None:
+    assert [board.read(index) for index in range(4)] == [NOTHING] * 4
+    assert board.in_use() == []
+
+
+def test_master_sees_what_a_worker_writes(board: Scoreboard) -> None:
+    index = board.allocate()
+    slot = board.slot(index)
+
+    def work() -> None:
+        slot.set_state(IDLE)
+        slot.set_connections(7)
+        slot.beat(1.5)
+        slot.begin_request(2.5, "GET", "/a/b")
+        slot.end_request()
+        slot.begin_request(3.5, "PURGE", "/slow?no")
+
+    in_child(work)
+    assert board.read(index) == SlotView(
+        heartbeat=3.5,
+        state=BUSY,
+        requests=1,
+        connections=7,
+        request_started=3.5,
+        method="PURGE",
+        path="/slow?no",
+    )
+
+
+def test_worker_sees_that_the_server_is_stopping(board: Scoreboard) -> None:
+    slot = board.slot(board.allocate())
+    assert slot.server_stopping() is False
+    read_fd, write_fd = os.pipe()
+
+    def work() -> None:
+        os.read(read_fd, 1)  # the flag is set after the fork
+        assert slot.server_stopping()
+
+    pid = os.fork()
+    if pid == 0:
+        try:
+            work()
+        except BaseException:
+            os._exit(1)
+        os._exit(0)
+    board.set_server_stopping()
+    os.write(write_fd, b"x")
+    assert os.waitpid(pid, 0)[1] == 0
+    os.close(read_fd)
+    os.close(write_fd)
+    board.set_server_stopping(False)
+    assert slot.server_stopping() is False
+
+
+def test_beat_changes_nothing_else(board: Scoreboard) -> None:
+    slot = board.slot(0)
+    slot.begin_request(1.0, "GET", "/")
+    before = board.read(0)
+    slot.beat(9.0)
+    after = board.read(0)
+    assert after.heartbeat == 9.0
+    assert (after.state, after.request_started, after.path) == (BUSY, before.request_started, "/")
+
+
+def test_end_of_a_request(board: Scoreboard) -> None:
+    slot = board.slot(0)
+    slot.set_state(IDLE)
+    slot.begin_request(1.0, "GET", "/first")
+    assert (board.read(0).state, board.read(0).requests) == (BUSY, 0)
+    slot.end_request()
+    view = board.read(0)
+    assert (view.state, view.requests, view.request_started) == (IDLE, 1, 0.0)
+    # The text stays, for who wants to know what a worker did last.
+    assert (view.method, view.path) == ("GET", "/first")
+
+
+def test_shorter_text_leaves_nothing_of_a_longer_one(board: Scoreboard) -> None:
+    slot = board.slot(0)
+    slot.begin_request(1.0, "OPTIONS", "/very/long/path")
+    slot.begin_request(1.0, "GET", "/x")
+    assert (board.read(0).method, board.read(0).path) == ("GET", "/x")
+
+
+def test_request_that_ends_while_draining_leaves_the_worker_draining(board: Scoreboard) -> None:
+    slot = board.slot(0)
+    slot.set_state(IDLE)
+    slot.begin_request(1.0, "GET", "/")
+    slot.set_state(DRAINING)
+    slot.end_request()
+    assert board.read(0).state == DRAINING
+
+
+def test_long_text_is_cut_and_stays_in_its_slot(board: Scoreboard) -> None:
+    board.slot(0).begin_request(1.0, "GET", "/" + "x" * 10_000)
+    view = board.read(0)
+    assert (view.method, view.path) == ("GET", "/" + "x" * (TEXT_SIZE - len("GET /")))
+    assert (view.requests, view.connections) == (0, 0)
+    assert board.read(1) == NOTHING
+    board.slot(0).begin_request(1.0, "M" * 10_000, "/")
+    assert (board.read(0).method, board.read(0).path) == ("M" * TEXT_SIZE, "")
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"), [("/caf\xe9", "/caf\xe9"), ("/\u65e5", "/?"), ("/\ud800", "/?")]
+)
+def test_text_outside_of_latin_1_is_no_error(board: Scoreboard, path: str, shown: str) -> None:
+    board.slot(0).begin_request(1.0, "GET", path)
+    assert board.read(0).path == shown
+
+
+def test_counting_goes_on_in_a_new_writer(board: Scoreboard) -> None:
+    for _ in range(3):
+        slot = board.slot(0)
+        slot.begin_request(1.0, "GET", "/")
+        slot.end_request()
+    assert board.read(0).requests == 3
+
+
+def test_slots_are_given_out_from_the_lowest(board: Scoreboard) -> None:
+    assert [board.allocate() for _ in range(4)] == [0, 1, 2, 3]
+    with pytest.raises(CornError, match="no more than 4 workers"):
+        board.allocate()
+    board.release(2)
+    board.release(0)
+    assert board.in_use() == [1, 3]
+    assert board.allocate() == 0
+    assert board.allocate() == 2
+
+
+def test_released_slot_is_zero(board: Scoreboard) -> None:
+    index = board.allocate()
+    slot = board.slot(index)
+    slot.set_state(IDLE)
+    slot.set_connections(3)
+    slot.begin_request(1.0, "GET", "/secret")
+    slot.end_request()
+    board.release(index)
+    start = SLOT_SIZE * (index + 1)
+    assert board.memory[start : start + SLOT_SIZE] == bytes(SLOT_SIZE)
+    assert board.read(board.allocate()) == NOTHING
+
+
+def test_slot_is_released_once(board: Scoreboard) -> None:
+    index = board.allocate()
+    board.release(index)
+    with pytest.raises(ValueError, match="slot 0 belongs to no worker"):
+        board.release(index)
+
+
+@pytest.mark.parametrize("index", [-1, 4])
+def test_there_are_no_other_slots(board: Scoreboard, index: int) -> None:
+    for use in (board.read, board.slot, board.release):
+        with pytest.raises(IndexError, match=f"no slot {index}: there are 4"):
+            use(index)
+
+
+def test_layout_is_the_documented_one(board: Scoreboard) -> None:
+    board.set_server_stopping()
+    assert struct.unpack_from("=QQQQ", board.memory, 0) == (1, 4, 256, 1)
+    board.allocate()
+    index = board.allocate()
+    slot = board.slot(index)
+    slot.begin_request(1.0, "GET", "/old")
+    slot.end_request()
+    slot.set_connections(5)
+    slot.begin_request(2.25, "GET", "/new")
+    slot.beat(3.5)
+    values = list(struct.unpack_from("=dd192sQQQQ", board.memory, 256 + index * 256))
+    values[2] = values[2].partition(b"\0")[0]
+    assert values == [3.5, 2.25, b"GET /new", 1, 5, BUSY, 1]
+    assert [STATE_NAMES[state] for state in (BOOTING, IDLE, BUSY, DRAINING)] == [
+        "booting",
+        "idle",
+        "busy",
+        "draining",
+    ]
+
+
+def test_numbers_are_never_read_half_written(board: Scoreboard) -> None:
+    # Every byte of the two differs, so a mixture would be neither.
+    one, two = struct.unpack("=dd", bytes(range(1, 17)))
+    slot = board.slot(0)
+    slot.begin_request(one, "GET", "/")
+    parent = os.getpid()
+    pid = os.fork()
+    if pid == 0:
+        while os.getppid() == parent:
+            for _ in range(1000):
+                slot.begin_request(two, "POST", "/" + "y" * 180)
+                slot.beat(one)
+                slot.begin_request(one, "GET", "/")
+        os._exit(0)
+    deadline = monotonic() + 20
+    views = []
+    try:
+        while len(views) < 3000 or len({view.heartbeat for view in views}) < 2:
+            assert monotonic() < deadline, "the child writes nothing"
+            views.append(board.read(0))
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+    assert {view.heartbeat for view in views} == {one, two}
+    assert {view.request_started for view in views} <= {one, two}
+
+
+def test_file_is_removed_from_its_directory_at_once(tmp_path: Path) -> None:
+    board = Scoreboard(capacity=2, directory=str(tmp_path))
+    assert os.listdir(tmp_path) == []
+    with open("/proc/self/maps") as maps:
+        assert sum(str(tmp_path) in line and "(deleted)" in line for line in maps) == 1
+    slot = board.slot(board.allocate())
+    in_child(lambda: slot.beat(4.5))
+    assert board.read(0).heartbeat == 4.5
+    board.close()
+
+
+@pytest.mark.parametrize("directory", ["none", "a file"])
+def test_directory_without_files_is_refused(tmp_path: Path, directory: str) -> None:
+    (tmp_path / "a file").touch()
+    path = str(tmp_path / directory)
+    with pytest.raises(ConfigError, match=r"^worker_tmp_dir: cannot make a file in ") as caught:
+        Scoreboard(directory=path)
+    assert path in str(caught.value)
+
+
+def test_full_disk_is_found_at_the_start(tmp_path: Path) -> None:
+    def work() -> None:
+        # A limit on the size of files fails in the same place as a disk without space.
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (512, 512))
+        with pytest.raises(ConfigError, match="worker_tmp_dir"):
+            Scoreboard(directory=str(tmp_path))
+
+    in_child(work)
+    assert os.listdir(tmp_path) == []
+
+
+def test_request_counts_of_threads_add_up(board: Scoreboard) -> None:
+    slot = board.slot(0)
+
+    def work() -> None:
+        for _ in range(500):
+            slot.begin_request(1.0, "GET", "/")
+            slot.end_request()
+
+    threads = [Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    slot.begin_request(1.0, "GET", "/")
+    slot.end_request()
+    assert board.read(0).requests == 2001
+
+
+def test_setting() -> None:
+    (setting,) = SETTINGS
+    assert setting.parse(" /dev/shm ") == "/dev/shm"
+    assert setting.parse("") is setting.default is None
