@@ -1,0 +1,259 @@
+"""SIGHUP: the new configuration and the new code take over, or the old ones stay."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from signal import SIGHUP, SIGTERM, SIGTTIN
+
+import pytest
+
+from tests.e2e.client import parse, read_all
+from tests.e2e.conftest import Serve
+from tests.e2e.gate import Gate
+from tests.e2e.server import Server
+from tests.e2e.waiting import alive, wait_for
+
+APP = """
+import os
+
+def app(environ, start_response):
+    body = ("%s " + str(os.getpid()) + " " + os.environ.get("COLOUR", "-")).encode()
+    start_response("200 OK", [("Content-Length", str(len(body)))])
+    return [body]
+"""
+
+
+class Site:
+    """A directory with an application and a config file, which tests rewrite."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.code("one")
+
+    def code(self, version: str) -> None:
+        (self.directory / "site_app.py").write_text(APP % version)
+
+    def broken(self) -> None:
+        (self.directory / "site_app.py").write_text("def app(:\n")
+
+    def config(self, text: str) -> None:
+        (self.directory / "corn.conf.py").write_text(text)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    return Site(tmp_path)
+
+
+def version(server: Server) -> str:
+    return server.get().split()[0]
+
+
+def test_new_code_takes_over(serve: Serve, site: Site) -> None:
+    server = serve("--workers=2", "site_app:app", cwd=site.directory)
+    old = server.wait_for_workers(2)
+    assert version(server) == "one"
+    site.code("two")
+    server.signal(SIGHUP)
+    server.wait_for_log("Handling signal: hup")
+    server.wait_for_log("Hang up: Master")
+    wait_for(lambda: not any(map(alive, old)), "the old workers to end")
+    server.wait_for_workers(2)
+    assert {version(server) for _ in range(10)} == {"two"}
+    server.stop()
+
+
+def test_no_request_fails_while_workers_roll(serve: Serve, site: Site) -> None:
+    server = serve("--workers=2", "site_app:app", cwd=site.directory)
+    old = server.wait_for_workers(2)
+    version(server)
+    site.code("two")
+    server.signal(SIGHUP)
+    seen = []
+    while any(map(alive, old)):
+        seen.append(version(server))
+    assert set(seen) <= {"one", "two"}
+    assert version(server) == "two"
+    server.stop()
+
+
+def test_old_worker_finishes_its_request(serve: Serve, gate: Gate) -> None:
+    server = serve("probe:app")
+    (old,) = server.wait_for_workers(1)
+    with server.address.connect() as client:
+        client.sendall(gate.request)
+        gate.entered()
+        server.signal(SIGHUP)
+        # The new worker serves while the old one is still inside the application.
+        assert wait_for(lambda: server.get("/pid") != str(old), "the new worker")
+        gate.open()
+        assert parse(read_all(client)).text == f"waited in {old}"
+    wait_for(lambda: not alive(old), "the old worker to end")
+    server.stop()
+
+
+def test_stuck_old_worker_is_killed_after_graceful_timeout(serve: Serve, gate: Gate) -> None:
+    server = serve("--graceful-timeout=1", "--timeout=0", "probe:app")
+    (old,) = server.wait_for_workers(1)
+    with server.address.connect() as client:
+        client.sendall(gate.request)
+        gate.entered()
+        server.signal(SIGHUP)
+        wait_for(lambda: not alive(old), "the stuck worker to be killed")
+    assert server.get() == "hello"
+    server.stop()
+
+
+def test_broken_code_keeps_the_old_workers(serve: Serve, site: Site) -> None:
+    server = serve("--workers=2", "site_app:app", cwd=site.directory)
+    server.tracebacks_expected = True
+    old = server.wait_for_workers(2)
+    version(server)
+    site.broken()
+    server.signal(SIGHUP)
+    server.wait_for_log("SyntaxError")
+    server.wait_for_log(r"\[ERROR\].*(keep|old|reload)")
+    assert server.wait_for_workers(2) == old
+    assert version(server) == "one"
+    assert server.log.count("SyntaxError") == 1
+    site.code("two")
+    server.signal(SIGHUP)
+    wait_for(lambda: version(server) == "two", "the repaired code")
+    server.stop()
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ("workers = 'many'", "workers: expected a whole number"),
+        ("workers = (", r"corn\.conf\.py"),
+        ("raise RuntimeError('no')", "RuntimeError"),
+        ("worker_class = 'gevent'", "pip install corn-gevent"),
+        ("bind = 'unix:/nowhere/at/all.sock'", "/nowhere/at/all.sock"),
+    ],
+)
+def test_bad_configuration_keeps_everything(
+    serve: Serve, site: Site, config: str, message: str
+) -> None:
+    server = serve("site_app:app", cwd=site.directory)
+    server.tracebacks_expected = True
+    old = server.wait_for_workers(1)
+    site.config(config)
+    server.signal(SIGHUP)
+    server.wait_for_log(message)
+    assert version(server) == "one"
+    assert server.workers() == old
+    site.config("workers = 2")
+    server.signal(SIGHUP)
+    server.wait_for_workers(2)
+    server.stop()
+
+
+def test_number_of_workers_is_configured_anew(serve: Serve, site: Site) -> None:
+    site.config("workers = 1")
+    server = serve("site_app:app", cwd=site.directory)
+    server.wait_for_workers(1)
+    site.config("workers = 3")
+    server.signal(SIGHUP)
+    server.wait_for_workers(3)
+    site.config("workers = 2")
+    server.signal(SIGHUP)
+    server.wait_for_workers(2)
+    server.stop()
+
+
+def test_adjusted_number_survives_unless_configured_anew(serve: Serve, site: Site) -> None:
+    site.config("workers = 1")
+    server = serve("site_app:app", cwd=site.directory)
+    server.wait_for_workers(1)
+    server.signal(SIGTTIN)
+    old = server.wait_for_workers(2)
+    server.signal(SIGHUP)
+    wait_for(lambda: not any(map(alive, old)), "the old workers to end")
+    server.wait_for_workers(2)
+    site.config("workers = 3")
+    server.signal(SIGHUP)
+    server.wait_for_workers(3)
+    server.stop()
+
+
+def test_new_address_opens_and_old_one_closes(serve: Serve, site: Site) -> None:
+    old, new = site.directory / "old.sock", site.directory / "new.sock"
+    site.config(f"bind = 'unix:{old}'")
+    server = serve("site_app:app", bind=(), cwd=site.directory)
+    assert version(server) == "one"
+    site.config(f"bind = 'unix:{new}'")
+    server.signal(SIGHUP)
+    wait_for(lambda: not old.exists(), "the old socket to go")
+    server.wait_for_log("Listening at: .*new.sock")
+    assert version(server) == "one"
+    server.stop()
+    assert not new.exists()
+
+
+def test_kept_address_goes_on_with_the_same_socket(serve: Serve, site: Site) -> None:
+    path = site.directory / "kept.sock"
+    site.config(f"bind = 'unix:{path}'")
+    server = serve("site_app:app", bind=(), cwd=site.directory)
+    (old,) = server.wait_for_workers(1)
+    inode = path.stat().st_ino
+    server.signal(SIGHUP)
+    wait_for(lambda: not alive(old), "the old worker to end")
+    assert path.stat().st_ino == inode
+    assert version(server) == "one"
+    server.stop()
+
+
+def test_environment_is_configured_anew(serve: Serve, site: Site) -> None:
+    site.config("raw_env = ['COLOUR=red']")
+    server = serve("site_app:app", cwd=site.directory)
+    assert server.get().endswith(" red")
+    site.config("raw_env = ['COLOUR=blue']")
+    server.signal(SIGHUP)
+    wait_for(lambda: server.get().endswith(" blue"), "the new value")
+    site.config("")
+    server.signal(SIGHUP)
+    wait_for(lambda: server.get().endswith(" -"), "the variable to be gone")
+    server.stop()
+
+
+def test_preloaded_code_is_not_reloaded(serve: Serve, site: Site) -> None:
+    server = serve("--preload", "site_app:app", cwd=site.directory)
+    old = server.get().split()[1]
+    site.code("two")
+    server.signal(SIGHUP)
+    wait_for(lambda: server.get().split()[1] != old, "the new worker")
+    assert version(server) == "one"
+    server.stop()
+
+
+def test_term_during_a_reload_stops(serve: Serve, site: Site) -> None:
+    server = serve("--workers=2", "site_app:app", cwd=site.directory)
+    server.wait_for_workers(2)
+    server.signal(SIGHUP)
+    server.signal(SIGTERM)
+    server.wait(0)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is not installed")
+def test_load_sees_no_error_while_workers_roll(serve: Serve) -> None:
+    server = serve("--workers=2", "probe:app")
+    server.get()
+    old = server.wait_for_workers(2)
+    command = ["wrk", "-t1", "-c8", "-d3s", "-H", "Connection: close", server.address.url]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as load:
+        for round_ in range(1, 4):
+            server.signal(SIGHUP)
+            wait_for(lambda before=old: not any(map(alive, before)), "the old workers to end")
+            old = server.wait_for_workers(2)
+            server.wait_for_log("Hang up: Master", count=round_)
+        report, _ = load.communicate()
+    assert "requests in" in report
+    assert "Socket errors" not in report, report
+    assert "Non-2xx" not in report, report
+    assert os.path.exists(f"/proc/{server.pid}")
+    server.stop()
