@@ -1,0 +1,1 @@
+"""The master: it forks workers, watches them, and decides who goes and who comes."""

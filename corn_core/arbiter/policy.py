@@ -1,0 +1,211 @@
+"""What the master does next: pure decisions over the roster.
+
+:func:`next_actions` is called again and again, after whatever has happened. Each call looks
+at how things stand, and not at how they came to be so; hence signals may come in any order
+and number. The loop performs the actions, and :func:`note` records that it did.
+
+**Escalation.** A worker that is silent for longer than ``timeout``, or boots for longer than
+``boot_timeout``, is asked for its stacks; after ``DUMP_GRACE`` it is aborted, and after
+``ABORT_GRACE`` killed. A worker that gives a sign of life before it is aborted is let off. A
+worker that was told to go is killed at its deadline, and is subject to ``timeout`` as well:
+one that is stuck in an endless loop should leave its stacks, whichever limit is shorter.
+
+**Supply.** Dead workers are replaced at once, whatever else goes on. A worker that asked to be
+replaced goes on serving until its replacement is ready, and they are replaced one by one.
+
+**Retirement.** Nobody is told to go before those who stay are as many as wanted. Workers of an
+older generation go first, then one that asked for it, then the oldest of those beyond need.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from math import inf
+
+from corn_core.arbiter.roster import Reason, Roster, WorkerHandle
+
+DUMP_GRACE = 1.0
+"""Seconds between the request for the stacks and SIGABRT. faulthandler needs milliseconds;
+the rest is the last chance of a worker that is only slow, on a machine that swaps."""
+
+ABORT_GRACE = 2.0
+"""Seconds between SIGABRT and SIGKILL, in which ``worker_abort`` hooks may save what they can."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spawn:
+    """Fork so many workers of the current generation."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """Tell a worker to finish what it has begun and exit (SIGTERM)."""
+
+    pid: int
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Quit:
+    """Tell a worker to exit without finishing (SIGQUIT)."""
+
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Dump:
+    """Ask a worker for the stacks of its threads."""
+
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Abort:
+    """Make a stuck worker run its ``worker_abort`` hooks and exit (SIGABRT)."""
+
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """End a worker that did not go by itself (SIGKILL)."""
+
+    pid: int
+
+
+Action = Spawn | Term | Quit | Dump | Abort | Kill
+
+
+class Stopping(Enum):
+    """Whether the whole server is on its way out, and how."""
+
+    NO = 0
+    GRACEFUL = 1
+    QUICK = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """How things should be: so many workers, all of one generation; or none, when stopping."""
+
+    workers: int
+    generation: int = 1
+    stopping: Stopping = Stopping.NO
+
+
+def next_actions(roster: Roster, target: Target, now: float) -> list[Action]:
+    """What to do now, in this order; nothing, when everything is as it should be."""
+    actions: list[Action] = []
+    for handle in roster:
+        due, action = _escalation(handle)
+        if due <= now and action is not None:
+            actions.append(action)
+    if target.stopping is not Stopping.NO:
+        return [*actions, *_stops(roster, target)]
+    missing = _missing(roster, target)
+    if missing > 0 and now >= roster.backoff.until:
+        actions.append(Spawn(missing))
+    return [*actions, *_retirements(roster, target)]
+
+
+def next_due(roster: Roster, now: float) -> float:
+    """When time alone will call for the next action; infinity when it never will."""
+    due = min((_escalation(handle)[0] for handle in roster), default=inf)
+    return min(due, roster.backoff.until) if roster.backoff.until > now else due
+
+
+def note(roster: Roster, action: Action, now: float) -> None:
+    """Record that an action was performed on a worker; a new worker is added by who forks it."""
+    match action:
+        case Term(pid, reason):
+            roster[pid].retire(reason, now)
+        case Quit(pid):
+            roster[pid].retire(Reason.STOP, now)
+            roster[pid].quit_at = now
+        case Dump(pid):
+            roster[pid].dumped_at = now
+        case Abort(pid):
+            roster[pid].aborted_at = now
+        case Kill(pid):
+            roster[pid].killed_at = now
+
+
+def _escalation(handle: WorkerHandle) -> tuple[float, Action | None]:
+    """The next forcible step against a worker, and when it is due."""
+    pid = handle.pid
+    if handle.killed_at is not None:
+        # There is nothing stronger. The kernel may still be busy with it, as with a core
+        # dump or with a disk that does not answer.
+        return inf, None
+    due, action = _stuck(handle)
+    if handle.deadline <= due:
+        return handle.deadline, Kill(pid)
+    return due, action
+
+
+def _stuck(handle: WorkerHandle) -> tuple[float, Action]:
+    if handle.aborted_at is not None:
+        return handle.aborted_at + ABORT_GRACE, Kill(handle.pid)
+    if handle.dumped_at is not None:
+        return handle.dumped_at + DUMP_GRACE, Abort(handle.pid)
+    if handle.failed:
+        # It is exiting, and beats no more.
+        since, limit = handle.heartbeat, 0.0
+    elif handle.ready_at is None:
+        since, limit = handle.boot_since, handle.limits.boot
+    else:
+        since, limit = handle.heartbeat, handle.limits.silence
+    return (since + limit if limit else inf), Dump(handle.pid)
+
+
+def _stops(roster: Roster, target: Target) -> Iterator[Action]:
+    """The end of everybody who has not been told so yet.
+
+    One that is retiring already gets no second SIGTERM and keeps its earlier deadline.
+    """
+    for handle in roster:
+        if target.stopping is Stopping.QUICK and handle.quit_at is None:
+            yield Quit(handle.pid)
+        elif not handle.retiring:
+            yield Term(handle.pid, Reason.STOP)
+
+
+def _missing(roster: Roster, target: Target) -> int:
+    """How many workers to fork now, leaving aside whether it is too early for an attempt."""
+    fresh = len(roster.fresh(target.generation))
+    booting = len(roster.booting(target.generation))
+    worn = len(roster.worn(target.generation))
+    # Places that nobody holds. A worn worker holds its own until its replacement is ready.
+    vacant = target.workers - fresh - worn
+    if booting > vacant:
+        # One of them is to replace a worn worker, which is enough at a time; or, when places
+        # have become fewer, nobody needs replacing at all.
+        return 0
+    replacement = 1 if worn and not roster.recycling() else 0
+    return vacant - booting + replacement
+
+
+def _retirements(roster: Roster, target: Target) -> Iterator[Action]:
+    fresh = roster.fresh(target.generation)
+    booting = roster.booting(target.generation)
+    worn = roster.worn(target.generation)
+    outdated = roster.outdated(target.generation)
+    for handle in roster:
+        if handle.booting and handle.generation != target.generation:
+            # It serves nobody, and is not wanted any more.
+            yield Term(handle.pid, Reason.RELOAD)
+    excess = max(0, len(fresh) + len(worn) + len(outdated) - target.workers)
+    for handle in outdated[:excess]:
+        yield Term(handle.pid, Reason.RELOAD)
+    if excess > len(outdated) and worn and not roster.recycling():
+        yield Term(worn[0].pid, Reason.RECYCLE)
+    # Of those beyond need, the ones that boot go first, youngest first: nobody misses them.
+    beyond = max(0, len(fresh) + len(booting) - target.workers)
+    for handle in booting[::-1][:beyond]:
+        yield Term(handle.pid, Reason.SURPLUS)
+    for handle in fresh[: max(0, len(fresh) - target.workers)]:
+        yield Term(handle.pid, Reason.SURPLUS)

@@ -1,0 +1,237 @@
+"""What the master knows of its workers: a pure record, without processes or a clock.
+
+All times are seconds of one monotonic clock, which the caller reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import Enum
+from math import inf
+
+LIVING = 5.0
+"""Seconds of service after which a worker counts as living, rather than as one that fails."""
+
+BACKOFF_CAP = 30.0
+"""Seconds that a next attempt is put off at most, however often the last ones failed."""
+
+
+class Reason(Enum):
+    """Why a worker was told to go."""
+
+    RECYCLE = "it has served max_requests"
+    RELOAD = "its configuration has been replaced"
+    SURPLUS = "fewer workers are wanted"
+    STOP = "the server stops"
+
+
+@dataclass(frozen=True, slots=True)
+class TimeLimits:
+    """The time limits of the configuration a worker was forked with; 0 is no limit.
+
+    They stay with the worker: a reload that sets a shorter limit must not kill the
+    requests that began under a longer one.
+    """
+
+    boot: float = 120.0
+    silence: float = 30.0
+    graceful: float = 30.0
+
+
+@dataclass(slots=True)
+class WorkerHandle:
+    """The master's record of one worker process.
+
+    :ivar age: its number among all workers ever forked; the oldest has the lowest.
+    :ivar generation: which configuration it belongs to.
+    :ivar slot: its index in the scoreboard.
+    :ivar boot_since: when its time to boot began.
+    :ivar heartbeat: when it was last known to be alive.
+    :ivar deadline: when a retiring worker is killed.
+    :ivar failed: it has said that it cannot boot, and is about to exit.
+    """
+
+    pid: int
+    age: int
+    generation: int
+    slot: int
+    spawned_at: float
+    limits: TimeLimits = TimeLimits()
+    boot_since: float = field(init=False)
+    heartbeat: float = field(init=False)
+    ready_at: float | None = None
+    recycle_requested: bool = False
+    failed: bool = False
+    retiring_since: float | None = None
+    reason: Reason | None = None
+    deadline: float = inf
+    quit_at: float | None = None
+    dumped_at: float | None = None
+    aborted_at: float | None = None
+    killed_at: float | None = None
+
+    def __post_init__(self) -> None:
+        self.boot_since = self.heartbeat = self.spawned_at
+
+    # -- questions -------------------------------------------------------------------
+
+    @property
+    def retiring(self) -> bool:
+        return self.retiring_since is not None
+
+    @property
+    def leaving(self) -> bool:
+        """Whether it no longer counts: told to go, forced to, or going by itself."""
+        forced = self.aborted_at is not None or self.killed_at is not None
+        return self.retiring or self.failed or forced
+
+    @property
+    def booting(self) -> bool:
+        return self.ready_at is None and not self.leaving
+
+    @property
+    def serving(self) -> bool:
+        """Whether it accepts connections, and nobody has told it to stop."""
+        return self.ready_at is not None and not self.leaving
+
+    @property
+    def unasked(self) -> bool:
+        """Whether its death would be none of the master's doing."""
+        return not self.retiring and self.dumped_at is None and self.killed_at is None
+
+    # -- what has happened to it -----------------------------------------------------
+
+    def become_ready(self, now: float) -> None:
+        self.ready_at = self.heartbeat = now
+        if self.aborted_at is None:
+            self.dumped_at = None
+
+    def fail(self, now: float) -> None:
+        """It cannot boot, says so, and has as long to exit as one that was told to."""
+        self.failed = True
+        self.deadline = min(self.deadline, now + self.limits.graceful)
+
+    def beat(self, heartbeat: float) -> bool:
+        """Take note of a sign of life; whether it ends a silence that had been too long."""
+        self.heartbeat = max(self.heartbeat, heartbeat)
+        if self.dumped_at is None or self.aborted_at is not None or heartbeat <= self.dumped_at:
+            return False
+        if self.ready_at is None:
+            # It is not silent but slow: its time to boot is over all the same.
+            return False
+        self.dumped_at = None
+        return True
+
+    def retire(self, reason: Reason, now: float) -> None:
+        """Begin its retirement; told again, it gets no more time."""
+        if self.retiring_since is None:
+            self.retiring_since = now
+            self.deadline = min(self.deadline, now + self.limits.graceful)
+        self.reason = reason
+
+    def excuse(self, gap: float, now: float) -> None:
+        """Do not hold a time against it in which the master itself did not run."""
+        self.heartbeat = max(self.heartbeat, now)
+        self.boot_since += gap
+        self.deadline += gap
+
+
+@dataclass(slots=True)
+class Backoff:
+    """How long to wait before the next attempt, after workers that died young.
+
+    The first failure costs nothing, for anything may happen once; from the second in a row
+    on, the wait is 1, 2, 4 ... seconds. Workers that were forked together and fail together
+    have failed once.
+    """
+
+    failures: int = 0
+    failed_at: float = -inf
+    until: float = -inf
+
+    def fail(self, spawned_at: float, now: float) -> float:
+        """Count the failure of a worker (or of a fork); the seconds to wait, 0 for none."""
+        if spawned_at < self.failed_at:
+            return 0.0
+        self.failures += 1
+        self.failed_at = now
+        delay = min(BACKOFF_CAP, 2.0 ** (self.failures - 2)) if self.failures > 1 else 0.0
+        self.until = now + delay
+        return delay
+
+    def forget(self) -> None:
+        """Let the next attempt be made at once: something has changed, or has worked."""
+        self.failures = 0
+        self.until = -inf
+
+
+class Roster:
+    """The workers that are alive, or dead and not yet reaped."""
+
+    def __init__(self) -> None:
+        self._handles: dict[int, WorkerHandle] = {}
+        self.backoff = Backoff()
+
+    def __len__(self) -> int:
+        return len(self._handles)
+
+    def __iter__(self) -> Iterator[WorkerHandle]:
+        """All workers, oldest first: a dict keeps the order in which they were added."""
+        return iter(list(self._handles.values()))
+
+    def __contains__(self, pid: int) -> bool:
+        return pid in self._handles
+
+    def __getitem__(self, pid: int) -> WorkerHandle:
+        return self._handles[pid]
+
+    def add(self, handle: WorkerHandle) -> None:
+        self._handles[handle.pid] = handle
+
+    def remove(self, pid: int) -> WorkerHandle:
+        return self._handles.pop(pid)
+
+    def booting(self, generation: int) -> list[WorkerHandle]:
+        return [h for h in self if h.booting and h.generation == generation]
+
+    def fresh(self, generation: int) -> list[WorkerHandle]:
+        """Those that serve and are meant to stay."""
+        return [h for h in self._serving(generation) if not h.recycle_requested]
+
+    def worn(self, generation: int) -> list[WorkerHandle]:
+        """Those that serve, and have asked to be replaced."""
+        return [h for h in self._serving(generation) if h.recycle_requested]
+
+    def outdated(self, generation: int) -> list[WorkerHandle]:
+        """Those that serve, and belong to another generation."""
+        return [h for h in self if h.serving and h.generation != generation]
+
+    def recycling(self) -> bool:
+        """Whether a worker is on its way out because it asked to be replaced."""
+        return any(h.reason is Reason.RECYCLE for h in self)
+
+    def excuse(self, gap: float, now: float) -> None:
+        for handle in self:
+            handle.excuse(gap, now)
+
+    def lost(self, pid: int, now: float) -> tuple[WorkerHandle, bool]:
+        """Remove a dead worker; its record, and whether it died young and unasked."""
+        handle = self.remove(pid)
+        young = handle.ready_at is None or now - handle.ready_at < LIVING
+        # A failure that it reported has been counted when the report came.
+        return handle, young and handle.unasked and not handle.failed
+
+    def note_survivors(self, now: float) -> None:
+        """End the back-off once a worker that was forked after the last failure lives."""
+        if self.backoff.failures and any(
+            h.serving
+            and h.spawned_at >= self.backoff.failed_at
+            and h.ready_at is not None
+            and now - h.ready_at >= LIVING
+            for h in self
+        ):
+            self.backoff.forget()
+
+    def _serving(self, generation: int) -> list[WorkerHandle]:
+        return [h for h in self if h.serving and h.generation == generation]

@@ -1,0 +1,68 @@
+"""The settings of how many workers there are, and how long each of them may take."""
+
+from __future__ import annotations
+
+from corn_core.settings.model import Setting, integer, seconds
+
+SETTINGS = (
+    Setting(
+        name="workers",
+        section="Worker Processes",
+        parse=integer(1),
+        default=1,
+        help=(
+            "The number of worker processes. Generally 2 to 4 for each core; (2 x cores) + 1 is"
+            " a good start. Each costs the memory of the application, and with too many of them"
+            " the cores spend their time on switching. The default is taken from the"
+            " environment variable WEB_CONCURRENCY when it is set. The signals TTIN and TTOU"
+            " change the number while the server runs."
+        ),
+        flags=("-w", "--workers"),
+        metavar="INT",
+        env="WEB_CONCURRENCY",
+        # Platforms set it to nothing to say that they have no opinion.
+        env_value=lambda text: text.strip() or 1,
+    ),
+    Setting(
+        name="timeout",
+        section="Worker Processes",
+        parse=seconds,
+        default=30.0,
+        help=(
+            "The seconds a worker may be silent before it is taken for stuck, its stacks are"
+            " written to the error log, and it is killed and replaced. A sync worker is silent"
+            " while it handles a request, so this limits its requests too; workers that do"
+            " several things at once are not silent then. 0 sets no limit. The number is looked"
+            " at once a second, and a stuck worker has another second to come back."
+        ),
+        flags=("-t", "--timeout"),
+        metavar="SECONDS",
+    ),
+    Setting(
+        name="boot_timeout",
+        section="Worker Processes",
+        parse=seconds,
+        default=120.0,
+        help=(
+            "The seconds a new worker may take to load the application and report that it is"
+            " ready. An application that imports slowly is not stuck, hence a limit of its own,"
+            " four times that of a worker that serves. 0 sets no limit."
+        ),
+        flags=("--boot-timeout",),
+        metavar="SECONDS",
+    ),
+    Setting(
+        name="graceful_timeout",
+        section="Worker Processes",
+        parse=seconds,
+        default=30.0,
+        help=(
+            "The seconds a worker has, from the moment it is told to stop, to finish the"
+            " requests it has begun; then it is killed. It applies whenever a worker has to go:"
+            " when the server stops or reloads, when there are to be fewer workers, and when a"
+            " worker has reached max_requests. 0 kills at once."
+        ),
+        flags=("--graceful-timeout",),
+        metavar="SECONDS",
+    ),
+)
