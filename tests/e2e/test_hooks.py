@@ -1,0 +1,281 @@
+"""Hook functions of a config file: when they are called, in which process, with what."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from signal import SIGABRT, SIGHUP, SIGINT, SIGTTIN, SIGTTOU
+from typing import Any
+
+import pytest
+
+from tests.e2e.conftest import Serve
+from tests.e2e.server import Server
+from tests.e2e.waiting import alive, wait_for
+
+# Names of arguments are the config file's own: they are positional.
+RECORDER = """
+import json
+import os
+
+def record(hook, **facts):
+    line = json.dumps({"hook": hook, "pid": os.getpid(), **facts}) + "\\n"
+    fd = os.open(%r, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.write(fd, line.encode())
+    os.close(fd)
+
+def on_starting(arbiter): record("on_starting", server=arbiter.pid)
+def on_reload(arbiter): record("on_reload", workers=arbiter.cfg.workers)
+def when_ready(arbiter): record("when_ready", number=arbiter.num_workers)
+def pre_fork(arbiter, w): record("pre_fork", age=w.age)
+def post_fork(arbiter, w): record("post_fork", age=w.age, worker=w.pid, server=arbiter.pid)
+def post_worker_init(w): record("post_worker_init", app=callable(w.app))
+def worker_int(w): record("worker_int", worker=w.pid)
+def worker_abort(w): record("worker_abort", worker=w.pid)
+def pre_request(w, r):
+    record("pre_request", method=r.method, path=r.path, query=r.query, uri=r.uri,
+           headers=dict(r.headers))
+def post_request(w, r, env, res):
+    record("post_request", path=r.path, status=res and res.status, environ=len(env) > 0)
+def child_exit(arbiter, w): record("child_exit", worker=w.pid)
+def worker_exit(arbiter, w): record("worker_exit", worker=w.pid)
+def nworkers_changed(arbiter, new, old): record("nworkers_changed", new=new, old=old)
+def on_exit(arbiter): record("on_exit", server=arbiter.pid)
+"""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a hook function, as it recorded itself."""
+
+    hook: str
+    pid: int
+    facts: dict[str, Any]
+
+
+class Recording:
+    """A config file that records its hooks, and what it has recorded so far."""
+
+    def __init__(self, directory: Path) -> None:
+        self.path = directory / "calls"
+        self.config = directory / "recorder.py"
+        self.config.write_text(RECORDER % str(self.path))
+
+    @property
+    def calls(self) -> list[Call]:
+        if not self.path.exists():
+            return []
+        lines = map(json.loads, self.path.read_text().splitlines())
+        return [Call(line.pop("hook"), line.pop("pid"), line) for line in lines]
+
+    @property
+    def names(self) -> list[str]:
+        return [call.hook for call in self.calls]
+
+    def of(self, hook: str) -> list[Call]:
+        return [call for call in self.calls if call.hook == hook]
+
+    def wait(self, hook: str, count: int = 1) -> Call:
+        calls = wait_for(
+            lambda: found if len(found := self.of(hook)) >= count else None,
+            f"{count} calls of {hook}",
+        )
+        assert calls
+        return calls[-1]
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Recording:
+    return Recording(tmp_path)
+
+
+def start(serve: Serve, recording: Recording, *arguments: str) -> Server:
+    return serve(f"--config={recording.config}", *arguments, "probe:app")
+
+
+def test_order_and_process_of_a_whole_life(serve: Serve, recording: Recording) -> None:
+    server = start(serve, recording)
+    worker = int(server.get("/pid"))
+    recording.wait("post_request")
+    server.stop()
+    names = [name for name in recording.names if name != "nworkers_changed"]
+    assert names == [
+        *("on_starting", "when_ready", "pre_fork", "post_fork", "post_worker_init"),
+        *("pre_request", "post_request", "worker_exit", "child_exit", "on_exit"),
+    ]
+    in_worker = {"post_fork", "post_worker_init", "pre_request", "post_request", "worker_exit"}
+    for call in recording.calls:
+        assert call.pid == (worker if call.hook in in_worker else server.pid), call
+
+
+def test_arguments(serve: Serve, recording: Recording) -> None:
+    server = start(serve, recording)
+    server.request("GET", "/facts?a=1", headers={"X-One": "two"})
+    recording.wait("post_request")
+    worker = server.workers()[0]
+    server.stop()
+    assert recording.of("on_starting")[0].facts == {"server": server.pid}
+    assert recording.of("nworkers_changed")[0].facts == {"new": 1, "old": None}
+    assert recording.of("when_ready")[0].facts == {"number": 1}
+    assert recording.of("pre_fork")[0].facts == {"age": 1}
+    post_fork = {"age": 1, "worker": worker, "server": server.pid}
+    assert recording.of("post_fork")[0].facts == post_fork
+    assert recording.of("post_worker_init")[0].facts == {"app": True}
+    request = recording.of("pre_request")[0].facts
+    assert (request["method"], request["uri"]) == ("GET", "/facts?a=1")
+    assert (request["path"], request["query"]) == ("/facts", "a=1")
+    assert request["headers"]["X-ONE"] == "two"
+    response = {"path": "/facts", "status": "200 OK", "environ": True}
+    assert recording.of("post_request")[0].facts == response
+    assert recording.of("child_exit")[0].facts == {"worker": worker}
+
+
+def test_number_of_workers(serve: Serve, recording: Recording) -> None:
+    server = start(serve, recording)
+    server.wait_for_workers(1)
+    server.signal(SIGTTIN)
+    recording.wait("nworkers_changed", 2)
+    server.wait_for_workers(2)
+    server.signal(SIGTTOU)
+    recording.wait("nworkers_changed", 3)
+    changes = [call.facts for call in recording.of("nworkers_changed")]
+    assert changes[1:] == [{"new": 2, "old": 1}, {"new": 1, "old": 2}]
+    server.stop()
+
+
+def test_reload(serve: Serve, recording: Recording) -> None:
+    server = start(serve, recording)
+    (old,) = server.wait_for_workers(1)
+    server.signal(SIGHUP)
+    assert recording.wait("on_reload").pid == server.pid
+    wait_for(lambda: not alive(old), "the old worker to end")
+    names = recording.names
+    assert names.index("on_reload") < len(names) - 1 - names[::-1].index("pre_fork")
+    assert recording.of("pre_fork")[-1].facts == {"age": 2}
+    server.stop()
+
+
+def test_worker_int(serve: Serve, recording: Recording) -> None:
+    server = start(serve, recording)
+    recording.wait("post_worker_init")
+    (worker,) = server.workers()
+    os.kill(worker, SIGINT)
+    assert recording.wait("worker_int").pid == worker
+    assert recording.wait("worker_exit").pid == worker
+    assert recording.wait("child_exit").pid == server.pid
+    server.stop()
+
+
+def test_worker_abort(serve: Serve, recording: Recording) -> None:
+    server = start(serve, recording)
+    server.tracebacks_expected = True
+    recording.wait("post_worker_init")
+    (worker,) = server.workers()
+    os.kill(worker, SIGABRT)
+    assert recording.wait("worker_abort").pid == worker
+    wait_for(lambda: not alive(worker), "the worker to end")
+    server.stop()
+
+
+def test_request_hooks_fire_when_the_application_fails(serve: Serve, recording: Recording) -> None:
+    server = start(serve, recording)
+    server.tracebacks_expected = True
+    assert server.request(path="/fail").status == 500
+    facts = recording.wait("post_request").facts
+    assert facts["path"] == "/fail"
+    assert recording.names.count("pre_request") == 1
+    server.stop()
+
+
+def failing(directory: Path, hook: str, parameters: str) -> Path:
+    config = directory / "failing.py"
+    config.write_text(f"def {hook}({parameters}):\n    raise RuntimeError('{hook} refuses')\n")
+    return config
+
+
+@pytest.mark.parametrize("hook", ["on_starting", "when_ready"])
+def test_failure_that_stops_the_master(serve: Serve, tmp_path: Path, hook: str) -> None:
+    config = failing(tmp_path, hook, "server")
+    server = serve(f"--config={config}", "probe:app", wait=False)
+    server.tracebacks_expected = True
+    server.wait(1)
+    assert f"{hook} refuses" in server.log
+    assert "Booting worker" not in server.log
+    if hook == "on_starting":
+        assert "Listening at" not in server.log
+
+
+@pytest.mark.parametrize(
+    ("hook", "parameters"), [("post_fork", "server, worker"), ("post_worker_init", "worker")]
+)
+def test_failure_that_stops_a_booting_worker(
+    serve: Serve, tmp_path: Path, hook: str, parameters: str
+) -> None:
+    config = failing(tmp_path, hook, parameters)
+    server = serve(f"--config={config}", "probe:app", wait=False)
+    server.tracebacks_expected = True
+    server.wait(3)
+    assert f"{hook} refuses" in server.log
+
+
+def test_failure_of_pre_request_is_a_500(serve: Serve, tmp_path: Path) -> None:
+    config = failing(tmp_path, "pre_request", "worker, req")
+    server = serve(f"--config={config}", "probe:app")
+    server.tracebacks_expected = True
+    reply = server.request(path="/echo")
+    assert reply.status == 500
+    server.wait_for_log("pre_request refuses")
+    server.stop()
+
+
+@pytest.mark.parametrize(
+    ("hook", "parameters"),
+    [
+        ("pre_fork", "server, worker"),
+        ("post_request", "worker, req"),
+        ("post_request", "worker, req, environ"),
+        ("post_request", "worker, req, environ, resp"),
+        ("worker_exit", "server, worker"),
+        ("child_exit", "server, worker"),
+        ("nworkers_changed", "server, new, old"),
+        ("on_exit", "server"),
+    ],
+)
+def test_failure_that_is_logged_only(
+    serve: Serve, tmp_path: Path, hook: str, parameters: str
+) -> None:
+    config = failing(tmp_path, hook, parameters)
+    server = serve(f"--config={config}", "probe:app")
+    server.tracebacks_expected = True
+    assert server.get() == "hello"
+    server.stop()
+    assert f"{hook} refuses" in server.log
+    assert "config-file" in server.log
+
+
+def test_wrong_number_of_arguments_is_an_error_at_once(serve: Serve, tmp_path: Path) -> None:
+    config = tmp_path / "wrong.py"
+    config.write_text("def pre_fork(server): pass\n")
+    server = serve(f"--config={config}", "probe:app", wait=False)
+    server.wait(1)
+    assert "pre_fork" in server.log
+    assert "Listening" not in server.log
+
+
+def test_dotted_name_of_a_hook(serve: Serve, recording: Recording, tmp_path: Path) -> None:
+    config = tmp_path / "dotted.py"
+    config.write_text("when_ready = 'recorder.when_ready'\n")
+    env = {"PYTHONPATH": str(tmp_path)}
+    server = serve(f"--config={config}", "probe:app", env=env)
+    assert recording.wait("when_ready").pid == server.pid
+    server.stop()
+
+
+def test_misspelt_hook_is_pointed_out(serve: Serve, tmp_path: Path) -> None:
+    config = tmp_path / "misspelt.py"
+    config.write_text("def pre_frok(server, worker): pass\n")
+    server = serve(f"--config={config}", "probe:app")
+    server.wait_for_log(r"pre_frok.*pre_fork")
+    server.stop()
