@@ -73,14 +73,14 @@ class _Kind(NamedTuple):
 
     group: str
     noun: str
-    plural: str
+    one: str
     known: Mapping[str, str]
     default: str
 
 
-_WORKER = _Kind(WORKERS, "worker class", "workers", known.WORKERS, "corn-sync")
-_LOGGER = _Kind(LOGGERS, "logger class", "loggers", known.LOGGERS, "corn-core")
-_LOADER = _Kind(LOADERS, "app loader", "app loaders", known.LOADERS, "corn-core")
+_WORKER = _Kind(WORKERS, "worker class", "worker", known.WORKERS, "corn-sync")
+_LOGGER = _Kind(LOGGERS, "logger class", "logger", known.LOGGERS, "corn-core")
+_LOADER = _Kind(LOADERS, "app loader", "app loader", known.LOADERS, "corn-core")
 
 
 def find_worker_class(name: object) -> Any:
@@ -132,17 +132,20 @@ def _from_egg(kind: _Kind, name: str) -> Any:
     """An entry point of one distribution: ``egg:distribution#name``, the name ``main`` if none."""
     owner, _, wanted = name.removeprefix("egg:").partition("#")
     wanted = wanted or "main"
-    for each in _named(kind, wanted):
-        if _normal(_owner(each)) == _normal(owner):
+    found = entry_points(kind.group)
+    for each in found:
+        if each.name == wanted and _normal(_owner(each)) == _normal(owner):
             return _guarded(kind, each, each.load)
-    others = [each.name for each in entry_points(kind.group)]
-    hint = f"; did you mean {wanted!r}?" if wanted in others else ""
-    raise ExtensionError(f"{kind.noun} {name!r}: {owner!r} has none named {wanted!r}{hint}")
+    # The manual's egg:gunicorn#gevent, say: the name is right and the owner is not.
+    hint = did_you_mean(wanted, [*(each.name for each in found), *kind.known])
+    raise ExtensionError(f"{kind.noun} {name!r}: {owner} has no {wanted!r}{hint}")
 
 
 def _from_path(kind: _Kind, name: str) -> Any:
     """What ``package.module:Class`` or ``package.module.Class`` names."""
     module, _, attributes = name.partition(":") if ":" in name else name.rpartition(".")
+    if not module or module.startswith("."):
+        raise ExtensionError(f"{kind.noun} {name!r}: not a path of the form package.module:Class")
     # Broad, since importing runs somebody's code; the cause stays attached.
     try:
         found = import_module(module)
@@ -176,17 +179,20 @@ def _guarded(kind: _Kind, entry_point: EntryPoint, load: Callable[[], Any]) -> A
 
 
 def _unknown(kind: _Kind, name: str) -> str:
+    """What is missing, what to do about it, and what there is instead."""
     installed = sorted({each.name for each in entry_points(kind.group)})
-    have = f" (installed {kind.plural}: {', '.join(installed)})" if installed else ""
-    none = "" if installed else f" (no {kind.plural[:-1]} is installed)"
-    if name == "sync" and not installed:
-        return f"no worker is installed; pip install {kind.default}"
+    if not installed and kind.known.get(name) == kind.default:
+        return f"no {kind.one} is installed; pip install {kind.default}"
     if name in kind.known:
-        return (
-            f"{kind.noun} {name!r} is not installed; pip install {kind.known[name]}{have or none}"
-        )
+        have = _have(kind, installed, f"no {kind.one} is installed")
+        return f"{kind.noun} {name!r} is not installed; pip install {kind.known[name]}{have}"
+    have = _have(kind, installed, f"no {kind.one} is installed; pip install {kind.default}")
     hint = did_you_mean(name, [*installed, *kind.known])
-    return f"{kind.noun} {name!r} is not known{hint}{have or none}"
+    return f"{kind.noun} {name!r} is not known{hint}{have}"
+
+
+def _have(kind: _Kind, installed: list[str], otherwise: str) -> str:
+    return f" (installed {kind.one}s: {', '.join(installed)})" if installed else f" ({otherwise})"
 
 
 def _owner(entry_point: EntryPoint) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,6 +10,7 @@ import pluggy
 from corn_core import hookspecs
 from corn_core.errors import CornError, ExtensionError, did_you_mean, one_line
 from corn_core.extensions import known
+from corn_core.extensions.checking import first_fault
 from corn_core.extensions.entrypoints import PLUGINS, distribution_of, entry_points
 from corn_core.extensions.hooks import Hooks
 from corn_core.extensions.positional import CONFIG_FILE, ConfigHooks, config_file_plugin
@@ -85,16 +85,10 @@ class Plugins:
         if self.manager.has_plugin(name) or self.manager.is_registered(plugin):
             other = self.manager.get_name(plugin) or name
             raise ExtensionError(f"{self._label(name)}: registered already, as {other!r}")
-        try:
-            self.manager.register(plugin, name)
-        except pluggy.PluginValidationError as error:
-            raise ExtensionError(f"{self._label(name)}: {' '.join(str(error).split())}") from error
-        for caller in self.manager.get_hookcallers(plugin) or []:
-            for each in caller.get_hookimpls():
-                fault = _fault(caller, each) if each.plugin is plugin else None
-                if fault:
-                    self.manager.unregister(name=name)
-                    raise ExtensionError(f"{self._label(name)}: {fault}")
+        fault = first_fault(self.manager, plugin)
+        if fault:
+            raise ExtensionError(f"{self._label(name)}: {fault}")
+        self.manager.register(plugin, name)
 
     def register_config_hooks(self, hooks: ConfigHooks) -> None:
         """Register a config file's hook functions, in place of those registered before.
@@ -173,22 +167,6 @@ class Plugins:
         entry_point = self._entry_points.get(name)
         of = f" ({distribution_of(entry_point)})" if entry_point else ""
         return f"plugin {name!r}{of}"
-
-
-def _fault(caller: pluggy.HookCaller, implementation: pluggy.HookImpl) -> str | None:
-    """What is wrong with an implementation of a hook, if anything."""
-    if not caller.has_spec():
-        if implementation.optionalhook:
-            return None
-        return f"there is no hook {caller.name!r}{did_you_mean(caller.name, hookspecs.HOOKS)}"
-    if implementation.wrapper or implementation.hookwrapper:
-        return (
-            f"hook {caller.name} is a wrapper, which corn does not call, since each"
-            " implementation is guarded on its own; make it a plain function"
-        )
-    if inspect.iscoroutinefunction(implementation.function):
-        return f"hook {caller.name} is an async function, which corn does not await"
-    return None
 
 
 def load_plugins(disabled: Collection[str] = (), *, strict: bool = True) -> Plugins:

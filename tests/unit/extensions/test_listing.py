@@ -1,0 +1,52 @@
+"""The table of what is installed."""
+
+from __future__ import annotations
+
+from corn_core.extensions.listing import listing
+from corn_core.extensions.manager import load_plugins
+from tests.unit.extensions.conftest import Site
+
+PLUGIN = """
+import corn_core
+
+@corn_core.hookimpl
+def when_ready(server): ...
+
+@corn_core.hookimpl
+def on_starting(server): ...
+"""
+
+
+def rows(site: Site, disabled: tuple[str, ...] = ()) -> list[list[str]]:
+    """The lines of the table, cut where its columns are."""
+    text = listing(load_plugins(disabled, strict=False))
+    assert not any(line != line.rstrip() for line in text.splitlines())
+    return [[cell.strip() for cell in line.split("  ") if cell] for line in text.splitlines()]
+
+
+def test_everything_is_listed_with_its_state(site: Site) -> None:
+    site.plugin("good", PLUGIN, version="2.0")
+    site.plugin("bad", "import no_such_module")
+    site.plugin("off", PLUGIN)
+    site.plugin("wrong", "import corn_core\n@corn_core.hookimpl\ndef wehn_ready(server): ...")
+    site.install(
+        "corn-quick",
+        {"corn.workers": {"quick": "quick:Worker", "slow": "quick:Slow"}},
+        {"quick": "class Worker: ..."},
+    )
+    assert rows(site, ("off",)) == [
+        ["distribution", "version", "group", "name", "hooks", "state"],
+        ["corn-bad", "1.2", "corn.plugins", "bad", "ModuleNotFoundError: No module named"
+         " 'no_such_module'"],
+        ["corn-good", "2.0", "corn.plugins", "good", "on_starting, when_ready", "loaded"],
+        ["corn-off", "1.2", "corn.plugins", "off", "disabled"],
+        ["corn-wrong", "1.2", "corn.plugins", "wrong", "plugin 'wrong' (corn-wrong 1.2): there is"
+         " no hook 'wehn_ready'; did you mean 'when_ready'?"],
+        ["corn-quick", "1.2", "corn.workers", "quick", "loads"],
+        ["corn-quick", "1.2", "corn.workers", "slow", "AttributeError: module 'quick' has no"
+         " attribute 'Slow'"],
+    ]  # fmt: skip
+
+
+def test_nothing_installed_is_a_heading(site: Site) -> None:
+    assert len(rows(site)) == 1

@@ -1,0 +1,102 @@
+"""The hooks' specifications: the names and arguments that plugins rely on, and their text."""
+
+from __future__ import annotations
+
+import inspect
+import re
+
+import pytest
+
+from corn_core import hookspecs
+from corn_core.hookspecs import HOOKS
+
+FIELDS = ("When", "Process", "Arguments", "Result", "If it raises", "Since")
+
+SIGNATURES = {
+    "on_starting": "server",
+    "on_reload": "server",
+    "when_ready": "server",
+    "pre_fork": "server worker",
+    "post_fork": "server worker",
+    "post_worker_init": "worker",
+    "worker_int": "worker",
+    "worker_abort": "worker",
+    "pre_exec": "server",
+    "pre_request": "worker req",
+    "post_request": "worker req environ resp",
+    "child_exit": "server worker status",
+    "worker_exit": "server worker",
+    "nworkers_changed": "server new_value old_value",
+    "on_exit": "server",
+    "ssl_context": "config default_factory",
+    "corn_settings": "",
+    "corn_configured": "config",
+    "corn_worker_class": "name config",
+    "corn_logger_class": "name config",
+    "corn_app_loader": "config",
+}
+"""What implementations out there rely on, so it is written down a second time."""
+
+FATAL = {
+    *("on_starting", "when_ready", "post_fork", "post_worker_init", "pre_request", "pre_exec"),
+    *("ssl_context", "corn_settings", "corn_configured"),
+    *("corn_worker_class", "corn_logger_class", "corn_app_loader"),
+}
+
+FIRSTRESULT = {"ssl_context", "corn_worker_class", "corn_logger_class", "corn_app_loader"}
+
+
+def fields(name: str) -> dict[str, str]:
+    """The fields of a hook's docstring, each a line with its continuation lines."""
+    text = inspect.getdoc(getattr(hookspecs, name)) or ""
+    found = re.findall(r"^([A-Z][a-z ]+): (.+(?:\n +.+)*)", text, flags=re.MULTILINE)
+    return {field: " ".join(value.split()) for field, value in found}
+
+
+def test_hooks_and_their_arguments_are_those_promised() -> None:
+    assert {name: " ".join(hook.arguments) for name, hook in HOOKS.items()} == SIGNATURES
+    assert list(HOOKS) == list(SIGNATURES)
+
+
+def test_fatal_hooks_are_those_promised() -> None:
+    assert {name for name, hook in HOOKS.items() if hook.fatal} == FATAL
+
+
+def test_hooks_with_one_answer_are_those_promised() -> None:
+    assert {name for name, hook in HOOKS.items() if hook.firstresult} == FIRSTRESULT
+
+
+def test_fewer_arguments_are_for_two_hooks_only() -> None:
+    fewer = {name: hook.least for name, hook in HOOKS.items() if hook.least < len(hook.arguments)}
+    assert fewer == {"post_request": 2, "child_exit": 2}
+
+
+@pytest.mark.parametrize("name", HOOKS)
+def test_every_hook_says_all_there_is_to_say(name: str) -> None:
+    assert tuple(fields(name)) == FIELDS
+    assert re.fullmatch(r"\d+\.\d+\.", fields(name)["Since"])
+    assert fields(name)["Process"].startswith(("master", "worker", "the new master"))
+
+
+@pytest.mark.parametrize("name", HOOKS)
+def test_text_and_code_agree_on_failures(name: str) -> None:
+    policy = "fatal" if HOOKS[name].fatal else "logged"
+    assert fields(name)["If it raises"].startswith(f"{policy};")
+
+
+@pytest.mark.parametrize("name", HOOKS)
+def test_every_argument_is_described(name: str) -> None:
+    described = re.findall(r"``(\w+)``", fields(name)["Arguments"])
+    assert [each for each in described if each in HOOKS[name].arguments] == [*HOOKS[name].arguments]
+
+
+@pytest.mark.parametrize("name", HOOKS)
+def test_pluggy_and_the_table_agree(name: str) -> None:
+    options = getattr(hookspecs, name).corn_spec
+    assert options["firstresult"] == HOOKS[name].firstresult
+
+
+def test_extension_points_are_not_for_config_files() -> None:
+    assert not HOOKS["corn_settings"].in_config_file
+    assert HOOKS["post_fork"].in_config_file
+    assert HOOKS["ssl_context"].in_config_file
