@@ -1,0 +1,101 @@
+"""Commands that answer and end: help, version, listing, checking."""
+
+from __future__ import annotations
+
+import re
+import socket
+from pathlib import Path
+
+import pytest
+
+from corn_core import __version__
+from tests.e2e.conftest import Serve
+from tests.e2e.server import run
+from tests.e2e.waiting import session_members
+
+
+@pytest.mark.parametrize("flag", ["--version", "-v"])
+def test_version(flag: str) -> None:
+    outcome = run(flag)
+    assert (outcome.returncode, outcome.stdout) == (0, f"corn {__version__}\n")
+
+
+@pytest.mark.parametrize("flag", ["--help", "-h"])
+def test_help(flag: str) -> None:
+    outcome = run(flag)
+    assert outcome.returncode == 0
+    for expected in ("--bind", "-w", "--limit-request-field_size", "Worker Processes", "Security"):
+        assert expected in outcome.stdout
+    assert outcome.stderr == ""
+
+
+def test_plugins() -> None:
+    outcome = run("--plugins")
+    assert outcome.returncode == 0
+    rows = [re.split(r" {2,}", line) for line in outcome.stdout.splitlines()]
+    assert ["corn-sync", __version__, "corn.workers", "sync"] in [row[:4] for row in rows]
+    assert ["corn-core", __version__, "corn.loggers", "simple"] in [row[:4] for row in rows]
+    assert ["corn-core", __version__, "corn.loaders", "wsgi"] in [row[:4] for row in rows]
+
+
+@pytest.mark.parametrize("environment", [False, True])
+def test_disabled_plugin(environment: bool) -> None:
+    flags, env = ("--disable-plugin", "core"), {"CORN_DISABLE_PLUGINS": "core"}
+    outcome = run("--plugins", env=env) if environment else run(*flags, "--plugins")
+    (row,) = (line for line in outcome.stdout.splitlines() if "corn.plugins" in line)
+    assert "disabled" in row
+
+
+def test_check_config_accepts() -> None:
+    outcome = run("--check-config", "probe:app")
+    assert (outcome.returncode, outcome.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--workers=none", "probe:app"], "workers: expected"),
+        (["nowhere:app"], "nowhere"),
+        (["probe:missing"], "missing"),
+        (["--pythonpath=/nowhere", "nowhere:app"], "nowhere"),
+        ([], "no application"),
+    ],
+)
+def test_check_config_refuses(arguments: list[str], message: str) -> None:
+    outcome = run("--check-config", *arguments)
+    assert outcome.returncode == 1
+    assert message in outcome.stderr
+
+
+def test_check_config_looks_in_pythonpath(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere.py").write_text("def app(environ, start_response): ...\n")
+    assert run("--check-config", f"--pythonpath={tmp_path}", "elsewhere:app").returncode == 0
+    assert run("--check-config", f"--chdir={tmp_path}", "elsewhere:app").returncode == 0
+
+
+def test_check_config_binds_and_writes_nothing(tmp_path: Path) -> None:
+    pidfile = tmp_path / "pid"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        bind = f"--bind=127.0.0.1:{port}"
+        outcome = run("--check-config", bind, f"--pid={pidfile}", "probe:app")
+    assert outcome.returncode == 0
+    assert not pidfile.exists()
+
+
+def test_print_config_shows_values_with_origins(tmp_path: Path) -> None:
+    config = tmp_path / "config.py"
+    config.write_text("timeout = 12\n\n\ndef when_ready(server): ...\n")
+    outcome = run("--print-config", "-c", str(config), "--workers=3", "probe:app")
+    assert outcome.returncode == 0
+    lines = outcome.stdout.splitlines()
+    assert "workers = 3  # flag --workers" in lines
+    assert any(re.match(r"timeout = 12(\.0)?  # .*config\.py line 1", line) for line in lines)
+    assert any(re.match(r"when_ready = .*config\.py", line) for line in lines)
+    assert any(line.startswith("keepalive = ") and line.endswith("# default") for line in lines)
+
+
+def test_answers_leave_no_process_behind(serve: Serve) -> None:
+    server = serve("--print-config", "probe:app", wait=False)
+    server.wait(0)
+    assert session_members(server.pid) == []

@@ -1,0 +1,240 @@
+"""The surroundings of the processes: pidfile, directory, environment, titles, temporary files."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.client import parse, read_all
+from tests.e2e.conftest import Serve
+from tests.e2e.gate import Gate
+from tests.e2e.server import APPS, Server
+from tests.e2e.waiting import wait_for
+
+IMPORTED = """
+import os
+
+with open({record!r}, "a") as file:
+    file.write(f"{{os.getpid()}} {{os.getcwd()}} {{os.environ.get('COLOUR')}}\\n")
+
+def app(environ, start_response):
+    start_response("200 OK", [])
+    return [b"imported"]
+"""
+
+
+class Importing:
+    """An application that records each import of itself: process, directory, variable."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory / "site"
+        self.directory.mkdir()
+        self._record = directory / "imports"
+        source = IMPORTED.format(record=str(self._record))
+        (self.directory / "importing.py").write_text(source)
+
+    @property
+    def records(self) -> list[list[str]]:
+        return [line.split() for line in self._record.read_text().splitlines()]
+
+
+@pytest.fixture
+def importing(tmp_path: Path) -> Importing:
+    return Importing(tmp_path)
+
+
+def process_of(server: Server) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(server.get("/facts"))["process"]
+    return found
+
+
+def test_pidfile(serve: Serve, tmp_path: Path) -> None:
+    path = tmp_path / "corn.pid"
+    server = serve(f"--pid={path}", "probe:app")
+    assert path.read_text().strip() == str(server.pid)
+    assert path.stat().st_mode & 0o777 == 0o644
+    server.stop()
+    assert not path.exists()
+
+
+def test_pidfile_of_a_living_process_is_respected(serve: Serve, tmp_path: Path) -> None:
+    path = tmp_path / "corn.pid"
+    path.write_text(f"{os.getpid()}\n")
+    server = serve(f"--pid={path}", "probe:app", wait=False)
+    server.wait(1)
+    assert str(os.getpid()) in server.log
+    assert path.read_text() == f"{os.getpid()}\n"
+
+
+def test_stale_pidfile_is_replaced(serve: Serve, tmp_path: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    path = tmp_path / "corn.pid"
+    path.write_text(f"{ended.pid}\n")
+    server = serve(f"--pid={path}", "probe:app")
+    assert path.read_text().strip() == str(server.pid)
+    server.stop()
+
+
+def test_pidfile_that_became_somebody_elses_stays(serve: Serve, tmp_path: Path) -> None:
+    path = tmp_path / "corn.pid"
+    server = serve(f"--pid={path}", "probe:app")
+    path.write_text("1\n")
+    server.stop()
+    assert path.read_text() == "1\n"
+
+
+def test_preloaded_application_is_imported_once(serve: Serve, importing: Importing) -> None:
+    server = serve("--preload", "--workers=3", "importing:app", cwd=importing.directory)
+    server.wait_for_workers(3)
+    assert server.get() == "imported"
+    assert [record[0] for record in importing.records] == [str(server.pid)]
+    server.stop()
+
+
+def test_application_is_imported_by_each_worker(serve: Serve, importing: Importing) -> None:
+    server = serve("--workers=2", "importing:app", cwd=importing.directory)
+    workers = server.wait_for_workers(2)
+    wait_for(lambda: len(importing.records) == 2, "both imports")
+    assert {int(record[0]) for record in importing.records} == set(workers)
+    server.stop()
+
+
+@pytest.mark.parametrize("preload", [(), ("--preload",)], ids=["workers", "preload"])
+def test_chdir_and_env_apply_before_the_import(
+    serve: Serve, importing: Importing, preload: tuple[str, ...]
+) -> None:
+    arguments = [f"--chdir={importing.directory}", "--env=COLOUR=red", *preload, "importing:app"]
+    server = serve(*arguments, env={"COLOUR": "green"})
+    server.get()
+    assert {tuple(record[1:]) for record in importing.records} == {
+        (str(importing.directory), "red")
+    }
+    server.stop()
+
+
+def test_relative_paths_begin_where_corn_was_started(
+    serve: Serve, importing: Importing, tmp_path: Path
+) -> None:
+    server = serve("--chdir=site", "--pid=here.pid", "importing:app", cwd=tmp_path)
+    server.get()
+    assert {record[1] for record in importing.records} == {str(importing.directory)}
+    server.stop()
+
+
+def test_pythonpath(serve: Serve, importing: Importing, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    server = serve(f"--pythonpath={other},{importing.directory}", "importing:app", cwd=tmp_path)
+    assert server.get() == "imported"
+    server.stop()
+
+
+def test_env_may_hold_equals_signs_and_repeat(serve: Serve) -> None:
+    server = serve("-e", "DSN=db?a=b", "--env", "EMPTY=", "probe:app")
+    environ = process_of(server)["environ"]
+    assert (environ["DSN"], environ["EMPTY"]) == ("db?a=b", "")
+    server.stop()
+
+
+def title(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").decode()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"), [((), "probe:app"), (("--name=shop",), "shop")], ids=["app", "name"]
+)
+def test_process_titles(serve: Serve, arguments: tuple[str, ...], name: str) -> None:
+    pytest.importorskip("setproctitle")
+    server = serve(*arguments, "probe:app")
+    worker = int(server.get("/pid"))
+    assert title(server.pid) == f"corn: master [{name}]"
+    assert title(worker) == f"corn: worker [{name}]"
+    server.stop()
+
+
+def test_workers_draw_different_random_numbers(serve: Serve) -> None:
+    """The application is preloaded, and random with it: each worker has to be seeded anew."""
+    server = serve("--workers=2", "--preload", "probe:app")
+    drawn: dict[str, str] = {}
+
+    def both_have_drawn() -> bool:
+        pid, number = server.get("/chance").split()
+        drawn.setdefault(pid, number)
+        return len(drawn) == 2
+
+    wait_for(both_have_drawn, "a number of each worker")
+    assert len(set(drawn.values())) == 2
+    server.stop()
+
+
+def files_of(pid: int) -> list[str]:
+    directory = Path(f"/proc/{pid}/fd")
+    links = [os.readlink(entry) for entry in directory.iterdir() if entry.is_symlink()]
+    maps = Path(f"/proc/{pid}/maps").read_text().splitlines()
+    return [*links, *(line.partition("/")[2] for line in maps)]
+
+
+def test_large_body_goes_to_tmp_upload_dir(serve: Serve, gate: Gate, tmp_path: Path) -> None:
+    uploads = tmp_path / "uploads"
+    uploads.mkdir()
+    config = tmp_path / "config.py"
+    config.write_text(f"tmp_upload_dir = {str(uploads)!r}\n")
+    server = serve(f"--config={config}", "probe:app")
+    (worker,) = server.wait_for_workers(1)
+    body = os.urandom(3 * 1024 * 1024)
+    with server.address.connect() as client:
+        head = gate.request.replace(b"GET", b"POST").replace(
+            b"\r\n\r\n", b"\r\nContent-Length: %d\r\n\r\n" % len(body)
+        )
+        client.sendall(head + body)
+        gate.entered()
+        assert any(str(uploads) in name for name in files_of(worker))
+        gate.open()
+        assert parse(read_all(client)).status == 200
+    wait_for(lambda: not any(str(uploads) in name for name in files_of(worker)), "its closing")
+    assert server.request("POST", "/echo", body).body == body
+    assert list(uploads.iterdir()) == []
+    server.stop()
+
+
+def test_scoreboard_in_worker_tmp_dir(serve: Serve, tmp_path: Path) -> None:
+    server = serve(f"--worker-tmp-dir={tmp_path}", "probe:app")
+    server.get()
+    assert any(str(tmp_path)[1:] in name for name in files_of(server.pid))
+    assert list(tmp_path.iterdir()) == [], "the file is unlinked at once"
+    server.stop()
+
+
+def test_missing_worker_tmp_dir_is_an_error(serve: Serve) -> None:
+    server = serve("--worker-tmp-dir=/nowhere/at/all", "probe:app", wait=False)
+    server.wait(1)
+    assert "/nowhere/at/all" in server.log
+
+
+def test_start_directory_is_importable(serve: Serve) -> None:
+    server = serve("probe:app")
+    assert process_of(server)["cwd"] == str(APPS)
+    server.stop()
+
+
+def test_atexit_handlers_of_the_application_run(serve: Serve, tmp_path: Path) -> None:
+    record = tmp_path / "ended"
+    (tmp_path / "leaving.py").write_text(
+        "import atexit, os\n"
+        f"atexit.register(lambda: open({str(record)!r}, 'a').write(f'{{os.getpid()}}\\n'))\n"
+        "def app(environ, start_response):\n"
+        "    start_response('200 OK', [])\n"
+        "    return [b'hello']\n"
+    )
+    server = serve("leaving:app", cwd=tmp_path)
+    server.get()
+    (worker,) = server.workers()
+    server.stop()
+    assert record.read_text() == f"{worker}\n"
