@@ -132,7 +132,7 @@ def _parser(registry: Registry, *, for_help: bool) -> _Parser:
             help=_COMMAND_HELP[command],
         )
     for (owner, section), settings in registry.sections().items():
-        title = section if owner == CORE else f"Plugin {owner}: {section}"
+        title = section if owner == CORE else f"Plugin {owner}, {section}"
         group = commands if title == commands.title else parser.add_argument_group(title)
         for setting in settings:
             if setting.flags and "cli" in setting.places:

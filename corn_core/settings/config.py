@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 from corn_core.errors import ConfigError, SettingError, did_you_mean, one_line
-from corn_core.settings.model import Expected, Setting
+from corn_core.settings.model import Expected, Parser, Setting
 
 Kind = Literal[
     "default", "environment", "framework", "file", "cmd_args", "flag", "argument", "code"
@@ -36,14 +36,15 @@ DEFAULT = Origin("default")
 CODE = Origin("code", "set in code")
 
 
-def parsed(setting: Setting, raw: object, origin: Origin) -> Any:
+def parsed(setting: Setting, raw: object, origin: Origin, parse: Parser | None = None) -> Any:
     """The value of a setting for what was given.
 
+    :param parse: takes the place of the setting's parser.
     :raises SettingError: when the setting cannot take it.
     :raises ConfigError: when the setting's own parser is broken.
     """
     try:
-        return setting.parse(raw)
+        return (parse or setting.parse)(raw)
     except Expected as expected:
         raise SettingError(setting.name, str(expected), raw, str(origin)) from None
     except Exception as error:  # broad: a plugin's parser may raise anything

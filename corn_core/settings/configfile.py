@@ -69,12 +69,16 @@ def execute(location: str, cwd: str, origin: Origin) -> ConfigFile:
     """
     with importable(cwd):
         if location.startswith("python:"):
-            path = _module_path(location, origin)
-            name = location
+            module = ModuleType(location.removeprefix("python:"))
+            name, path = location, _module_path(module.__name__, origin)
         else:
+            module = ModuleType("__config__")
             name = location.removeprefix("file:")
             path = os.path.join(cwd, name)
-        return _execute(name, path, _read(name, path, origin))
+        module.__file__ = path
+        # For relative imports, which only a module of a package can make.
+        module.__package__ = module.__name__.rpartition(".")[0]
+        return _execute(name, module, _read(name, path, origin))
 
 
 @contextmanager
@@ -89,12 +93,11 @@ def importable(directory: str) -> Iterator[None]:
             sys.path.remove(directory)
 
 
-def _module_path(location: str, origin: Origin) -> str:
+def _module_path(module: str, origin: Origin) -> str:
     from importlib.util import find_spec  # lazy: few servers are configured by a module
 
-    module = location.removeprefix("python:")
     try:
-        spec = find_spec(module)
+        spec = find_spec(module) if module else None
     except Exception as error:  # broad: this imports the package that the module is in
         raise ConfigError(f"config module {module!r}: {one_line(error)} ({origin})") from error
     if spec is None or not spec.has_location or not spec.origin:
@@ -114,9 +117,8 @@ def _read(name: str, path: str, origin: Origin) -> bytes:
         ) from error
 
 
-def _execute(name: str, path: str, source: bytes) -> ConfigFile:
-    module = ModuleType("__config__")
-    module.__file__ = path
+def _execute(name: str, module: ModuleType, source: bytes) -> ConfigFile:
+    path = str(module.__file__)
     try:
         tree = ast.parse(source, path)
         # The future imports of this module are no business of the file's.
@@ -138,12 +140,16 @@ def _execute(name: str, path: str, source: bytes) -> ConfigFile:
 
 @contextmanager
 def _registered(module: ModuleType) -> Iterator[None]:
-    """Make a module known while it is executed; the dataclasses in it look for it."""
+    """Make a module known while it is executed, for the dataclasses in it look for it."""
+    before = sys.modules.get(module.__name__)
     sys.modules[module.__name__] = module
     try:
         yield
     finally:
-        del sys.modules[module.__name__]
+        if before is None:
+            del sys.modules[module.__name__]
+        else:
+            sys.modules[module.__name__] = before
 
 
 def _lines(tree: ast.Module) -> dict[str, list[int]]:

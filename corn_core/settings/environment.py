@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from corn_core.errors import ConfigError
@@ -26,9 +27,12 @@ def default_value(setting: Setting, environ: Mapping[str, str]) -> tuple[Any, Or
         default = setting.default
         # A list is copied, so that nobody can alter the declaration by way of a value.
         return (default.copy() if isinstance(default, list | dict) else default), DEFAULT
-    raw = setting.env_value(text) if setting.env_value else text
     origin = Origin("environment", setting.env or "")
-    return parsed(setting, raw, origin), origin
+    return parsed(setting, text, origin, partial(_parse_text, setting)), origin
+
+
+def _parse_text(setting: Setting, text: Any) -> Any:
+    return setting.parse(setting.env_value(text) if setting.env_value else text)
 
 
 def extra_arguments(environ: Mapping[str, str]) -> tuple[str, list[str]]:

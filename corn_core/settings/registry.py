@@ -17,6 +17,8 @@ COMMANDS = {
 }
 """Flags that are no settings: each is a command of its own."""
 
+_RESERVED = {*HOOKS, *dir(Config), "settings"}
+
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _FLAG = re.compile(r"-[A-Za-z0-9]|--[A-Za-z0-9][A-Za-z0-9_-]*")
 
@@ -92,7 +94,7 @@ class Registry:
             raise ConfigError(
                 f"{_by(owner)} declares setting {name!r}, which {_by(self._owners[name])} has"
             )
-        if name in HOOKS or hasattr(Config, name):
+        if name in _RESERVED:
             raise ConfigError(f"{_by(owner)} declares setting {name!r}, a name that is reserved")
 
     def _check_flag(self, flag: str, setting: Setting, owner: str) -> None:

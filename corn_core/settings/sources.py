@@ -173,7 +173,7 @@ class _Layers:
     def _set_hook(self, name: str, raw: object, origin: Origin, cwd: str) -> None:
         if raw is None:
             return
-        if isinstance(raw, str):
+        if isinstance(raw, str) and ("." in raw or ":" in raw):
             with importable(cwd):
                 raw = _imported(name, raw.strip(), origin)
         if not callable(raw):
@@ -186,7 +186,7 @@ class _Layers:
             self.warnings.append(f"{name} has no effect in a config file ({origin})")
             return
         reason = self.explain(name)
-        if reason and raw is not None:
+        if reason and raw is not None and not callable(raw):
             raise ConfigError(f"{reason} ({origin})")
         if name != name.lower() or name.startswith("_"):
             return

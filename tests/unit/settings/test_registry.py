@@ -1,0 +1,101 @@
+"""The registry: order, owners and clashes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from corn_core.errors import ConfigError
+from corn_core.hookspecs import HOOKS
+from corn_core.settings.config import Config
+from corn_core.settings.registry import COMMANDS, Registry
+from tests.unit.settings.declared import SETTINGS, WORKERS, registry
+
+OTHER = replace(WORKERS, name="other", flags=("--other",))
+
+
+def refusal(setting: object, owner: str = "statsd") -> str:
+    with pytest.raises(ConfigError) as caught:
+        registry().add(setting, owner)  # type: ignore[arg-type]
+    return str(caught.value)
+
+
+def test_settings_keep_the_order_of_their_declaration() -> None:
+    names = [each.name for each in SETTINGS]
+    assert registry().names() == names
+    assert [each.name for each in registry()] == names
+    assert len(registry()) == len(names)
+
+
+def test_look_up() -> None:
+    made = registry()
+    assert made.get("workers") is made["workers"] is WORKERS
+    assert made.get("wrokers") is None
+    assert "workers" in made
+    assert "wrokers" not in made
+
+
+def test_owners() -> None:
+    made = registry()
+    made.add(OTHER, "statsd")
+    assert made.owner_of("other") == "statsd"
+    assert made.owner_of("workers") == "core"
+    with pytest.raises(KeyError):
+        made.owner_of("nobody")
+
+
+def test_sections_of_the_core_come_first() -> None:
+    made = Registry()
+    made.add(OTHER, "statsd")
+    made.add_all(SETTINGS)
+    sections = list(made.sections())
+    assert sections[0] == ("core", "Config File")
+    assert sections[-1] == ("statsd", "Worker Processes")
+    assert made.sections()["core", "Worker Processes"] == [WORKERS, made["worker_class"]]
+
+
+def test_clash_of_names_names_both_owners() -> None:
+    assert refusal(replace(WORKERS, flags=())) == (
+        "plugin 'statsd' declares setting 'workers', which the core has"
+    )
+
+
+def test_clash_of_flags_names_both_owners() -> None:
+    made = Registry()
+    made.add(OTHER, "statsd")
+    with pytest.raises(ConfigError) as caught:
+        made.add(replace(OTHER, name="mine"), "graphite")
+    assert str(caught.value) == (
+        "plugin 'graphite' declares flag --other for 'mine', which plugin 'statsd' has"
+    )
+    assert "mine" not in made
+
+
+@pytest.mark.parametrize("flag", [flag for flags in COMMANDS.values() for flag in flags])
+def test_flags_of_commands_are_taken(flag: str) -> None:
+    assert refusal(replace(OTHER, flags=(flag,))) == (
+        f"plugin 'statsd' declares flag {flag} for 'other', which the core has"
+    )
+
+
+@pytest.mark.parametrize("name", [*HOOKS, "origin", "as_dict", "settings"])
+def test_names_of_hooks_and_of_the_configuration_itself_are_reserved(name: str) -> None:
+    assert name in HOOKS or hasattr(Config({}, {}, {}), name)
+    assert refusal(replace(OTHER, name=name)) == (
+        f"plugin 'statsd' declares setting {name!r}, a name that is reserved"
+    )
+
+
+@pytest.mark.parametrize("name", ["", "Workers", "work-ers", "2nd", "_hidden"])
+def test_bad_names(name: str) -> None:
+    assert refusal(replace(OTHER, name=name)) == (
+        f"plugin 'statsd' declares a setting with a bad name, {name!r}"
+    )
+
+
+@pytest.mark.parametrize("flag", ["other", "-other", "--", "-", "--a=b", "--ä", "-- x"])
+def test_bad_flags(flag: str) -> None:
+    assert refusal(replace(OTHER, flags=(flag,))) == (
+        f"plugin 'statsd' declares a bad flag, {flag!r}, for 'other'"
+    )
