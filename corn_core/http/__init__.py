@@ -1,0 +1,34 @@
+"""HTTP/1.x without input and output: bytes in, requests out; responses in, bytes out.
+
+RFC 9110 is HTTP's semantics, RFC 9112 its version 1.1 on the wire. The modules, lowest first:
+``grammar``, ``limits``, ``lines``, ``fields``, ``target``, ``head``, ``framing``, ``body``,
+``parser`` and ``response``.
+"""
+
+from corn_core.http.head import Request
+from corn_core.http.limits import SETTINGS, HeaderMap, Limits
+from corn_core.http.parser import RequestParser
+from corn_core.http.response import (
+    CONTINUE,
+    LAST_CHUNK,
+    ResponseHead,
+    encode_chunk,
+    encode_head,
+    encode_informational,
+    error_page,
+)
+
+__all__ = [
+    "CONTINUE",
+    "LAST_CHUNK",
+    "SETTINGS",
+    "HeaderMap",
+    "Limits",
+    "Request",
+    "RequestParser",
+    "ResponseHead",
+    "encode_chunk",
+    "encode_head",
+    "encode_informational",
+    "error_page",
+]

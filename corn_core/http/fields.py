@@ -1,0 +1,135 @@
+"""One field line of a request: from the wire to the name and the value that WSGI uses.
+
+The environ name of ``X-Thing`` is ``HTTP_X_THING``, that of ``Content-Type`` and
+``Content-Length`` has no prefix (RFC 3875 section 4.1.18, PEP 3333). A hyphen and an underscore
+are the same there, which is why fields with underscores have a policy of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from corn_core.errors import BadFieldLine
+from corn_core.http.grammar import is_host, is_token, match_field_line, shown
+from corn_core.http.limits import HeaderMap
+
+Pair = tuple[str, str]
+
+# Lines seen before, with what they were found to mean: browsers and proxies repeat themselves.
+# A line is validated once and looked up from then on. Only the fields named here are ever
+# kept, because they are neither secret nor different each time; nothing that depends on a
+# limit or a policy is, because all parsers of the process share the memo.
+_lines: dict[bytes, Pair] = {}
+_names: dict[str, str] = {}
+MEMO_SIZE = 1024
+MEMO_LINE = 256
+
+recall = _lines.get
+"""The meaning of a field line seen before, or None."""
+
+_STEADY = frozenset(
+    "HTTP_" + name.upper().replace("-", "_")
+    for name in (
+        *("Accept", "Accept-Charset", "Accept-Encoding", "Accept-Language", "Cache-Control"),
+        *("Connection", "DNT", "Host", "Keep-Alive", "Origin", "Pragma", "Priority"),
+        *("Sec-CH-UA", "Sec-CH-UA-Mobile", "Sec-CH-UA-Platform", "Sec-Fetch-Dest"),
+        *("Sec-Fetch-Mode", "Sec-Fetch-Site", "Sec-Fetch-User", "Sec-GPC", "TE"),
+        *("Upgrade-Insecure-Requests", "User-Agent", "Via", "X-Forwarded-Host"),
+        *("X-Forwarded-Port", "X-Forwarded-Proto", "X-Forwarded-Protocol", "X-Forwarded-SSL"),
+        *("X-Requested-With", "X-Scheme"),
+    )
+) | {"CONTENT_TYPE"}
+
+# Under the policy "keep", no underscored field may pose as one of these: they decide about
+# the framing of the message and of the next, or a proxy vouches for them.
+_VOUCHED = frozenset(
+    {
+        *("CONTENT_LENGTH", "CONTENT_TYPE", "HTTP_AUTHORIZATION", "HTTP_CONNECTION"),
+        *("HTTP_COOKIE", "HTTP_EXPECT", "HTTP_FORWARDED", "HTTP_HOST", "HTTP_KEEP_ALIVE"),
+        *("HTTP_PROXY", "HTTP_PROXY_AUTHORIZATION", "HTTP_PROXY_CONNECTION", "HTTP_TE"),
+        *("HTTP_TRAILER", "HTTP_TRANSFER_ENCODING", "HTTP_UPGRADE", "HTTP_VIA"),
+    }
+)
+_VOUCHED_PREFIXES = ("HTTP_X_FORWARDED_", "HTTP_X_REAL_", "HTTP_X_CLIENT_", "HTTP_X_SSL_")
+
+
+def read_field(line: bytes, policy: HeaderMap) -> Pair | None:
+    """The environ name and the value of a field line; None when the policy drops it.
+
+    :raises BadFieldLine: for what is not a field line, and for a malformed Host.
+    """
+    match = match_field_line(line.decode("latin-1"))
+    if match is None:
+        raise explain(line)
+    name, value = match.groups()
+    value = value.rstrip(" \t")
+    key = _names.get(name) or _name_of(name, policy)
+    if key is None:
+        return None
+    if key == "HTTP_HOST" and not is_host(value):
+        # RFC 9112 section 3.2: 400 for a Host field with an invalid value.
+        raise BadFieldLine(f"malformed Host: {shown(value)}")
+    if key in _STEADY and "_" not in name and len(line) <= MEMO_LINE:
+        if len(_lines) >= MEMO_SIZE:
+            _lines.clear()
+        _lines[line] = key, value
+    return key, value
+
+
+def environ_name(name: str) -> str:
+    """The name under which WSGI knows a field."""
+    key = name.upper().replace("-", "_")
+    return key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else "HTTP_" + key
+
+
+def _name_of(name: str, policy: HeaderMap) -> str | None:
+    key = environ_name(name)
+    if "_" not in name:
+        if len(name) <= MEMO_LINE:
+            if len(_names) >= MEMO_SIZE:
+                _names.clear()
+            _names[name] = key
+        return key
+    if policy == "refuse":
+        raise BadFieldLine(f"underscore in field name: {shown(name)}")
+    if policy == "drop" or key in _VOUCHED or key.startswith(_VOUCHED_PREFIXES):
+        return None
+    return key
+
+
+def split_lines(lines: Iterable[bytes]) -> list[Pair]:
+    """The upper-case names and the values of field lines that are known to be well-formed."""
+    pairs = []
+    for line in lines:
+        name, _, value = line.decode("latin-1").partition(":")
+        pairs.append((name.upper(), value.strip(" \t")))
+    return pairs
+
+
+def refuse_both_spellings(pairs: Iterable[Pair]) -> None:
+    """Refuse a request whose fields ``X-A`` and ``X_A`` the application could not tell apart."""
+    spelling: dict[str, str] = {}
+    for name, _ in pairs:
+        first = spelling.setdefault(environ_name(name), name)
+        if first != name:
+            raise BadFieldLine(f"two spellings of one field: {shown(first)}, {shown(name)}")
+
+
+def explain(line: bytes) -> BadFieldLine:
+    """Say what is wrong with a line that is not a field line (RFC 9112 section 5)."""
+    name, colon, _ = line.partition(b":")
+    if line[:1] in (b" ", b"\t"):
+        # RFC 9112 sections 2.2 (before the first field) and 5.2 (obs-fold).
+        return BadFieldLine(f"white space at the beginning of a field line: {shown(line)}")
+    if not colon:
+        return BadFieldLine(f"no ':' in field line: {shown(line)}")
+    if name[-1:] in (b" ", b"\t"):
+        # RFC 9112 section 5.1: a server MUST reject it with 400.
+        return BadFieldLine(f"space before ':' in field name: {shown(name)}")
+    if not is_token(name.decode("latin-1")):
+        return BadFieldLine(f"not a field name: {shown(name)}")
+    if b"\r" in line or b"\n" in line:
+        # RFC 9112 section 2.2 for the bare CR.
+        return BadFieldLine(f"bare CR or LF in field line: {shown(line)}")
+    # RFC 9110 section 5.5.
+    return BadFieldLine(f"control character in the value of field {shown(name)}")

@@ -1,0 +1,204 @@
+"""The head of a request: its first line, its fields, and what they ask of the server."""
+
+from __future__ import annotations
+
+from corn_core.errors import (
+    BadFieldLine,
+    BadRequest,
+    BadRequestLine,
+    ExpectationFailed,
+    VersionNotSupported,
+)
+from corn_core.http.fields import Pair, read_field, recall, refuse_both_spellings, split_lines
+from corn_core.http.grammar import is_target, is_token, is_version, match_request_line, shown
+from corn_core.http.limits import Limits
+from corn_core.http.target import split_target
+
+HTTP_10 = (1, 0)
+HTTP_11 = (1, 1)
+
+# RFC 9112 section 3.2 for Host, section 6.3 rule 5 for Content-Length. With two content types,
+# what a filter in front of us has read and what the application reads may differ.
+_ONCE = frozenset({"HTTP_HOST", "CONTENT_TYPE", "CONTENT_LENGTH"})
+
+
+class Request:
+    """A request, as far as its head tells.
+
+    :ivar method: as sent; methods are case-sensitive.
+    :ivar uri: the target as sent, one character a byte.
+    :ivar path: the target's path, its escapes not decoded; empty for CONNECT and ``OPTIONS *``.
+    :ivar query: what follows the ``?``, or empty.
+    :ivar version: ``(1, 0)`` or ``(1, 1)``.
+    :ivar head: the raw head, without its last line end and the blank line.
+    :ivar fields: values by environ name (``HTTP_HOST``, ``CONTENT_TYPE``); those of a repeated
+        field joined with a comma, cookies with a semicolon. ``HTTP_HOST`` is the authority
+        of a target in absolute-form (RFC 9112 section 3.2.2). When a chunked body is complete,
+        ``CONTENT_LENGTH`` takes the place of ``HTTP_TRANSFER_ENCODING``.
+    :ivar dropped: the raw lines that ``header_map`` left out.
+    :ivar keep_alive: whether the client is willing to send another request after this one.
+    :ivar content_length: what the client said in Content-Length, ``None`` if nothing.
+    :ivar chunked: whether the body has the chunked transfer coding.
+    :ivar expect_continue: whether the client waits for a 100 before it sends the body.
+    :ivar upgrade: whether the client offers to switch to the protocols in ``HTTP_UPGRADE``.
+    :ivar trailers: upper-case names and values after a chunked body, once it was read.
+    """
+
+    __slots__ = (
+        "_headers",
+        "chunked",
+        "content_length",
+        "dropped",
+        "expect_continue",
+        "fields",
+        "head",
+        "keep_alive",
+        "method",
+        "path",
+        "query",
+        "trailers",
+        "upgrade",
+        "uri",
+        "version",
+    )
+
+    def __init__(self, method: str, uri: str, version: tuple[int, int]) -> None:
+        self.method = method
+        self.uri = uri
+        self.path = uri
+        self.query = ""
+        self.version = version
+        self.head = b""
+        self.fields: dict[str, str] = {}
+        self.dropped: set[bytes] | None = None
+        self.keep_alive = version is HTTP_11
+        self.content_length: int | None = None
+        self.chunked = False
+        self.expect_continue = False
+        self.upgrade = False
+        self.trailers: list[Pair] = []
+        self._headers: list[Pair] | None = None
+
+    @property
+    def has_body(self) -> bool:
+        """Whether content follows the head."""
+        return self.chunked or bool(self.content_length)
+
+    @property
+    def headers(self) -> list[Pair]:
+        """Upper-case names and values, in order, repeated ones one by one."""
+        if self._headers is None:
+            dropped = self.dropped or ()
+            lines = self.head.split(b"\r\n")[1:]
+            self._headers = split_lines(line for line in lines if line not in dropped)
+        return self._headers
+
+
+def read_request_line(line: bytes) -> Request:
+    """A request of which nothing but the first line is known.
+
+    :raises BadRequestLine: when it is malformed.
+    :raises VersionNotSupported: for versions other than 1.0 and 1.1.
+    """
+    match = match_request_line(line.decode("latin-1"))
+    if match is None:
+        raise explain(line)
+    method, uri, minor = match.groups()
+    request = Request(method, uri, HTTP_11 if minor == "1" else HTTP_10)
+    # The short way for what most requests are: origin-form (RFC 9112 section 3.2.1), no query.
+    if uri[0] != "/" or "?" in uri or method == "CONNECT":
+        request.path, request.query, authority = split_target(method, uri)
+        if authority is not None:
+            request.fields["HTTP_HOST"] = authority
+    return request
+
+
+def explain(line: bytes) -> BadRequest:
+    """Say what is wrong with a line that is not a request line of HTTP/1.x."""
+    parts = line.decode("latin-1").split(" ")
+    if len(parts) != 3:
+        # RFC 9112 section 3: one SP between the three; also HTTP/0.9, which had no version.
+        return BadRequestLine(f"not 'METHOD TARGET VERSION': {shown(line)}")
+    method, target, version = parts
+    if not is_token(method):
+        return BadRequestLine(f"malformed method: {shown(method)}")
+    if not is_version(version):
+        return BadRequestLine(f"malformed version: {shown(version)}")
+    if "#" in target:
+        return BadRequestLine(f"fragment in target: {shown(target)}")
+    if not is_target(target):
+        return BadRequestLine(f"malformed target: {shown(target)}")
+    return VersionNotSupported(f"unsupported version: {version}")
+
+
+def read_fields(request: Request, lines: list[bytes], limits: Limits) -> None:
+    """Add the field lines to a request of which the first line is known.
+
+    :raises BadFieldLine: when one is malformed, missing or repeated.
+    """
+    fields = request.fields
+    authority = fields.pop("HTTP_HOST", None) if fields else None
+    for line in lines:
+        pair = recall(line)
+        if pair is None:
+            pair = read_field(line, limits.header_map)
+            if pair is None:
+                _drop(request, line)
+                continue
+        name, value = pair
+        if name in fields:
+            value = _combine(name, fields[name], value)
+        fields[name] = value
+    if "HTTP_HOST" not in fields and request.version is HTTP_11:
+        # RFC 9112 section 3.2, and it holds in every form of the target.
+        raise BadFieldLine("no Host field, which HTTP/1.1 requires")
+    if authority is not None:
+        # RFC 9112 section 3.2.2: the Host field is ignored then.
+        fields["HTTP_HOST"] = authority
+    if limits.header_map == "keep":
+        refuse_both_spellings(request.headers)
+
+
+def _drop(request: Request, line: bytes) -> None:
+    if request.dropped is None:
+        request.dropped = set()
+    request.dropped.add(line)
+
+
+def _combine(name: str, value: str, more: str) -> str:
+    """One value for a field that appears again (RFC 9110 section 5.3)."""
+    if name in _ONCE:
+        raise BadFieldLine(f"repeated field {name.removeprefix('HTTP_').replace('_', '-')}")
+    # Cookies are not a list, and are divided by semicolons (RFC 6265 section 4.2.1).
+    return f"{value}; {more}" if name == "HTTP_COOKIE" else f"{value},{more}"
+
+
+def read_intentions(request: Request) -> None:
+    """Find out what a client wants of the connection; the framing is known already.
+
+    :raises ExpectationFailed: for an expectation other than 100-continue.
+    """
+    fields = request.fields
+    if "HTTP_CONNECTION" in fields:
+        options = split_list(fields["HTTP_CONNECTION"])
+        # RFC 9112 section 9.3: close wins; HTTP/1.0 has to ask for persistence.
+        if "close" in options:
+            request.keep_alive = False
+        elif "keep-alive" in options:
+            request.keep_alive = True
+        # RFC 9110 section 7.8: Upgrade needs the connection option, and HTTP/1.1.
+        if "upgrade" in options and fields.get("HTTP_UPGRADE"):
+            request.upgrade = request.version is HTTP_11
+    if "HTTP_EXPECT" in fields:
+        # RFC 9110 section 10.1.1: a list; case does not matter; 417 for what we do not know;
+        # nothing to be done for HTTP/1.0, or when there is no body to wait with.
+        if any(one != "100-continue" for one in split_list(fields["HTTP_EXPECT"])):
+            raise ExpectationFailed(f"unknown expectation: {shown(fields['HTTP_EXPECT'])}")
+        request.expect_continue = request.version is HTTP_11 and request.has_body
+
+
+def split_list(value: str) -> list[str]:
+    """The members of a list field, in lower case (RFC 9110 section 5.6.1)."""
+    if "," not in value:
+        return [value.lower()]
+    return [member.strip(" \t") for member in value.lower().split(",")]

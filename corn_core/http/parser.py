@@ -1,0 +1,289 @@
+"""The parser of one connection: bytes in, requests and bodies out."""
+
+from __future__ import annotations
+
+from corn_core.errors import (
+    BadFieldLine,
+    BadRequest,
+    BadRequestLine,
+    FieldsTooLarge,
+    TargetTooLong,
+    TruncatedRequest,
+)
+from corn_core.http.body import Broken, ChunkedBody, SizedBody
+from corn_core.http.framing import frame_request
+from corn_core.http.grammar import FIRST_OCTETS
+from corn_core.http.head import Request, read_fields, read_intentions, read_request_line
+from corn_core.http.limits import Limits
+from corn_core.http.lines import LineFinder, LineKind
+
+_CRLF = b"\r\n"
+_CR = 0x0D
+_LF = 0x0A
+
+
+class HeadWatch:
+    """Judges a head line by line while it comes in, as far as that needs no more than a line.
+
+    Without it, a client could send an endless line, or wait for an answer to something that
+    will never be a request. A head that is complete and short needs no watch.
+
+    :ivar request: what is known once the first line was read.
+    """
+
+    __slots__ = ("_field", "_finder", "_limits", "_line", "_lines", "_offset", "request")
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._line = LineKind(
+            "request line", limits.request_line or limits.head, BadRequestLine, TargetTooLong
+        )
+        self._field = LineKind(
+            "field line", limits.field_size or limits.head, BadFieldLine, FieldsTooLarge
+        )
+        self._finder = LineFinder()
+        self._offset = 0
+        self._lines = 0
+        self.request: Request | None = None
+
+    def look(self, data: bytes | bytearray, start: int) -> None:
+        """Look at what there is of the head that begins at ``start``, and was not seen before.
+
+        :raises BadRequest: for a wrong first line, a line that is too long or ends in a bare
+            LF, and too many lines.
+        """
+        # Whatever speaks another protocol shows it in its first octet: TLS, for one.
+        if data[start] not in FIRST_OCTETS and data[start] not in (_CR, _LF):
+            raise BadRequestLine("the first octet cannot begin a method")
+        while (end := self._find(data, start)) >= 0:
+            begin = start + self._offset
+            self._offset = end + 2 - start
+            if self.request is None:
+                self.request = read_request_line(bytes(data[begin:end]))
+            elif begin == end:
+                return
+            else:
+                self._lines += 1
+                if self._lines > self._limits.most_fields:
+                    raise FieldsTooLarge(f"more than {self._limits.most_fields} fields")
+
+    def _find(self, data: bytes | bytearray, start: int) -> int:
+        kind = self._line if self.request is None else self._field
+        end = self._finder.find(data, start + self._offset, kind)
+        stop = len(data) if end < 0 else end + 2
+        if stop - start > self._limits.head:
+            raise FieldsTooLarge(f"head longer than {self._limits.head} bytes")
+        return end
+
+
+class RequestParser:
+    """Turns the bytes of one connection into requests and their bodies, one after another.
+
+    Feed it what the client sends; ask for :meth:`next_request`, then :meth:`read_body` until
+    that is ``None``, then for the next request. After an error the connection has to be
+    closed; whatever is asked from then on raises the same error.
+
+    :ivar error_request: what is known of the request whose head could not be accepted, for
+        the access log; ``None`` when it failed in its first line.
+    """
+
+    __slots__ = (
+        "_at_eof",
+        "_body",
+        "_data",
+        "_limits",
+        "_searched",
+        "_skipped",
+        "_start",
+        "_watch",
+        "error_request",
+    )
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        # A bytearray as soon as something must be appended, for that is not to copy it all.
+        self._data: bytes | bytearray = b""
+        # Where the first octet is that is not taken yet, and up to where the blank line was
+        # searched for.
+        self._start = 0
+        self._searched = 0
+        self._body: SizedBody | ChunkedBody | Broken | None = None
+        self._watch: HeadWatch | None = None
+        self._skipped = False
+        self._at_eof = False
+        self.error_request: Request | None = None
+
+    # -- what comes in ---------------------------------------------------------------
+
+    def feed(self, data: bytes) -> None:
+        """Add what the client has sent; nothing is not the end of it, see :meth:`eof`."""
+        held = self._data
+        start = self._start
+        if start == len(held):
+            self._data = data
+            self._start = self._searched = 0
+            return
+        if isinstance(held, bytes):
+            self._data = held = bytearray(held[start:])
+        else:
+            del held[:start]
+        held += data
+        self._start = 0
+        self._searched -= start
+
+    def eof(self) -> None:
+        """The client has closed its side; ask when :meth:`next_request` or :meth:`read_body`
+        has found that more is needed.
+
+        :raises TruncatedRequest: in the middle of a message (RFC 9112 section 8).
+        """
+        self._at_eof = True
+        if isinstance(self._body, Broken):
+            return
+        # A complete head may be waiting still, pipelined behind a request that is being served.
+        if self._body is not None or (self.mid_head and not self._has_head()):
+            self._fail_truncated()
+
+    @property
+    def mid_head(self) -> bool:
+        """Whether some of a head is here, but not asked for or not complete."""
+        return self._body is None and self._start < len(self._data)
+
+    @property
+    def buffered(self) -> bool:
+        """Whether bytes were fed that are not taken yet."""
+        return self._start < len(self._data)
+
+    def unread(self) -> bytes:
+        """Hand over what was fed and not taken: what follows the current message."""
+        rest = bytes(self._data[self._start :])
+        self._data = b""
+        self._start = self._searched = 0
+        return rest
+
+    # -- what goes out ---------------------------------------------------------------
+
+    def next_request(self) -> Request | None:
+        """The next request, as soon as its head is complete; ``None`` when it is not.
+
+        :raises BadRequest: what is wrong with it, as early as that is certain.
+        :raises RuntimeError: when the body of the request before was not read.
+        """
+        if self._body is not None:
+            self._refuse_next()
+        data = self._data
+        start = self._start
+        end = data.find(b"\r\n\r\n", self._searched)
+        if end < 0:
+            return self._await_head()
+        head = bytes(data[start:end])
+        lines = head.split(_CRLF)
+        line = lines.pop(0)
+        if not line:
+            return self._skip_empty_line()
+        request = None
+        limits = self._limits
+        try:
+            if len(head) > limits.unsuspicious or len(lines) > limits.most_fields:
+                self._look()
+            request = read_request_line(line)
+            request.head = head
+            read_fields(request, lines, limits)
+            frame_request(request, limits.body)
+            read_intentions(request)
+        except BadRequest as error:
+            self._fail(error, request)
+            raise
+        end += 4
+        if end == len(data):
+            self._data = b""
+            end = 0
+        self._start = self._searched = end
+        self._skipped = False
+        self._watch = None
+        if request.chunked:
+            self._body = ChunkedBody(request, limits)
+        elif request.content_length:
+            self._body = SizedBody(request.content_length)
+        return request
+
+    def read_body(self) -> bytes | None:
+        """What there is of the body; empty when more is needed, ``None`` when it is complete.
+
+        :raises BadRequest: for malformed chunks, forbidden trailers, and too much of either.
+        """
+        body = self._body
+        if body is None:
+            return None
+        try:
+            piece, self._start = body.take(self._data, self._start)
+        except BadRequest as error:
+            self._body = Broken(error)
+            raise
+        if body.complete:
+            self._body = None
+            self._searched = self._start
+            return piece or None
+        if not piece and self._at_eof:
+            self._fail_truncated()
+        return piece
+
+    # -- heads that are not complete, or not right -----------------------------------
+
+    def _await_head(self) -> Request | None:
+        """Judge what there is of a head, and remember how far the blank line was searched."""
+        data = self._data
+        start = self._start
+        if start == len(data):
+            return None
+        if data.startswith(_CRLF, start):
+            return self._skip_empty_line()
+        # The blank line's CRLFCRLF may have begun in the last three octets.
+        self._searched = max(start, len(data) - 3)
+        try:
+            self._look()
+        except BadRequest as error:
+            self._fail(error, None)
+            raise
+        if self._at_eof:
+            self._fail_truncated()
+        return None
+
+    def _look(self) -> None:
+        if self._watch is None:
+            self._watch = HeadWatch(self._limits)
+        self._watch.look(self._data, self._start)
+
+    def _skip_empty_line(self) -> Request | None:
+        """Skip one CRLF before a request line, and no more (RFC 9112 section 2.2).
+
+        Old clients send it after a body. It does not count as the beginning of a head.
+        """
+        if self._skipped:
+            error = BadRequestLine("empty lines instead of a request line")
+            self._fail(error, None)
+            raise error
+        self._skipped = True
+        self._start += 2
+        self._searched = self._start
+        return self.next_request()
+
+    def _has_head(self) -> bool:
+        return self._data.find(b"\r\n\r\n", self._start) >= 0
+
+    def _fail(self, error: BadRequest, request: Request | None) -> None:
+        if request is None and self._watch is not None:
+            request = self._watch.request
+        self.error_request = request
+        self._body = Broken(error)
+
+    def _fail_truncated(self) -> None:
+        part = "head" if self._body is None else "body"
+        error = TruncatedRequest(f"the connection ended within the {part} of a request")
+        self._fail(error, None)
+        raise error
+
+    def _refuse_next(self) -> None:
+        if isinstance(self._body, Broken):
+            raise self._body.error
+        raise RuntimeError("the body of the previous request was not read")

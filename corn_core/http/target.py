@@ -1,0 +1,37 @@
+"""The four forms of a request target (RFC 9112 section 3.2)."""
+
+from __future__ import annotations
+
+from corn_core.errors import BadRequestLine
+from corn_core.http.grammar import is_authority_form, match_absolute_form, shown
+
+Target = tuple[str, str, str | None]
+"""Path and query as they came, and the authority when the target has one."""
+
+
+def split_target(method: str, target: str) -> Target:
+    """Divide a target that consists of nothing but visible octets.
+
+    Path and query are empty in authority-form and asterisk-form (RFC 9112 section 3.3).
+
+    :raises BadRequestLine: when it has none of the forms, or one that is not the method's.
+    """
+    if method == "CONNECT":
+        # authority-form, and RFC 9110 section 9.3.6 for the port.
+        if not is_authority_form(target) or not 0 < int(target.rpartition(":")[2]) < 65536:
+            raise BadRequestLine(f"CONNECT needs host:port as its target: {shown(target)}")
+        return "", "", target
+    if target.startswith("/"):
+        # origin-form = absolute-path [ "?" query ]
+        path, _, query = target.partition("?")
+        return path, query, None
+    if target == "*":
+        # asterisk-form (section 3.2.4)
+        if method != "OPTIONS":
+            raise BadRequestLine("the target '*' is for OPTIONS only")
+        return "", "", None
+    match = match_absolute_form(target)
+    if match is None:
+        raise BadRequestLine(f"malformed target: {shown(target)}")
+    # An empty path is "/" (RFC 9110 section 4.2.3).
+    return match[2] or "/", match[3] or "", match[1]
