@@ -126,7 +126,8 @@ class RequestBody:
 
     def read(self, size: int | None = -1, /) -> bytes:
         """At most ``size`` bytes; all that is left when it is negative or ``None``."""
-        return self._readable().read(-1 if size is None else size)
+        # A buffered file takes no other negative number than -1.
+        return self._readable().read(-1 if size is None or size < 0 else size)
 
     def read1(self, size: int = -1, /) -> bytes:
         """Like :meth:`read`, for those who wrap the body in a reader of their own."""

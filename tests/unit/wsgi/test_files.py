@@ -1,0 +1,319 @@
+"""wsgi.file_wrapper and wsgi.errors."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from corn_core.wsgi import ErrorStream, FileWrapper
+from corn_core.wsgi.files import SETTINGS
+from tests.unit.wsgi.harness import Server
+
+LARGE = os.urandom(200_000)
+SMALL = b"0123456789" * 10
+GET = "GET / HTTP/1.1\nHost: a"
+
+
+@pytest.fixture
+def large(tmp_path: Path) -> Path:
+    path = tmp_path / "large"
+    path.write_bytes(LARGE)
+    return path
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    path = tmp_path / "small"
+    path.write_bytes(SMALL)
+    return path
+
+
+def serving(file: Any, *fields: tuple[str, str], block: int | None = None) -> Any:
+    def app(environ: dict[str, Any], start_response: Any) -> Any:
+        start_response("200 OK", list(fields))
+        wrapper = environ["wsgi.file_wrapper"]
+        return wrapper(file) if block is None else wrapper(file, block)
+
+    return app
+
+
+# -- sent by the sink ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("buffering", [0, -1])
+def test_a_large_file_is_sent_without_reading_it(
+    server: Server, large: Path, buffering: int
+) -> None:
+    file = large.open("rb", buffering=buffering)
+    answer = server.serve(serving(file), GET)
+    assert answer.sink.regions == [(0, len(LARGE))]
+    assert answer.fields["content-length"] == str(len(LARGE))
+    assert answer.body == LARGE
+    assert answer.keep
+    assert file.closed
+    assert server.access_lines[0].endswith(f"200 {len(LARGE)}")
+
+
+def test_from_the_current_position(server: Server, large: Path) -> None:
+    file = large.open("rb")
+    assert file.read(1000) == LARGE[:1000]
+    answer = server.serve(serving(file), GET)
+    assert answer.sink.regions == [(1000, len(LARGE) - 1000)]
+    assert answer.body == LARGE[1000:]
+
+
+def test_up_to_content_length(server: Server, large: Path) -> None:
+    answer = server.serve(serving(large.open("rb"), ("Content-Length", "150000")), GET)
+    assert answer.sink.regions == [(0, 150_000)]
+    assert answer.body == LARGE[:150_000]
+    assert answer.keep
+    assert server.errors == ""
+
+
+def test_a_file_shorter_than_content_length(server: Server, large: Path) -> None:
+    answer = server.serve(serving(large.open("rb"), ("Content-Length", "200001")), GET)
+    assert answer.body == LARGE
+    assert not answer.ended
+    assert not answer.keep
+    assert "ends 1 bytes before its Content-Length" in server.errors
+
+
+def test_a_small_file_leaves_with_its_head(server: Server, small: Path) -> None:
+    answer = server.serve(serving(small.open("rb")), GET)
+    assert len(answer.sink.sends) == 1
+    assert answer.sink.regions == []
+    assert answer.fields["content-length"] == "100"
+    assert answer.body == SMALL
+    assert answer.keep
+
+
+def test_a_small_file_up_to_content_length(server: Server, small: Path) -> None:
+    answer = server.serve(serving(small.open("rb"), ("Content-Length", "7")), GET)
+    assert answer.body == b"0123456"
+    assert answer.keep
+    assert server.errors == ""
+
+
+@pytest.mark.parametrize("position", [100, 5000])
+def test_nothing_is_left_of_the_file(server: Server, small: Path, position: int) -> None:
+    file = small.open("rb")
+    file.seek(position)
+    answer = server.serve(serving(file), GET)
+    assert answer.fields["content-length"] == "0"
+    assert answer.keep
+
+
+def test_head_of_a_file(server: Server, large: Path) -> None:
+    answer = server.serve(serving(large.open("rb")), "HEAD / HTTP/1.1\nHost: a")
+    assert answer.fields["content-length"] == str(len(LARGE))
+    assert answer.sink.regions == []
+    assert answer.sink.data.endswith(b"\r\n\r\n")
+    assert answer.keep
+
+
+def test_http_1_0_gets_the_length_too(server: Server, large: Path) -> None:
+    answer = server.serve(serving(large.open("rb")), "GET / HTTP/1.0\nConnection: keep-alive")
+    assert answer.body == LARGE
+    assert answer.keep
+
+
+def test_after_write(server: Server, large: Path) -> None:
+    def app(environ: dict[str, Any], start_response: Any) -> Any:
+        start_response("200 OK", [])(b"before")
+        return FileWrapper(large.open("rb"))
+
+    assert server.serve(app, GET).body == b"before" + LARGE
+
+
+# -- read ----------------------------------------------------------------------------
+
+
+def test_not_sent_by_the_sink_when_that_is_not_allowed(server: Server, large: Path) -> None:
+    server.send_file_allowed = False
+    answer = server.serve(serving(large.open("rb")), GET)
+    assert answer.sink.regions == []
+    assert answer.body == LARGE
+
+
+def pretending(opener: Any) -> Any:
+    """Opens a compressed file, which has the descriptor of what it decompresses."""
+
+    def make(path: Path) -> Any:
+        with opener(path, "wb") as file:
+            file.write(LARGE)
+        return opener(path, "rb")
+
+    return make
+
+
+class Upper(io.FileIO):
+    """A file that is not what its descriptor says."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        return super().read(size).upper()
+
+
+def upper(path: Path) -> Any:
+    path.write_bytes(b"abc" * 50_000)
+    return Upper(path)
+
+
+def temporary(path: Path) -> Any:
+    file = tempfile.TemporaryFile(dir=path.parent)  # noqa: SIM115 the response closes it
+    file.write(LARGE)
+    file.seek(0)
+    return file
+
+
+def pipe(path: Path) -> Any:
+    reader, writer = os.pipe()
+    os.write(writer, SMALL)
+    os.close(writer)
+    return open(reader, "rb")
+
+
+@pytest.mark.parametrize(
+    ("make", "body"),
+    [
+        (lambda path: io.BytesIO(LARGE), LARGE),
+        (lambda path: io.BytesIO(), b""),
+        (pretending(gzip.open), LARGE),
+        (pretending(bz2.open), LARGE),
+        (upper, b"ABC" * 50_000),
+        (temporary, LARGE),
+        (pipe, SMALL),
+    ],
+    ids=["BytesIO", "empty", "gzip", "bz2", "subclass", "temporary", "pipe"],
+)
+def test_whatever_is_no_plain_file_is_read(
+    server: Server, tmp_path: Path, make: Any, body: bytes
+) -> None:
+    file = make(tmp_path / "file")
+    answer = server.serve(serving(file), GET)
+    assert answer.sink.regions == []
+    assert answer.body == body
+    assert answer.keep
+    assert file.closed
+
+
+def test_block_size(server: Server) -> None:
+    answer = server.serve(serving(io.BytesIO(SMALL), block=40), GET)
+    assert [len(data) for data in answer.sink.sends[1:]] == [46, 26, 5]
+    assert answer.body == SMALL
+
+
+def test_reading_stops_at_content_length(server: Server) -> None:
+    answer = server.serve(serving(io.BytesIO(SMALL), ("Content-Length", "95"), block=10), GET)
+    assert answer.body == SMALL[:95]
+    assert answer.keep
+    assert server.errors == ""
+
+
+def test_a_file_of_text_is_an_error(server: Server, large: Path) -> None:
+    large.write_text("text" * 50_000)
+    answer = server.serve(serving(large.open()), GET)
+    assert answer.status == 500
+    assert "must be bytes, not str" in server.errors
+
+
+def test_a_closed_file_is_an_error(server: Server, large: Path) -> None:
+    file = large.open("rb")
+    file.close()
+    assert server.serve(serving(file), GET).status == 500
+    assert "closed file" in server.errors
+
+
+def test_a_file_without_close(server: Server) -> None:
+    class Once:
+        data = b"once"
+
+        def read(self, size: int) -> bytes:
+            data, self.data = self.data, b""
+            return data
+
+    answer = server.serve(serving(Once()), GET)
+    assert answer.body == b"once"
+    assert answer.keep
+
+
+def test_iterating_and_closing_by_hand() -> None:
+    file = io.BytesIO(SMALL)
+    wrapper = FileWrapper(file, 60)
+    assert [len(piece) for piece in wrapper] == [60, 40]
+    wrapper.close()
+    assert file.closed
+
+
+# -- wsgi.errors ---------------------------------------------------------------------
+
+
+def lines_of(server: Server) -> list[str]:
+    return [line.partition("[ERROR] ")[2] for line in server.errors.splitlines()]
+
+
+def test_lines_become_messages(server: Server) -> None:
+    stream = ErrorStream(server.log)
+    print("one", 2, "three", file=stream)
+    assert stream.write("fo") == 2
+    stream.write("ur\nfive")
+    stream.writelines(["\n", "six\n"])
+    assert lines_of(server) == ["one 2 three", "four", "five", "six"]
+
+
+def test_flush_logs_an_unfinished_line(server: Server) -> None:
+    stream = ErrorStream(server.log)
+    stream.flush()
+    stream.write("begun")
+    assert lines_of(server) == []
+    stream.flush()
+    stream.flush()
+    stream.write("\n")
+    assert lines_of(server) == ["begun"]
+
+
+def test_percent_signs_are_text(server: Server) -> None:
+    ErrorStream(server.log).write("100 %s\n")
+    assert lines_of(server) == ["100 %s"]
+
+
+def test_a_line_without_end_does_not_grow_forever(server: Server) -> None:
+    stream = ErrorStream(server.log)
+    for _ in range(5):
+        stream.write("x" * 40_000)
+    assert [len(line) for line in lines_of(server)] == [80_000, 80_000]
+
+
+def test_the_environ_has_the_stream(server: Server) -> None:
+    def app(environ: dict[str, Any], start_response: Any) -> Any:
+        print("from the application", file=environ["wsgi.errors"])
+        start_response("204 No Content", [])
+        return []
+
+    server.serve(app, GET)
+    assert lines_of(server) == ["from the application"]
+
+
+# -- the setting ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("y", True), ("1", True), ("YES", True), ("true", True), ("0", False), ("", False)],
+)
+def test_sendfile_by_environment(text: str, value: bool) -> None:
+    (setting,) = SETTINGS
+    assert setting.env_value is not None
+    assert setting.parse(setting.env_value(text)) is value
+
+
+def test_sendfile_true_in_a_config_file_means_on() -> None:
+    (setting,) = SETTINGS
+    assert setting.parse(True) is True
+    assert setting.default is True
