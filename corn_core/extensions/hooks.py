@@ -56,7 +56,7 @@ class Hooks:
         for plugin, function, names in self._calls(name):
             try:
                 result = function(*[arguments[argument] for argument in names])
-            except Exception as error:
+            except Exception as error:  # broad: the code is somebody else's, see _run
                 _fail(name, plugin, error)
             if result is not None:
                 return result

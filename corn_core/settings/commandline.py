@@ -135,7 +135,7 @@ def _parser(registry: Registry, *, for_help: bool) -> _Parser:
         title = section if owner == CORE else f"Plugin {owner}, {section}"
         group = commands if title == commands.title else parser.add_argument_group(title)
         for setting in settings:
-            if setting.flags and "cli" in setting.places:
+            if setting.flags:
                 _add(group, setting, for_help)
     return parser
 

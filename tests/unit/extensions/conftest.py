@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 import sysconfig
 from collections.abc import Iterator, Mapping
@@ -38,7 +37,6 @@ class Site:
         (info / "entry_points.txt").write_text("\n".join(lines))
         for name, source in (modules or {}).items():
             (self.path / f"{name}.py").write_text(source)
-        importlib.invalidate_caches()
 
     def plugin(self, name: str, source: str, version: str = "1.2") -> None:
         """Install corn-NAME with one plugin of that name, made of the source."""
