@@ -96,9 +96,12 @@ class WorkerHandle:
         return self.ready_at is not None and not self.leaving
 
     @property
-    def unasked(self) -> bool:
-        """Whether its death would be none of the master's doing."""
-        return not self.retiring and self.dumped_at is None and self.killed_at is None
+    def to_blame(self) -> bool:
+        """Whether its death is its own doing: neither ordered, nor the end of a request."""
+        if self.retiring:
+            return False
+        # One that was aborted because it would not boot has failed to boot.
+        return self.ready_at is None or (self.dumped_at is None and self.killed_at is None)
 
     # -- what has happened to it -----------------------------------------------------
 
@@ -216,11 +219,11 @@ class Roster:
             handle.excuse(gap, now)
 
     def lost(self, pid: int, now: float) -> tuple[WorkerHandle, bool]:
-        """Remove a dead worker; its record, and whether it died young and unasked."""
+        """Remove a dead worker; its record, and whether it failed: young, by its own doing."""
         handle = self.remove(pid)
         young = handle.ready_at is None or now - handle.ready_at < LIVING
         # A failure that it reported has been counted when the report came.
-        return handle, young and handle.unasked and not handle.failed
+        return handle, young and handle.to_blame and not handle.failed
 
     def note_survivors(self, now: float) -> None:
         """End the back-off once a worker that was forked after the last failure lives."""

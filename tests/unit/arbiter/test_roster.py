@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
-from corn_core.arbiter.policy import Abort, Dump, Kill, note
+import pytest
+
+from corn_core.arbiter.policy import Abort, Action, Dump, Kill, Term, note
 from corn_core.arbiter.roster import BACKOFF_CAP, LIVING, Backoff, Reason, Roster, WorkerHandle
-from tests.unit.arbiter.workers import LIMITS, NOW, booting, failed, leaving, ready, roster_of
+from tests.unit.arbiter.workers import (
+    LIMITS,
+    NOW,
+    Change,
+    booting,
+    failed,
+    leaving,
+    ready,
+    roster_of,
+)
 
 
 def test_a_retirement_has_one_deadline_however_often_it_is_ordered() -> None:
@@ -15,14 +26,27 @@ def test_a_retirement_has_one_deadline_however_often_it_is_ordered() -> None:
     assert handle.reason is Reason.STOP
 
 
-def test_who_died_young_and_unasked() -> None:
-    roster = roster_of([booting, ready, ready, failed, leaving(Reason.RELOAD), ready, ready])
-    note(roster, Dump(6), NOW)
-    note(roster, Kill(7), NOW)
-    moments = {1: NOW, 2: NOW + LIVING - 0.1, 3: NOW + LIVING, 4: NOW, 5: NOW, 6: NOW, 7: NOW}
-    young = [pid for pid, moment in moments.items() if roster.lost(pid, moment)[1]]
-    assert young == [1, 2]
-    assert len(roster) == 0
+DEATHS: dict[str, tuple[Change, list[Action], float, bool]] = {
+    "while booting": (booting, [], 0, True),
+    "soon after": (ready, [], LIVING - 0.1, True),
+    "having lived": (ready, [], LIVING, False),
+    "after a report, which was counted": (failed, [], 0, False),
+    "on its way out": (leaving(Reason.RELOAD), [], 0, False),
+    "booting, and told to go": (booting, [Term(1, Reason.RELOAD)], 0, False),
+    "stuck in a request": (ready, [Dump(1), Abort(1)], 0, False),
+    "stuck booting": (booting, [Dump(1), Abort(1), Kill(1)], 0, True),
+}
+
+
+@pytest.mark.parametrize("case", DEATHS)
+def test_which_deaths_are_failures(case: str) -> None:
+    change, actions, later, expected = DEATHS[case]
+    roster = roster_of([change])
+    for action in actions:
+        note(roster, action, NOW)
+    handle, failure = roster.lost(1, NOW + later)
+    assert (handle.pid, failure) == (1, expected)
+    assert 1 not in roster
 
 
 def test_back_off_doubles_up_to_its_cap() -> None:

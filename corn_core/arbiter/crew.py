@@ -1,0 +1,229 @@
+"""The worker processes: forking them, hearing from them, burying them.
+
+What is in here acts on the world and decides nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from selectors import EVENT_READ, BaseSelector
+
+from corn_core.arbiter.generations import Generation
+from corn_core.arbiter.mailbox import Mailbox, Message
+from corn_core.arbiter.roster import Roster, TimeLimits, WorkerHandle
+from corn_core.arbiter.wiring import WorkerForked
+from corn_core.interfaces import Hooks
+from corn_core.process.scoreboard import Scoreboard, SlotView
+from corn_core.process.signals import SignalQueue
+from corn_core.worker import Worker, WorkerContext
+
+_ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+
+HANDLED = (
+    *(signal.SIGHUP, signal.SIGTTIN, signal.SIGTTOU, signal.SIGCHLD),
+    *(signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH),
+    *_ENDING,
+)
+"""The signals that the master queues."""
+
+
+class Crew:
+    """All worker processes of this master.
+
+    :ivar roster: the record of them, for decisions.
+    :ivar workers: by process id, the master's own object of each worker, for hooks.
+    """
+
+    def __init__(
+        self, selector: BaseSelector, signals: SignalQueue, scoreboard: Scoreboard, hooks: Hooks
+    ) -> None:
+        self.roster = Roster()
+        self.workers: dict[int, Worker] = {}
+        self._mailboxes: dict[int, Mailbox] = {}
+        self._selector = selector
+        self._signals = signals
+        self._scoreboard = scoreboard
+        self._hooks = hooks
+        self._forked = 0
+
+    # -- forking ---------------------------------------------------------------------
+
+    def fork(self, server: object, generation: Generation, now: float) -> None:
+        """Fork a worker; in the child, raises WorkerForked.
+
+        :raises CornError: there is no slot left for it.
+        :raises OSError: the system has no process or descriptor left for it.
+        :raises Exception: whatever the worker class raised when it was made.
+        """
+        slot = self._scoreboard.allocate()
+        fds: tuple[int, ...] = ()
+        try:
+            reading, report = fds = os.pipe()
+            worker = self._make(generation, slot, report)
+            self._hooks.call("pre_fork", server=server, worker=worker)
+            pid = self._fork()
+        except BaseException:
+            # No child comes here: all that may raise does so before there is one.
+            self._scoreboard.release(slot)
+            for fd in fds:
+                os.close(fd)
+            raise
+        if pid == 0:
+            self._leave_master(reading)
+            raise WorkerForked(worker)
+        self._signals.let_go()
+        # As long as anybody holds the writing end, the pipe does not end.
+        os.close(report)
+        worker.pid = pid
+        self._enrol(worker, generation, slot, reading, now)
+
+    def _make(self, generation: Generation, slot: int, report: int) -> Worker:
+        wiring = generation.wiring
+        return wiring.worker_class(
+            WorkerContext(
+                age=self._forked + 1,
+                ppid=os.getpid(),
+                generation=generation.number,
+                listeners=generation.listeners,
+                config=wiring.config,
+                log=wiring.log,
+                hooks=self._hooks,
+                load_app=generation.load_app,
+                slot=self._scoreboard.slot(slot),
+                report=report,
+            )
+        )
+
+    def _fork(self) -> int:
+        # Whatever is buffered now would be written by both processes.
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                stream.flush()
+        # Held back until each side has its own handlers: see SignalQueue.hold.
+        self._signals.hold()
+        try:
+            return os.fork()
+        except OSError:
+            self._signals.let_go()
+            raise
+
+    def _leave_master(self, reading: int) -> None:
+        """In the child: give up what is the master's own.
+
+        The listeners stay open, and so does the scoreboard: they are for the worker.
+        """
+        self._signals.restore()
+        # The worker installs its handlers in a moment. Until then, it can be told to stop; and
+        # a signal that was meant for the master, such as a HUP to the whole process group, must
+        # not kill it. Not SIG_IGN, for a program that is executed keeps that.
+        for number in HANDLED:
+            signal.signal(number, signal.SIG_DFL if number in _ENDING else _do_nothing)
+        self._signals.let_go()
+        # Closed, and never unregistered: epoll's list of descriptors is one for both processes,
+        # and unregistering would take them from the master.
+        self._selector.close()
+        self._signals.close()
+        # A copy of another worker's pipe would keep its reader from ever seeing the end.
+        for mailbox in self._mailboxes.values():
+            mailbox.close()
+        os.close(reading)
+
+    def _enrol(
+        self, worker: Worker, generation: Generation, slot: int, reading: int, now: float
+    ) -> None:
+        self._forked += 1
+        config = generation.wiring.config
+        limits = TimeLimits(config.boot_timeout, config.timeout, config.graceful_timeout)
+        mailbox = Mailbox(reading)
+        self._selector.register(mailbox, EVENT_READ, worker.pid)
+        self._mailboxes[worker.pid] = mailbox
+        self.workers[worker.pid] = worker
+        self.roster.add(WorkerHandle(worker.pid, worker.age, generation.number, slot, now, limits))
+
+    # -- hearing ---------------------------------------------------------------------
+
+    def read_mail(self, pid: int) -> list[Message]:
+        """What a worker has to say; nothing, if it has been buried meanwhile."""
+        mailbox = self._mailboxes.get(pid)
+        if mailbox is None or mailbox.ended:
+            return []
+        messages = mailbox.read()
+        if mailbox.ended:
+            # An ended pipe stays readable, and would keep the loop from sleeping.
+            self._selector.unregister(mailbox)
+        return messages
+
+    def take_dump(self, pid: int) -> str:
+        return self._mailboxes[pid].take_dump()
+
+    def view(self, pid: int) -> SlotView:
+        """The worker's slot of the scoreboard."""
+        return self._scoreboard.read(self.roster[pid].slot)
+
+    def note_heartbeats(self) -> list[WorkerHandle]:
+        """Look at the scoreboard; those whose silence has ended before they were aborted."""
+        return [
+            handle
+            for handle in self.roster
+            if handle.beat(self._scoreboard.read(handle.slot).heartbeat)
+        ]
+
+    # -- ending ----------------------------------------------------------------------
+
+    def send(self, pid: int, number: int) -> None:
+        """Send a signal to a worker.
+
+        Its process id cannot have become another process's: until it is reaped, a dead
+        child keeps it.
+        """
+        os.kill(pid, number)
+
+    def dead(self) -> Iterator[tuple[int, int]]:
+        """Process ids and exit statuses (negative: the signal) of workers that have died."""
+        # One by one: a wait for any child would take the statuses of programs that a hook
+        # function has started, and waits for itself.
+        for handle in self.roster:
+            status = _reap(handle.pid)
+            if status is not None:
+                yield handle.pid, status
+        if os.getpid() == 1:
+            # The orphans of the whole container are ours; nobody else waits for them.
+            yield from ((pid, status) for pid, status in _sweep() if pid in self.roster)
+
+    def bury(self, handle: WorkerHandle) -> Worker:
+        """Forget a worker that is dead and off the roster; the hooks' object of it."""
+        worker = self.workers.pop(handle.pid)
+        mailbox = self._mailboxes.pop(handle.pid)
+        if not mailbox.ended:
+            self._selector.unregister(mailbox)
+        mailbox.close()
+        self._scoreboard.release(handle.slot)
+        return worker
+
+
+def _do_nothing(number: int, frame: object) -> None:
+    """A handler for signals that are for the master only."""
+
+
+def _reap(pid: int) -> int | None:
+    try:
+        reaped, status = os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        # Somebody in this process has waited for any child, and knows how it ended; we do not.
+        return 0
+    return os.waitstatus_to_exitcode(status) if reaped else None
+
+
+def _sweep() -> Iterator[tuple[int, int]]:
+    """Reap every child that is dead."""
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if pid == 0:
+            return
+        yield pid, os.waitstatus_to_exitcode(status)

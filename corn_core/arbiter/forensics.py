@@ -1,0 +1,153 @@
+"""What can be said about a worker that had to be killed, or was found dead."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from corn_core.arbiter.roster import WorkerHandle
+from corn_core.interfaces import Logger
+from corn_core.net.escape import escape
+from corn_core.process.scoreboard import BOOTING, DRAINING, SlotView
+from corn_core.worker.signals import DUMP_SIGNAL
+
+TIMED_OUT = "504 Gateway Timeout"
+"""The access log's status of a request whose worker was killed for taking too long. The client
+got no response at all; this is what a proxy in front would have told it."""
+
+CRASHED = "502 Bad Gateway"
+"""The access log's status of a request whose worker died of something else."""
+
+_EVERYTHING: Mapping[str, Any] = {}
+
+
+@dataclass(slots=True)
+class LostRequest:
+    """What the scoreboard knew of a request that was never answered; see ``interfaces.Request``."""
+
+    method: str
+    uri: str
+    path: str
+    query: str = ""
+    version: tuple[int, int] = (1, 1)
+    headers: list[tuple[str, str]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class LostResponse:
+    """A response that was never sent; see ``interfaces.Response``."""
+
+    status: str
+    headers: list[tuple[str, str]] = field(default_factory=list)
+    sent: int = 0
+
+    @property
+    def status_code(self) -> int:
+        return int(self.status.partition(" ")[0])
+
+
+def activity(view: SlotView, now: float) -> str:
+    """What a worker is doing, by its slot of the scoreboard."""
+    if view.request_started:
+        took = now - view.request_started
+        return f"handling {escape(view.method)} {escape(view.path)} for {took:.1f} seconds"
+    if view.state == BOOTING:
+        return "booting"
+    return "draining" if view.state == DRAINING else "between requests"
+
+
+def log_lost_request(log: Logger, view: SlotView, now: float, status: str) -> None:
+    """Write the access line of the request that a worker takes with it, if there is one."""
+    if view.request_started and log.access_enabled:
+        took = timedelta(seconds=max(0.0, now - view.request_started))
+        request = LostRequest(view.method, view.path, view.path)
+        log.access(LostResponse(status), request, _EVERYTHING, took)
+
+
+def is_expected(handle: WorkerHandle, exit_code: int) -> bool:
+    """Whether a worker's death is what the master, or its own report, had announced."""
+    signals = {
+        signal.SIGTERM: handle.retiring,
+        signal.SIGQUIT: handle.quit_at is not None,
+        signal.SIGABRT: handle.aborted_at is not None,
+        signal.SIGKILL: handle.killed_at is not None,
+    }
+    if exit_code >= 0:
+        return handle.failed or handle.retiring or handle.aborted_at is not None
+    if DUMP_SIGNAL is not None and -exit_code == DUMP_SIGNAL:
+        # It had not got as far as installing its handlers.
+        return handle.dumped_at is not None
+    return any(-exit_code == number and sent for number, sent in signals.items())
+
+
+def describe_exit(exit_code: int) -> str:
+    """An exit status (negative: the signal) as the end of a sentence about a worker."""
+    if exit_code >= 0:
+        return f"exited with code {exit_code}"
+    return f"was sent {signal_name(-exit_code)}"
+
+
+def signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # most real-time signals have no name of their own
+        return f"signal {number}"
+
+
+class OomCounter:
+    """How often the kernel's OOM killer has killed a process of our cgroup.
+
+    The kernel counts every such kill, whichever limit was behind it (the documentation of
+    cgroup-v2, ``memory.events``; for version 1, ``memory.oom_control``).
+    """
+
+    def __init__(self, membership: str = "/proc/self/cgroup", root: str = "/sys/fs/cgroup") -> None:
+        self._files = _counter_files(_read(membership), root)
+        self._last = self._count()
+
+    def look(self) -> str:
+        """What the counter says about a SIGKILL since the last look, as a sentence's end."""
+        before, self._last = self._last, self._count()
+        if before is None or self._last is None:
+            return "Perhaps out of memory?"
+        if self._last > before:
+            return (
+                f"Out of memory: its cgroup's count of oom_kill went from {before} to {self._last}"
+            )
+        return "Not sent by this server; its cgroup's count of oom_kill has not moved"
+
+    def _count(self) -> int | None:
+        for path in self._files:
+            for line in _read(path).splitlines():
+                name, _, value = line.partition(" ")
+                if name == "oom_kill" and value.strip().isdigit():
+                    return int(value)
+        return None
+
+
+def _counter_files(membership: str, root: str) -> list[str]:
+    """Where the counter may be. In a container, the path that we are told may be the host's,
+    and then our own cgroup is what is mounted at the root."""
+    files = []
+    for line in membership.splitlines():
+        _, _, rest = line.partition(":")
+        controllers, _, path = rest.partition(":")
+        if "memory" in controllers.split(","):
+            where, name = f"{root}/memory", "memory.oom_control"
+        elif not controllers:
+            where, name = root, "memory.events"
+        else:
+            continue
+        files += [f"{where}{path.rstrip('/')}/{name}", f"{where}/{name}"]
+    return files
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="ascii", errors="replace") as file:
+            return file.read()
+    except OSError:
+        return ""  # no such cgroup, or no such system

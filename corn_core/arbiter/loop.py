@@ -1,0 +1,284 @@
+"""The master: one loop that waits, takes in what has happened, decides, and acts.
+
+Signal handlers only queue. Decisions are made in :mod:`corn_core.arbiter.policy`. A worker is
+forked in the middle of all this, and leaves by raising WorkerForked: so nothing here may
+act on the world on the way out, by ``finally`` or ``with``, for the worker comes that way too.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import select
+import signal
+from collections.abc import Callable
+from selectors import EVENT_READ, DefaultSelector
+from time import monotonic
+
+from corn_core import __version__
+from corn_core.arbiter.crew import HANDLED, Crew
+from corn_core.arbiter.mailbox import Failure
+from corn_core.arbiter.policy import Spawn, Stopping, Target, next_actions, next_due
+from corn_core.arbiter.succession import Succession
+from corn_core.arbiter.view import ServerView
+from corn_core.arbiter.watch import BootFailure, Watch
+from corn_core.arbiter.wiring import Wiring
+from corn_core.errors import AppLoadError, BootError, one_line
+from corn_core.interfaces import Hooks
+from corn_core.process.scoreboard import Scoreboard
+from corn_core.process.signals import SignalQueue
+from corn_core.process.title import set_title
+
+TICK = 1.0
+"""Seconds after which the loop looks at the heartbeats, when nothing else happens."""
+
+SUSPENSION = 2.0
+"""Seconds by which a look may be late. Beyond that the master itself did not run: it was
+stopped, or the machine slept; and its workers may have been in the same state."""
+
+_STOPS = {
+    signal.SIGTERM: Stopping.GRACEFUL,
+    signal.SIGINT: Stopping.QUICK,
+    signal.SIGQUIT: Stopping.QUICK,
+}
+
+
+class _Interrupted(Exception):
+    """A wait was broken off because the server is to stop."""
+
+
+class Arbiter(ServerView):
+    """The master process.
+
+    :param wiring: the configuration to run with, and what its names stand for.
+    :param hooks: the hook implementations of all plugins.
+    :param reconfigure: makes a new wiring at a reload; ``CornError`` when it is no good.
+    """
+
+    def __init__(self, wiring: Wiring, hooks: Hooks, reconfigure: Callable[[], Wiring]) -> None:
+        super().__init__(wiring, hooks)
+        self._succession = Succession(self, wiring, reconfigure, self._pause)
+        self._stopping = Stopping.NO
+        self._starting = True
+        self._exit_status = 0
+        self._reason = ""
+        self._pending: list[int] = []
+        self._looked_at = 0.0
+        self._last_failure = ""
+        self._on_signal: dict[int, Callable[[], None]] = {
+            signal.SIGHUP: self._reload,
+            signal.SIGTTIN: lambda: self.resize(self.num_workers + 1),
+            signal.SIGTTOU: lambda: self.resize(max(1, self.num_workers - 1)),
+            signal.SIGUSR1: self._reopen_logs,
+        }
+
+    def run(self) -> int:
+        """Serve until told to stop; returns the exit status.
+
+        :raises CornError: when the server cannot start; nothing is left behind then.
+        :raises WorkerForked: in each worker process.
+        """
+        self.pid = os.getpid()
+        try:
+            self._start()
+        except BaseException as error:
+            # No worker has been forked yet, so this is no worker on its way out.
+            self._succession.stop_listening()
+            self._succession.remove_pidfile()
+            if isinstance(error, _Interrupted):
+                return 0
+            raise
+        try:
+            while self._stopping is Stopping.NO or len(self._crew.roster):
+                self._cycle()
+        except Exception:
+            if os.getpid() != self.pid:
+                raise
+            self._abandon()
+        return self._finish()
+
+    # -- the beginning ---------------------------------------------------------------
+
+    def _start(self) -> None:
+        self.log.info("Starting corn %s", __version__)
+        # First of all, because it takes long and may fail: a signal ends it at once, and it
+        # leaves nothing behind.
+        self._succession.preload()
+        scoreboard = Scoreboard(directory=self.cfg.worker_tmp_dir)
+        # Before binding: a second server with the same pidfile must be refused before it
+        # touches a socket, least of all the path of the first one's unix socket.
+        self._succession.write_pidfile()
+        self.hooks.call("on_starting", server=self)
+        # Before binding as well, for that may wait for an address, and can be broken off.
+        self._signals = SignalQueue()
+        self._signals.install(HANDLED)
+        self._succession.open()
+        self.log.info("Using worker: %s", _worker_name(self._wiring))
+        set_title("master", self.cfg)
+        self._selector = DefaultSelector()
+        self._selector.register(self._signals, EVENT_READ)
+        self._scoreboard = scoreboard
+        self._crew = Crew(self._selector, self._signals, scoreboard, self.hooks)
+        self._watch = Watch(self, self._crew)
+        self.WORKERS = self._crew.workers
+        self.hooks.call("when_ready", server=self)
+        self.announce_size(None)
+        # What exists now is there for good. Left out of garbage collections, it is not written
+        # to by them, and its pages stay shared with the workers.
+        gc.freeze()
+        self._looked_at = monotonic()
+
+    # -- the loop --------------------------------------------------------------------
+
+    def _cycle(self) -> None:
+        reporting = self._wait()
+        self._handle_signals()
+        # Read now, not earlier: a reload may have taken a while.
+        now = monotonic()
+        failures = self._watch.read_mail(reporting, now) + self._watch.reap_workers(now)
+        self._note_progress()
+        for failure in failures:
+            self._on_boot_failure(failure, now)
+        self._watch.note_heartbeats(now)
+        target = Target(self.num_workers, self._succession.current.number, self._stopping)
+        for action in next_actions(self._crew.roster, target, now):
+            if isinstance(action, Spawn):
+                self._spawn_workers(action.count, now)
+            else:
+                self._watch.perform(action, now)
+
+    def _wait(self) -> list[int]:
+        """Sleep until something happens or is due; the workers that have something to say."""
+        asked = min(TICK, max(0.0, next_due(self._crew.roster, monotonic()) - monotonic()))
+        events = self._selector.select(0.0 if self._pending else asked)
+        now = monotonic()
+        gap = now - self._looked_at
+        self._looked_at = now
+        if gap > TICK + SUSPENSION:
+            self.log.info("The master was held up for %.1f seconds; no worker is blamed", gap)
+            self._crew.roster.excuse(gap, now)
+        return [key.data for key, _ in events if key.data is not None]
+
+    def _note_progress(self) -> None:
+        fresh = len(self._crew.roster.fresh(self._succession.current.number))
+        if fresh:
+            self._succession.settle()
+        if fresh >= self.num_workers:
+            self._starting = False
+
+    def _spawn_workers(self, count: int, now: float) -> None:
+        generation = self._succession.current
+        for _ in range(count):
+            try:
+                self._crew.fork(self, generation, now)
+            except Exception as error:
+                if os.getpid() != self.pid:
+                    raise  # a child must not go on in here
+                # Broad, because the worker class may be anybody's. It is a failed boot like
+                # any other, and must not end the master.
+                failure = Failure(f"it cannot be forked: {one_line(error)}", BootError.exit_status)
+                self._on_boot_failure(BootFailure(generation.number, now, failure), now)
+                return
+
+    # -- signals ---------------------------------------------------------------------
+
+    def _handle_signals(self) -> None:
+        arrived = self._pending + self._signals.drain()
+        self._pending = []
+        for index, number in enumerate(arrived):
+            if number == signal.SIGCHLD:
+                # It has woken the loop, which is all it is for: each cycle reaps.
+                continue
+            if number == signal.SIGHUP and number in arrived[index + 1 :]:
+                continue  # the last of them reads the latest configuration
+            self.log.info("Handling signal: %s", signal.Signals(number).name[3:].lower())
+            self._handle_signal(number)
+
+    def _handle_signal(self, number: int) -> None:
+        if number in _STOPS:
+            self._stop(_STOPS[signal.Signals(number)])
+        elif self._stopping is not Stopping.NO:
+            self.log.info("Ignored, for the server is stopping")
+        elif number in self._on_signal:
+            self._on_signal[number]()
+        else:
+            self.log.info("Ignored, for it means nothing to this server")
+
+    def _pause(self, seconds: float) -> None:
+        """Let time pass, unless the server is told to stop meanwhile."""
+        end = monotonic() + seconds
+        while (left := end - monotonic()) > 0:
+            select.select([self._signals], [], [], left)
+            self._pending += self._signals.drain()
+            if not _STOPS.keys().isdisjoint(self._pending):
+                raise _Interrupted
+
+    def _reload(self) -> None:
+        self.log.info("Hang up: Master")
+        # Whatever was wrong may have been put right.
+        self._crew.roster.backoff.forget()
+        self._last_failure = ""
+        try:
+            self._succession.reload()
+        except _Interrupted:
+            return  # the signal that did it is handled next
+
+    def _reopen_logs(self) -> None:
+        self.log.reopen_files()
+        for pid in self.WORKERS:
+            self._crew.send(pid, signal.SIGUSR1)
+
+    # -- the end ---------------------------------------------------------------------
+
+    def _on_boot_failure(self, failed: BootFailure, now: float) -> None:
+        """Stop, when the server has never been complete; go back, or try again, otherwise."""
+        failure, current = failed.failure, self._succession.current
+        if self._stopping is not Stopping.NO or failed.generation != current.number:
+            return
+        # An application that keeps failing in one way has its traceback in the log once.
+        details = failure.details if failure.details != self._last_failure else ""
+        self._last_failure = failure.details
+        self.log.error("A worker failed to boot: %s\n%s".rstrip(), failure.message, details)
+        if self._succession.can_revert:
+            self.log.error("Reload failed; the server continues as it was")
+            self._succession.revert()
+            self._crew.roster.backoff.forget()
+        elif self._starting:
+            loading = failure.status == AppLoadError.exit_status
+            self._exit_status = failure.status
+            self._reason = "App failed to load." if loading else "Worker failed to boot."
+            self._stop(Stopping.GRACEFUL)
+        else:
+            self._watch.back_off(failed.spawned_at, now)
+
+    def _stop(self, how: Stopping) -> None:
+        """Begin to stop, or hurry up with it; the policy has the workers told."""
+        if self._stopping is Stopping.NO:
+            self._scoreboard.set_server_stopping()
+            # Nobody may connect who would not be served: what is in the backlog is taken by
+            # the workers, and then they close their copies too.
+            self._succession.stop_listening()
+        if self._stopping is not Stopping.QUICK:
+            self._stopping = how
+
+    def _abandon(self) -> None:
+        """After a defect of the master itself: leave no worker that nobody watches."""
+        self.log.exception("Unhandled exception in the master")
+        self._exit_status = 1
+        self._stop(Stopping.GRACEFUL)
+        for pid in self.WORKERS:
+            self._crew.send(pid, signal.SIGTERM)
+
+    def _finish(self) -> int:
+        say = self.log.error if self._exit_status else self.log.info
+        say("Shutting down: Master")
+        if self._reason:
+            say("Reason: %s", self._reason)
+        self._succession.remove_pidfile()
+        self.hooks.call("on_exit", server=self)
+        return self._exit_status
+
+
+def _worker_name(wiring: Wiring) -> str:
+    name = wiring.config.worker_class
+    return name if isinstance(name, str) else wiring.worker_class.__qualname__

@@ -1,0 +1,105 @@
+"""What workers tell the master, line by line, over a pipe that each of them has.
+
+A line is one of these; anything else belongs to a dump that faulthandler wrote:
+
+==================  ==============================================================
+``ready``           the worker serves
+``retiring``        it has served ``max_requests`` and wants a replacement
+``failed {json}``   it cannot boot: ``status``, ``message``, ``details``
+==================  ==============================================================
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+DUMP_LINES = 2000
+"""Lines of a dump that are kept: a worker with hundreds of threads must not fill the log."""
+
+_CHUNK = 65536
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The worker serves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retiring:
+    """The worker asks to be replaced."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A worker could not boot; ``status`` is the exit status that says in which way."""
+
+    message: str
+    status: int = 3
+    details: str = ""
+
+
+Message = Ready | Retiring | Failure
+
+
+class Mailbox:
+    """The master's end of one worker's pipe.
+
+    :ivar ended: nobody can write to the pipe any more.
+    """
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        os.set_blocking(fd, False)
+        self._rest = b""
+        self._dump: list[str] = []
+        self.ended = False
+
+    def fileno(self) -> int:
+        return self._fd
+
+    def read(self) -> list[Message]:
+        """All messages that have arrived; never waits."""
+        while not self.ended:
+            try:
+                data = os.read(self._fd, _CHUNK)
+            except BlockingIOError:
+                break
+            self._rest += data
+            self.ended = not data
+        lines = self._rest.split(b"\n")
+        # A line that its writer did not live to finish is one all the same.
+        self._rest = lines.pop() if not self.ended else b""
+        messages = (self._understand(line) for line in lines)
+        return [message for message in messages if message is not None]
+
+    def take_dump(self) -> str:
+        """The stacks that have arrived since the last call; empty when none have."""
+        dump, self._dump = self._dump, []
+        return "\n".join(dump).strip("\n")
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+    def _understand(self, line: bytes) -> Message | None:
+        word, _, argument = line.partition(b" ")
+        if line == b"ready":
+            return Ready()
+        if line == b"retiring":
+            return Retiring()
+        if word == b"failed":
+            return _failure(argument)
+        if len(self._dump) < DUMP_LINES:
+            self._dump.append(line.decode(errors="backslashreplace"))
+        return None
+
+
+def _failure(text: bytes) -> Failure:
+    import json  # lazy: only a worker that cannot boot needs it
+
+    try:
+        report = json.loads(text)
+        return Failure(str(report["message"]), int(report["status"]), str(report["details"]))
+    except (ValueError, KeyError, TypeError):
+        # The worker died while it was writing. What it did say is better than nothing.
+        return Failure(text.decode(errors="backslashreplace"))

@@ -1,0 +1,162 @@
+"""Reload: how one configuration follows another, and how the old one comes back.
+
+Everything that can fail is done before anything is given up. What is left to fail is the
+boot of the new workers, and until one of them serves, the old generation serves on and its
+sockets stay open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from corn_core.arbiter.generations import Generation, Generations
+from corn_core.arbiter.reload import Builder, Pause, close_listeners, update_pidfile
+from corn_core.arbiter.view import ServerView
+from corn_core.arbiter.wiring import Wiring
+from corn_core.errors import CornError
+from corn_core.net import Listener
+from corn_core.process.pidfile import Pidfile
+from corn_core.process.title import set_title
+
+
+class Succession:
+    """The generations of one server, and what belongs to the one in force.
+
+    :param server: the master.
+    :param reconfigure: makes a new wiring; ``CornError`` when it is no good.
+    :param pause: how to wait for an address that is in use.
+    """
+
+    def __init__(
+        self, server: ServerView, first: Wiring, reconfigure: Callable[[], Wiring], pause: Pause
+    ) -> None:
+        self._server = server
+        self._first = first
+        self._reconfigure = reconfigure
+        self._builder = Builder(pause)
+        self._pidfile: Pidfile | None = None
+        self._generations: Generations | None = None
+        # How many workers the generation wanted that a failed reload returns to.
+        self._size_before = 0
+
+    @property
+    def current(self) -> Generation:
+        """The generation in force, once the server listens."""
+        assert self._generations is not None, "the server does not listen yet"
+        return self._generations.current
+
+    @property
+    def can_revert(self) -> bool:
+        """Whether an older generation still serves, and none of the new one's workers does."""
+        return self._generations is not None and self._generations.fallback is not None
+
+    # -- the beginning ---------------------------------------------------------------
+
+    def preload(self) -> None:
+        """Load the application, if that is to be done in the master.
+
+        :raises AppLoadError: when that fails.
+        """
+        self._builder.preload(self._first)
+
+    def write_pidfile(self) -> None:
+        """Write or move the pidfile, as the configuration in force says.
+
+        :raises CornError: when it cannot be written.
+        """
+        self._pidfile = update_pidfile(self._pidfile, self._server.cfg.pidfile)
+
+    def open(self) -> None:
+        """Listen, for the first generation.
+
+        :raises CornError: with nothing opened.
+        """
+        generation = self._builder.build(1, self._first, ())
+        self._generations = Generations(generation)
+        self._adopt(generation)
+
+    # -- reload ----------------------------------------------------------------------
+
+    def reload(self) -> None:
+        """Begin a new generation; whatever is wrong with it, the old one stays in force."""
+        log = self._server.log
+        old = self._server.cfg
+        generation = self._next_generation()
+        if generation is None:
+            log.error("Reload failed; the server continues as it was")
+            return
+        assert self._generations is not None
+        listening = {id(listener) for listener in self._server.LISTENERS}
+        self._size_before = self._server.num_workers
+        close_listeners(self._generations.begin(generation))
+        self._adopt(generation, known=listening)
+        self._server.hooks.call("on_reload", server=self._server)
+        self._apply()
+        if self._server.cfg.workers != old.workers:
+            # Otherwise the number stays as TTIN and TTOU have made it.
+            self._server.resize(self._server.cfg.workers)
+
+    def _next_generation(self) -> Generation | None:
+        log, generations = self._server.log, self._generations
+        assert generations is not None
+        try:
+            wiring = self._reconfigure()
+        except CornError as error:
+            log.error("%s", error)
+            return None
+        except Exception:
+            # A plugin or a config file may raise anything; the server must outlive it.
+            log.exception("The configuration cannot be read")
+            return None
+        try:
+            return self._builder.build(generations.next_number, wiring, generations.listeners)
+        except CornError as error:
+            log.error("%s%s", getattr(error, "details", ""), error)
+        # Reading the new configuration has let it act on the process.
+        generations.current.wiring.activate()
+        return None
+
+    def settle(self) -> None:
+        """A worker of the generation in force serves: there is no way back any more."""
+        assert self._generations is not None
+        close_listeners(self._generations.prove())
+
+    def revert(self) -> None:
+        """Return to the generation that still serves."""
+        assert self._generations is not None
+        failed = self._server.cfg
+        dropped = self._generations.revert()
+        generation = self._generations.current
+        generation.wiring.activate()
+        self._adopt(generation, known={id(listener) for listener in generation.listeners})
+        close_listeners(dropped)
+        self._apply()
+        if self._server.cfg.workers != failed.workers:
+            self._server.resize(self._size_before)
+
+    def _adopt(self, generation: Generation, known: Sequence[int] | set[int] = ()) -> None:
+        """Put a generation in force; ``known`` sockets need no mention in the log."""
+        listeners: list[Listener] = list(generation.listeners)
+        self._server.adopt(generation.wiring, listeners)
+        if any(id(listener) not in known for listener in listeners):
+            urls = ",".join(listener.url for listener in listeners)
+            self._server.log.info("Listening at: %s (%s)", urls, self._server.pid)
+
+    def _apply(self) -> None:
+        """Let the rest of a new configuration act on the master."""
+        try:
+            self.write_pidfile()
+        except CornError as error:
+            self._server.log.error("%s", error)
+        set_title("master", self._server.cfg)
+
+    # -- the end ---------------------------------------------------------------------
+
+    def stop_listening(self) -> None:
+        """Close the sockets; workers accept on their own copies until they are told to stop."""
+        if self._generations is not None:
+            close_listeners(self._generations.listeners)
+
+    def remove_pidfile(self) -> None:
+        if self._pidfile is not None:
+            self._pidfile.unlink()

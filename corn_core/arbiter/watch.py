@@ -1,0 +1,176 @@
+"""Looking after the workers: what they report, how they die, what is done to them."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from corn_core.arbiter.crew import Crew
+from corn_core.arbiter.forensics import (
+    CRASHED,
+    TIMED_OUT,
+    OomCounter,
+    activity,
+    describe_exit,
+    is_expected,
+    log_lost_request,
+)
+from corn_core.arbiter.mailbox import Failure, Message, Ready
+from corn_core.arbiter.policy import Abort, Action, Dump, Kill, Quit, Term, note
+from corn_core.arbiter.roster import WorkerHandle
+from corn_core.arbiter.view import ServerView
+from corn_core.process.scoreboard import SlotView
+from corn_core.worker.signals import DUMP_SIGNAL
+
+
+@dataclass(frozen=True, slots=True)
+class BootFailure:
+    """A worker of a generation could not boot, though nobody had told it to go."""
+
+    generation: int
+    spawned_at: float
+    failure: Failure
+
+
+class Watch:
+    """Brings the record of the workers up to date, and performs what is decided about them.
+
+    :param server: the master, for its logger and for hooks.
+    """
+
+    def __init__(self, server: ServerView, crew: Crew) -> None:
+        self._server = server
+        self._crew = crew
+        self._roster = crew.roster
+        self._oom = OomCounter()
+
+    # -- taking in -------------------------------------------------------------------
+
+    def read_mail(self, pids: Iterable[int], now: float) -> list[BootFailure]:
+        """Take in what these workers have reported."""
+        failures: list[BootFailure] = []
+        for pid in pids:
+            for message in self._crew.read_mail(pid):
+                failures += self._take_in(self._roster[pid], message, now)
+        return failures
+
+    def reap_workers(self, now: float) -> list[BootFailure]:
+        """Bury the dead, and say of what they died."""
+        failures: list[BootFailure] = []
+        for pid, exit_code in self._crew.dead():
+            # Before the pipe is closed: it may hold the reason.
+            failures += self.read_mail([pid], now)
+            failures += self._bury(pid, exit_code, now)
+        return failures
+
+    def note_heartbeats(self, now: float) -> None:
+        """Look who is alive."""
+        for handle in self._crew.note_heartbeats():
+            self._crew.take_dump(handle.pid)
+            self._server.log.warning(
+                "Worker (pid:%s) was silent for longer than its timeout, but is back", handle.pid
+            )
+        self._roster.note_survivors(now)
+
+    def back_off(self, spawned_at: float, now: float) -> None:
+        """Count a worker that died young against the next attempts."""
+        delay = self._roster.backoff.fail(spawned_at, now)
+        if delay:
+            self._server.log.warning(
+                "Workers failed %s times in a row; trying again in %g seconds",
+                self._roster.backoff.failures,
+                delay,
+            )
+
+    def _take_in(self, handle: WorkerHandle, message: Message, now: float) -> list[BootFailure]:
+        if isinstance(message, Ready):
+            handle.become_ready(now)
+        elif isinstance(message, Failure):
+            handle.fail(now)
+            if handle.to_blame:
+                return [BootFailure(handle.generation, handle.spawned_at, message)]
+        else:
+            handle.recycle_requested = True
+        return []
+
+    def _bury(self, pid: int, exit_code: int, now: float) -> list[BootFailure]:
+        view = self._crew.view(pid)
+        handle, failed = self._roster.lost(pid, now)
+        worker = self._crew.bury(handle)
+        self._report_death(handle, exit_code, view, now)
+        self._server.hooks.call("child_exit", server=self._server, worker=worker, status=exit_code)
+        if not failed:
+            return []
+        if handle.ready_at is None:
+            if handle.aborted_at is not None:
+                what = f"did not boot within {handle.limits.boot:g} seconds"
+            else:
+                what = f"{describe_exit(exit_code)} before it was ready"
+            return [BootFailure(handle.generation, handle.spawned_at, Failure(f"it {what}"))]
+        self.back_off(handle.spawned_at, now)
+        return []
+
+    def _report_death(
+        self, handle: WorkerHandle, exit_code: int, view: SlotView, now: float
+    ) -> None:
+        log, pid = self._server.log, handle.pid
+        if is_expected(handle, exit_code):
+            log.debug("Worker (pid:%s) %s", pid, describe_exit(exit_code))
+            return
+        if exit_code == 0:
+            log.info("Worker (pid:%s) has exited without being told to", pid)
+            return
+        doing = f"It was {activity(view, now)}."
+        if exit_code == -signal.SIGKILL:
+            log.error("Worker (pid:%s) was sent SIGKILL! %s. %s", pid, self._oom.look(), doing)
+        elif exit_code < 0:
+            log.warning("Worker (pid:%s) %s! %s", pid, describe_exit(exit_code), doing)
+        else:
+            log.error("Worker (pid:%s) %s", pid, describe_exit(exit_code))
+        log_lost_request(log, view, now, CRASHED)
+
+    # -- acting ----------------------------------------------------------------------
+
+    def perform(self, action: Action, now: float) -> None:
+        """Do to a worker what was decided."""
+        match action:
+            case Term(pid):
+                self._crew.send(pid, signal.SIGTERM)
+            case Quit(pid):
+                self._crew.send(pid, signal.SIGQUIT)
+            case Dump(pid):
+                if DUMP_SIGNAL is not None:
+                    self._crew.send(pid, DUMP_SIGNAL)
+            case Abort(pid):
+                self._report_timeout(self._roster[pid], now)
+                self._crew.send(pid, signal.SIGABRT)
+            case Kill(pid):
+                self._report_kill(self._roster[pid], now)
+                self._crew.send(pid, signal.SIGKILL)
+        note(self._roster, action, now)
+
+    def _report_timeout(self, handle: WorkerHandle, now: float) -> None:
+        """Say what a stuck worker is doing, before it is gone."""
+        log, pid = self._server.log, handle.pid
+        view = self._crew.view(pid)
+        stacks = self._crew.take_dump(pid) or "(It has not written its stacks.)"
+        if handle.ready_at is None:
+            state = f"did not boot within {handle.limits.boot:g} seconds"
+        else:
+            state = f"silent for {now - handle.heartbeat:.1f} seconds, {activity(view, now)}"
+        log.error("WORKER TIMEOUT (pid:%s) %s\n%s", pid, state, stacks)
+        log_lost_request(log, view, now, TIMED_OUT)
+
+    def _report_kill(self, handle: WorkerHandle, now: float) -> None:
+        """Say so when a worker's time to go has run out; its abortion has been reported."""
+        if handle.aborted_at is not None:
+            return
+        log, view = self._server.log, self._crew.view(handle.pid)
+        log.error(
+            "Worker (pid:%s) did not exit within %g seconds and is killed. It was %s.",
+            handle.pid,
+            handle.limits.graceful,
+            activity(view, now),
+        )
+        log_lost_request(log, view, now, TIMED_OUT)
