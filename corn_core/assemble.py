@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from corn_core import __version__
-from corn_core.arbiter import Arbiter, Wiring, WorkerForked
+from corn_core.arbiter.loop import Arbiter
+from corn_core.arbiter.wiring import Wiring, WorkerForked
 from corn_core.errors import AppLoadError, ConfigError
 from corn_core.extensions.listing import listing
 from corn_core.extensions.manager import DISABLE_PLUGINS, Plugins, load_plugins
@@ -17,6 +18,7 @@ from corn_core.settings.config import Config
 from corn_core.settings.printing import print_config
 from corn_core.settings.registry import Registry
 from corn_core.settings.sources import Resolution, resolve
+from corn_core.worker import Worker
 from corn_core.worker.boot import boot_worker
 
 
@@ -129,7 +131,7 @@ class Assembly:
         )
 
     def _report(
-        self, log: Logger, config: Config, worker_class: type, resolution: Resolution
+        self, log: Logger, config: Config, worker_class: type[Worker], resolution: Resolution
     ) -> None:
         """Tell the operator what is amiss, though not enough to prevent a start."""
         for failure in self.plugins.failures:
@@ -152,9 +154,9 @@ class Assembly:
         try:
             wiring.load_app()
         except AppLoadError as error:
-            # Status 1 whatever is wrong, as the manual has it for a check.
-            failure = ConfigError(str(error))
-            raise failure from error
+            # A check ends with 0 or 1, whatever it is that is wrong.
+            error.exit_status = 1
+            raise
         if wiring.config.print_config and self.resolution is not None:
             print(print_config(wiring.config, self.resolution.hooks))
         return 0

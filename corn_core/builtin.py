@@ -17,7 +17,7 @@ from corn_core.serving import settings as serving
 from corn_core.settings import configfile, printing
 from corn_core.settings.model import Setting
 from corn_core.worker import base as worker
-from corn_core.wsgi import body, cycle, environ
+from corn_core.wsgi import body, environ, files
 
 AUTO = "auto"
 """The value of ``app_loader`` that leaves the choice to the plugins, and then means this one."""
@@ -40,7 +40,7 @@ def corn_settings() -> tuple[Setting, ...]:
         *limits.SETTINGS,
         *environ.SETTINGS,
         *body.SETTINGS,
-        *cycle.SETTINGS,
+        *files.SETTINGS,
         *logs.SETTINGS,
         *title.SETTINGS,
         *pidfile.SETTINGS,

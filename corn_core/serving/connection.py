@@ -22,7 +22,7 @@ from corn_core.wsgi import ConnectionInfo, RequestBody, empty_body
 
 if TYPE_CHECKING:
     from corn_core.net import Listener
-    from corn_core.serving.selector import SelectorDriver
+    from corn_core.serving.host import Driver
 
 # The socket is created by the C type and left in blocking mode: each call says itself that
 # it must not wait. That saves an ioctl and a Python-level constructor for every connection.
@@ -34,6 +34,14 @@ FOREVER = float("inf")
 # the client sees that response before the reset (RFC 9112 section 9.6).
 LINGER_SECONDS = 2.0
 LINGER_BYTES = 1024 * 1024
+
+# How long the worker is held, by a client that does not read, between two signs of life.
+PATIENCE = 1.0
+
+
+def deadline_after(timeout: float) -> float:
+    """The moment at which a timeout that begins now ends; 0 never ends."""
+    return monotonic() + timeout if timeout else FOREVER
 
 
 class Phase(Enum):
@@ -71,12 +79,12 @@ class Connection(ConnectionInfo):
     )
 
     def __init__(
-        self, driver: SelectorDriver, listener: Listener, sock: socket.SocketType, peer: object
+        self, driver: Driver[Connection], listener: Listener, sock: socket.SocketType, peer: object
     ) -> None:
         super().__init__(listener, peer, sock)
         self.driver = driver
         self.fd = sock.fileno()
-        self.parser = RequestParser(driver.limits)
+        self.parser = RequestParser(driver.terms.limits)
         self.request: Request | None = None
         self.body: RequestBody | None = None
         self.outbox: Outbox | None = None
@@ -93,7 +101,7 @@ class Connection(ConnectionInfo):
         """Read a new connection at once: with a deferred accept its request is here already."""
         self._on_readable()
         if self.phase is Phase.IDLE:
-            self.deadline = self.driver.deadline(self.driver.header_timeout)
+            self.deadline = deadline_after(self.driver.terms.header_timeout)
 
     def on_event(self, mask: int) -> None:
         """Do what the poller says can be done now."""
@@ -142,7 +150,7 @@ class Connection(ConnectionInfo):
             return False
         self.request = request
         if request.has_body:
-            self.body = RequestBody(self.driver.tmp_dir)
+            self.body = RequestBody(self.driver.terms.tmp_dir)
             self.phase = Phase.BODY
             if request.expect_continue and not self.parser.buffered:
                 # RFC 9110 section 10.1.1: no 100 when the body is already on its way.
@@ -153,7 +161,7 @@ class Connection(ConnectionInfo):
         """Wait for the rest of a head, which has its time from its first byte on."""
         if self.phase is Phase.IDLE and self.parser.mid_head:
             self.phase = Phase.HEAD
-            self.deadline = self.driver.deadline(self.driver.header_timeout)
+            self.deadline = deadline_after(self.driver.terms.header_timeout)
         self._watch(READABLE)
 
     def _take_body(self) -> bool:
@@ -163,7 +171,7 @@ class Connection(ConnectionInfo):
         if data is None:
             self.body.finish()
             return True
-        self.deadline = self.driver.deadline(self.driver.body_timeout)
+        self.deadline = deadline_after(self.driver.terms.body_timeout)
         self._watch(READABLE)
         return False
 
@@ -218,7 +226,7 @@ class Connection(ConnectionInfo):
     def send_file(self, fd: int, offset: int, count: int) -> None:
         """Send a part of a file with sendfile, and keep what the client does not take now."""
         if self.outbox is None:
-            self.outbox = Outbox(self.driver.tmp_dir)
+            self.outbox = Outbox(self.driver.terms.tmp_dir)
         if self.outbox.append_file(fd, offset, count):
             self._transmit()
             return
@@ -233,11 +241,11 @@ class Connection(ConnectionInfo):
 
     def _queue(self, data: bytes | memoryview) -> None:
         if self.outbox is None:
-            self.outbox = Outbox(self.driver.tmp_dir)
+            self.outbox = Outbox(self.driver.terms.tmp_dir)
         outbox = self.outbox
         if outbox:
             self._transmit()
-        while outbox and outbox.size + len(data) > max(self.driver.spool_limit, MEMORY_LIMIT):
+        while outbox and outbox.size + len(data) > max(self.driver.terms.spool_limit, MEMORY_LIMIT):
             self._wait_for_client()
             self._transmit()
         outbox.append(data)
@@ -257,7 +265,8 @@ class Connection(ConnectionInfo):
 
     def _transmit_piece(self, piece: memoryview | FileRegion) -> int:
         if isinstance(piece, memoryview):
-            return self.sock.send(piece, DONTWAIT)
+            sent: int = self.sock.send(piece, DONTWAIT)
+            return sent
         # sendfile has no flag that keeps it from waiting; the socket itself must say so.
         os.set_blocking(self.fd, False)
         sent = os.sendfile(self.fd, piece.fd, piece.offset, min(piece.count, PIECE))
@@ -269,10 +278,10 @@ class Connection(ConnectionInfo):
         """Hold the application until the client reads: the spool is full."""
         poll = select.poll()
         poll.register(self.fd, select.POLLOUT)
-        deadline = self.driver.deadline(self.driver.write_timeout)
-        while not poll.poll(self.driver.TICK * 1000):
+        deadline = deadline_after(self.driver.terms.write_timeout)
+        while not poll.poll(PATIENCE * 1000):
             # The worker is not stuck, its client is: the master must not kill it.
-            self.driver.worker.notify()
+            self.driver.notify()
             if monotonic() > deadline:
                 raise ClientDisconnected("the client reads nothing and the spool is full")
 
@@ -285,7 +294,7 @@ class Connection(ConnectionInfo):
         if done:
             self.finish(self.keep, self.linger)
         else:
-            self.deadline = self.driver.deadline(self.driver.write_timeout)
+            self.deadline = deadline_after(self.driver.terms.write_timeout)
 
     # -- after a response ------------------------------------------------------------
 
@@ -294,7 +303,7 @@ class Connection(ConnectionInfo):
         if self.outbox:
             self.keep, self.linger = keep, linger
             self.phase = Phase.FLUSH
-            self.deadline = self.driver.deadline(self.driver.write_timeout)
+            self.deadline = deadline_after(self.driver.terms.write_timeout)
             self._watch(WRITABLE)
         elif keep:
             self._next_request()
@@ -307,9 +316,9 @@ class Connection(ConnectionInfo):
         self.phase = Phase.IDLE
         if self.parser.buffered:
             # Pipelined. It takes its turn after the others that are ready.
-            self.driver.ready.append(self)
+            self.driver.postpone(self)
             return
-        self.deadline = self.driver.deadline(self.driver.keepalive)
+        self.deadline = deadline_after(self.driver.terms.keepalive)
         self._watch(READABLE)
 
     def _linger(self) -> None:

@@ -1,14 +1,17 @@
-"""What a driver asks of the worker that runs it."""
+"""What a driver asks of the worker that runs it, and a connection of its driver."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, TypeVar
 
+from corn_core.http import Request
 from corn_core.interfaces import Logger, Slot
 from corn_core.net import Listener
-from corn_core.settings.config import Config
-from corn_core.wsgi import RequestCycle
+from corn_core.serving.settings import Terms
+from corn_core.wsgi import RequestBody, RequestCycle
+
+_Connection = TypeVar("_Connection", contravariant=True)
 
 
 class Wakeup(Protocol):
@@ -23,7 +26,6 @@ class Host(Protocol):
     """A worker, as its driver sees it; ``corn_core.worker.Worker`` is one."""
 
     alive: bool
-    cfg: Config
     cycle: RequestCycle
     listeners: Sequence[Listener]
     log: Logger
@@ -33,3 +35,25 @@ class Host(Protocol):
     def wakeup(self) -> Wakeup: ...
     def notify(self) -> None: ...
     def request_done(self) -> None: ...
+
+
+class Driver(Protocol[_Connection]):
+    """A driver, as its connections see it."""
+
+    cycle: RequestCycle
+    terms: Terms
+
+    def dispatch(self, connection: _Connection, request: Request, body: RequestBody) -> None:
+        """Answer a request, now or later, and then call the connection's ``finish``."""
+
+    def postpone(self, connection: _Connection) -> None:
+        """Call the connection's ``advance`` when others have had their turn."""
+
+    def watch(self, connection: _Connection, mask: int) -> None:
+        """Report the connection's events of this kind to it."""
+
+    def forget(self, connection: _Connection) -> None:
+        """Report nothing of it any more."""
+
+    def notify(self) -> None:
+        """Tell the master that the worker is alive, when a connection has to hold it."""

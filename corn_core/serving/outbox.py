@@ -110,7 +110,8 @@ class Outbox:
         if self._file is None:
             import tempfile  # lazy: only a slow client with a long response needs it
 
-            self._file = tempfile.TemporaryFile(dir=self._directory, prefix="corn-")
+            # It lives as long as the outbox, longer than a with statement could say.
+            self._file = tempfile.TemporaryFile(dir=self._directory, prefix="corn-")  # noqa: SIM115
         if self._read_at == self._write_at:
             # All of it has been read back: begin again, so that a stream that goes on for
             # hours does not grow a file.

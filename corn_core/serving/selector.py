@@ -19,9 +19,10 @@ from corn_core.serving.connection import FOREVER, Connection, Phase
 from corn_core.serving.poller import READABLE, make_poller
 
 if TYPE_CHECKING:
-    from corn_core.http import Limits, Request
+    from corn_core.http import Request
     from corn_core.net import Listener
     from corn_core.serving.host import Host
+    from corn_core.serving.settings import Terms
     from corn_core.wsgi import RequestBody
 
 # New connections taken before the poller is asked again. More saves system calls under a
@@ -41,29 +42,20 @@ class SelectorDriver:
     """Runs the connections of a worker until the worker is told to stop.
 
     :param worker: supplies the request cycle, the listeners and the heartbeat.
-    :param limits: what a request may be, for the parser of each connection.
-    :param keepalive: seconds to wait for another request; 0 closes after each response.
+    :param terms: what clients are granted.
     """
 
     TICK = 1.0
     """Seconds between heartbeats of an idle worker, and between looks at deadlines."""
 
-    def __init__(self, worker: Host, limits: Limits, keepalive: float) -> None:
-        config = worker.cfg
+    def __init__(self, worker: Host, terms: Terms) -> None:
         self.worker = worker
         self.cycle = worker.cycle
-        self.limits = limits
-        self.keepalive = keepalive
-        self.header_timeout: float = config.header_timeout
-        self.body_timeout: float = config.body_timeout
-        self.write_timeout: float = config.write_timeout
-        self.spool_limit: int = config.limit_response_spool
-        self.max_connections: int = config.worker_connections
-        self.tmp_dir: str | None = config.tmp_upload_dir
+        self.terms = terms
         self.connections: dict[int, Connection] = {}
-        self.ready: deque[Connection] = deque()
+        self._ready: deque[Connection] = deque()
         self._poller = make_poller()
-        self._acceptors: dict[int, Callable[[], None]] = {}
+        self._acceptors: dict[int, Callable[[int], None]] = {}
         self._accepting = False
         self._draining = False
         self._resume_at = FOREVER
@@ -83,7 +75,7 @@ class SelectorDriver:
 
     def step(self) -> None:
         """Wait for something to do, and do it."""
-        events = self._poller.wait(0.0 if self.ready else self._patience())
+        events = self._poller.wait(0.0 if self._ready else self._patience())
         now = monotonic()
         self.worker.slot.beat(now)
         acceptable = []
@@ -95,10 +87,10 @@ class SelectorDriver:
                 acceptable.append(fd)
             elif fd == self.worker.wakeup.fd:
                 self.worker.wakeup.clear()
-        for _ in range(len(self.ready)):
-            self._go_on(self.ready.popleft())
+        for _ in range(len(self._ready)):
+            self._go_on(self._ready.popleft())
         for fd in acceptable:
-            self._acceptors[fd]()
+            self._acceptors[fd](ACCEPT_BATCH)
         if now >= self._next_tick:
             self._tick(now)
 
@@ -122,15 +114,15 @@ class SelectorDriver:
 
     # -- accepting -------------------------------------------------------------------
 
-    def _acceptor(self, listener: Listener) -> Callable[[], None]:
+    def _acceptor(self, listener: Listener) -> Callable[[int], None]:
         """What accepts on a listener, with everything that does not change looked up."""
         sock = listener.socket
         # socket.accept() is a Python wrapper of this method, and builds a Python-level socket
         # around what it returns: together a tenth of what a hello-world request costs.
-        accept = sock._accept
+        accept = sock._accept  # type: ignore[attr-defined]  # of the C base class
         make_socket = partial(socket.SocketType, sock.family, sock.type, sock.proto)
 
-        def accept_some(batch: int = ACCEPT_BATCH) -> None:
+        def accept_some(batch: int) -> None:
             for _ in range(batch):
                 try:
                     fd, peer = accept()
@@ -140,7 +132,7 @@ class SelectorDriver:
                     self._on_accept_error(error)
                     return
                 Connection(self, listener, make_socket(fd), peer).start()
-            if len(self.connections) >= self.max_connections:
+            if len(self.connections) >= self.terms.max_connections:
                 self._pause_accepting(self.TICK)
 
         return accept_some
@@ -176,12 +168,12 @@ class SelectorDriver:
                 # Nobody will accept after us: a connection that stays in the backlog would
                 # be reset, though its client has been told that it is established.
                 for accept in self._acceptors.values():
-                    accept(self.max_connections)
+                    accept(self.terms.max_connections)
             self._pause_accepting(FOREVER)
             for listener in self.worker.listeners:
                 listener.close()
             self._hurry_idle_connections(monotonic() + DRAIN_GRACE)
-        return not self.connections and not self.ready
+        return not self.connections and not self._ready
 
     def _hurry_idle_connections(self, deadline: float) -> None:
         for connection in self.connections.values():
@@ -192,15 +184,18 @@ class SelectorDriver:
 
     def dispatch(self, connection: Connection, request: Request, body: RequestBody) -> None:
         """Answer a request; here, in this thread, now."""
-        keep = self.keepalive > 0 and self.worker.alive
+        keep = self.terms.keepalive > 0 and self.worker.alive
         keep = self.cycle.run(request, body, connection, connection, keep)
-        body.close()
         self.worker.request_done()
         connection.finish(keep)
 
-    def deadline(self, timeout: float) -> float:
-        """The moment at which a timeout that begins now ends; 0 never ends."""
-        return monotonic() + timeout if timeout else FOREVER
+    def postpone(self, connection: Connection) -> None:
+        """Let a connection with a pipelined request go on when others have had their turn."""
+        self._ready.append(connection)
+
+    def notify(self) -> None:
+        """Tell the master that the worker is alive."""
+        self.worker.notify()
 
     def watch(self, connection: Connection, mask: int) -> None:
         """Report the connection's events of this kind to it."""

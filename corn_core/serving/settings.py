@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from corn_core.http import Limits
 from corn_core.settings.config import Config
 from corn_core.settings.model import Setting, integer, seconds
@@ -94,12 +96,45 @@ SETTINGS = (
 )
 
 
-def limits_of(config: Config) -> Limits:
-    """What the configuration allows a request to be, as the HTTP engine takes it."""
-    return Limits(
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What clients are granted, from the settings above and some others; times in seconds.
+
+    :param keepalive: how long to wait for another request; 0 closes after each response.
+    :param spool_limit: the bytes of a response kept for a slow client.
+    :param tmp_dir: where what is too long for memory goes, ``None`` for the system's choice.
+    """
+
+    limits: Limits
+    keepalive: float
+    header_timeout: float
+    body_timeout: float
+    write_timeout: float
+    spool_limit: int
+    max_connections: int
+    tmp_dir: str | None
+
+
+def terms_of(config: Config, keepalive: float) -> Terms:
+    """The terms of a configuration.
+
+    :param keepalive: the worker's own; a worker that keeps connections passes
+        ``config.keepalive``.
+    """
+    limits = Limits(
         request_line=config.limit_request_line,
         fields=config.limit_request_fields,
         field_size=config.limit_request_field_size,
         body=config.limit_request_body,
         header_map=config.header_map,
+    )
+    return Terms(
+        limits=limits,
+        keepalive=keepalive,
+        header_timeout=config.header_timeout,
+        body_timeout=config.body_timeout,
+        write_timeout=config.write_timeout,
+        spool_limit=config.limit_response_spool,
+        max_connections=config.worker_connections,
+        tmp_dir=config.tmp_upload_dir,
     )

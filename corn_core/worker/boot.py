@@ -16,7 +16,7 @@ from corn_core.wsgi import EnvironBuilder, RequestCycle
 
 def boot_worker(worker: Worker, server: object) -> int:
     """Run a worker in the process that was forked for it; returns its exit status."""
-    handlers = SignalHandlers(worker)
+    handlers = SignalHandlers(worker, worker.context.report)
     try:
         worker.adopt_process()
         handlers.install()
@@ -80,8 +80,8 @@ def _prepare(worker: Worker, server: object) -> None:
 
 def _report_failure(worker: Worker, error: CornError) -> None:
     """Tell the master, which logs it: once, however many workers fail in the same way."""
-    import json  # lazy: only a worker that cannot boot needs it
-    import traceback
+    import json  # lazy: only a worker that cannot boot needs them
+    import traceback  # lazy: see above
 
     details = error.details if isinstance(error, AppLoadError) else ""
     if error.__cause__ is not None and not details:

@@ -16,12 +16,10 @@ import faulthandler
 import os
 import signal
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import Protocol
 
 from corn_core.errors import WorkerQuit
-
-if TYPE_CHECKING:
-    from corn_core.worker.base import Worker
+from corn_core.interfaces import Hooks, Logger
 
 DUMP_SIGNAL: int | None = getattr(signal, "SIGRTMIN", None)
 """Asks for the stacks. faulthandler refuses SIGABRT, and runs in C: it works while the main
@@ -48,11 +46,25 @@ class Wakeup:
             return
 
 
-class SignalHandlers:
-    """The handlers of one worker; they run in its main thread, between two bytecodes."""
+class SignalledWorker(Protocol):
+    """What the handlers ask of their worker."""
 
-    def __init__(self, worker: Worker) -> None:
+    alive: bool
+    booted: bool
+    aborted: bool
+    hooks: Hooks
+    log: Logger
+
+
+class SignalHandlers:
+    """The handlers of one worker; they run in its main thread, between two bytecodes.
+
+    :param report: the descriptor that takes the stacks.
+    """
+
+    def __init__(self, worker: SignalledWorker, report: int) -> None:
         self._worker = worker
+        self._report = report
 
     def install(self) -> None:
         signal.signal(signal.SIGTERM, self.on_term)
@@ -65,7 +77,7 @@ class SignalHandlers:
             # Not SIG_IGN: programs that the application starts would inherit that.
             signal.signal(number, self.on_ignored)
         if DUMP_SIGNAL is not None:
-            faulthandler.register(DUMP_SIGNAL, file=self._worker.context.report, all_threads=True)
+            faulthandler.register(DUMP_SIGNAL, file=self._report, all_threads=True)
 
     def retire(self) -> None:
         """Let no further signal interrupt the way out."""
@@ -88,7 +100,7 @@ class SignalHandlers:
     def on_usr1(self, number: int, frame: FrameType | None) -> None:
         self._worker.log.reopen_files()
 
-    def on_ignored(self, number: int, frame: Any) -> None:
+    def on_ignored(self, number: int, frame: FrameType | None) -> None:
         """Do nothing, but interrupt the poller as any handler does."""
 
     def _leave(self, hook: str, status: int) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from corn_core.serving.selector import SelectorDriver
-from corn_core.serving.settings import limits_of
+from corn_core.serving.settings import terms_of
 from corn_core.worker import Worker
 
 
@@ -14,7 +14,7 @@ class KeepAliveWorker(Worker):
     """The sync worker but for its connections, which stay."""
 
     def run(self) -> None:
-        SelectorDriver(self, limits_of(self.cfg), self.cfg.keepalive).run()
+        SelectorDriver(self, terms_of(self.cfg, self.cfg.keepalive)).run()
 
 
 def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from corn_core.serving.selector import SelectorDriver
-from corn_core.serving.settings import limits_of
+from corn_core.serving.settings import terms_of
 from corn_core.worker import Worker
 
 
@@ -18,4 +18,4 @@ class SyncWorker(Worker):
     ignored_settings = ("keepalive",)
 
     def run(self) -> None:
-        SelectorDriver(self, limits_of(self.cfg), keepalive=0).run()
+        SelectorDriver(self, terms_of(self.cfg, keepalive=0)).run()
