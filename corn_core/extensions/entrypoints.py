@@ -1,10 +1,10 @@
 """The entry points of corn's groups: one scan of the installed distributions for all of them.
 
-stevedore loads what is found, but does not do the finding. Its on-disk cache
-tells changes by the time stamps of files in a resolution of two minutes, so a
-plugin that was just installed anew may not be seen, and a server has no
-business writing to a home directory. A scan without it takes a millisecond or
-two, and knows of which distribution an entry point is.
+stevedore loads drivers, but does not do the finding. Its on-disk cache compares
+time stamps at a resolution of two minutes, so that entry points which changed
+soon after they were cached are not seen; and a server has no business writing
+to a home directory. A scan without it takes a millisecond or two, and knows of
+which distribution an entry point is.
 """
 
 from __future__ import annotations

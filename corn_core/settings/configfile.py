@@ -98,7 +98,7 @@ def _module_path(module: str, origin: Origin) -> str:
 
     try:
         spec = find_spec(module) if module else None
-    except Exception as error:  # broad: this imports the package that the module is in
+    except (Exception, SystemExit) as error:  # broad: this imports the package that the module is in
         raise ConfigError(f"config module {module!r}: {one_line(error)} ({origin})") from error
     if spec is None or not spec.has_location or not spec.origin:
         raise ConfigError(f"config module {module!r} cannot be found ({origin})")

@@ -137,17 +137,10 @@ class _Layers:
 
     def set_file(self, given: Sequence[tuple[Given, str]], cwd: str) -> str | None:
         """Execute the config file that the first of the arguments names, or the default one."""
-        location, origin = DEFAULT_FILE, DEFAULT
-        named = next(
-            ((each["config"], variable) for each, variable in given if "config" in each), None
-        )
-        if named is not None:
-            (flag, raw), variable = named
-            origin = _flag_origin(flag, variable)
-            location = parsed(self.registry["config"], raw, origin)
-        elif not os.path.exists(os.path.join(cwd, DEFAULT_FILE)):
+        location, origin = self._location(given)
+        if origin == DEFAULT and not os.path.exists(os.path.join(cwd, DEFAULT_FILE)):
             return None
-        if not location:
+        if location is None:
             return None
         file = execute(location, cwd, origin)
         if not location.startswith("python:") and not location.endswith(".py"):
@@ -156,6 +149,14 @@ class _Layers:
             )
         self.set_names(file.values, file.origin, cwd)
         return location
+
+    def _location(self, given: Sequence[tuple[Given, str]]) -> tuple[str | None, Origin]:
+        for flags, variable in given:
+            if "config" in flags:
+                flag, raw = flags["config"]
+                origin = _flag_origin(flag, variable)
+                return parsed(self.registry["config"], raw, origin), origin
+        return DEFAULT_FILE, DEFAULT
 
     def set_names(
         self, names: Mapping[str, Any], origin: Callable[[str], Origin], cwd: str
@@ -205,5 +206,5 @@ def _imported(name: str, path: str, origin: Origin) -> object:
     module, _, attribute = path.partition(":") if ":" in path else path.rpartition(".")
     try:
         return getattr(import_module(module), attribute)
-    except Exception as error:  # broad: importing runs somebody's code
+    except (Exception, SystemExit) as error:  # broad: importing runs somebody's code
         raise ConfigError(f"{name}: {path!r}: {one_line(error)} ({origin})") from error
