@@ -105,11 +105,14 @@ def read_request_line(line: bytes) -> Request:
         raise explain(line)
     method, uri, minor = match.groups()
     request = Request(method, uri, HTTP_11 if minor == "1" else HTTP_10)
-    # The short way for what most requests are: origin-form (RFC 9112 section 3.2.1), no query.
-    if uri[0] != "/" or "?" in uri or method == "CONNECT":
-        request.path, request.query, authority = split_target(method, uri)
-        if authority is not None:
-            request.fields["HTTP_HOST"] = authority
+    if uri[0] == "/" and method != "CONNECT":
+        # origin-form = absolute-path [ "?" query ]                (RFC 9112 section 3.2.1)
+        if "?" in uri:
+            request.path, _, request.query = uri.partition("?")
+        return request
+    request.path, request.query, authority = split_target(method, uri)
+    if authority is not None:
+        request.fields["HTTP_HOST"] = authority
     return request
 
 

@@ -116,7 +116,10 @@ class RequestParser:
     # -- what comes in ---------------------------------------------------------------
 
     def feed(self, data: bytes) -> None:
-        """Add what the client has sent; nothing is not the end of it, see :meth:`eof`."""
+        """Add what the client has sent; nothing is not the end of it, see :meth:`eof`.
+
+        The bytes are kept, not copied, as long as all that came before them is taken.
+        """
         held = self._data
         start = self._start
         if start == len(held):
@@ -220,9 +223,13 @@ class RequestParser:
         except BadRequest as error:
             self._body = Broken(error)
             raise
+        if self._start == len(self._data):
+            # An idle connection is not to keep what a large body came in.
+            self._data = b""
+            self._start = 0
+        self._searched = self._start
         if body.complete:
             self._body = None
-            self._searched = self._start
             return piece or None
         if not piece and self._at_eof:
             self._fail_truncated()
@@ -264,6 +271,7 @@ class RequestParser:
             self._fail(error, None)
             raise error
         self._skipped = True
+        self._watch = None
         self._start += 2
         self._searched = self._start
         return self.next_request()

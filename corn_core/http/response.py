@@ -108,10 +108,10 @@ def encode_head(
     declared = None
     for field in headers:
         try:
-            encoded = _lines.get(field) or read_field(field)
+            line, length = _lines.get(field) or read_field(field)
         except TypeError:
+            # A list, for instance, cannot be looked up.
             raise BadResponse(f"not a tuple of name and value: {field!r}") from None
-        line, length = encoded
         if length is None:
             parts.append(line)
         elif declared is None:
@@ -156,10 +156,9 @@ def read_field(field: Field) -> Encoded:
 
     :raises BadResponse: for names and values that would not be one field line.
     """
-    try:
-        name, value = field
-    except ValueError:
-        raise BadResponse(f"not a tuple of name and value: {field!r}") from None
+    if not isinstance(field, tuple) or len(field) != 2:
+        raise BadResponse(f"not a tuple of name and value: {field!r}")
+    name, value = field
     if not isinstance(name, str) or not isinstance(value, str):
         raise BadResponse(f"name and value of a field must be str: {field!r}")
     # RFC 9110 sections 5.1 and 5.5: no CR, LF or NUL, nor anything else that is not visible.

@@ -1,4 +1,4 @@
-"""The four forms of a request target (RFC 9112 section 3.2)."""
+"""The forms of a request target besides origin-form, which is the usual one."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ Target = tuple[str, str, str | None]
 
 
 def split_target(method: str, target: str) -> Target:
-    """Divide a target that consists of nothing but visible octets.
+    """Divide a target that is not in origin-form (RFC 9112 section 3.2).
 
     Path and query are empty in authority-form and asterisk-form (RFC 9112 section 3.3).
 
+    :param target: of nothing but visible octets.
     :raises BadRequestLine: when it has none of the forms, or one that is not the method's.
     """
     if method == "CONNECT":
@@ -21,10 +22,6 @@ def split_target(method: str, target: str) -> Target:
         if not is_authority_form(target) or not 0 < int(target.rpartition(":")[2]) < 65536:
             raise BadRequestLine(f"CONNECT needs host:port as its target: {shown(target)}")
         return "", "", target
-    if target.startswith("/"):
-        # origin-form = absolute-path [ "?" query ]
-        path, _, query = target.partition("?")
-        return path, query, None
     if target == "*":
         # asterisk-form (section 3.2.4)
         if method != "OPTIONS":
@@ -32,6 +29,7 @@ def split_target(method: str, target: str) -> Target:
         return "", "", None
     match = match_absolute_form(target)
     if match is None:
+        # Relative targets too, and an authority without CONNECT.
         raise BadRequestLine(f"malformed target: {shown(target)}")
     # An empty path is "/" (RFC 9110 section 4.2.3).
     return match[2] or "/", match[3] or "", match[1]
