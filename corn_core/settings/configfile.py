@@ -96,9 +96,10 @@ def importable(directory: str) -> Iterator[None]:
 def _module_path(module: str, origin: Origin) -> str:
     from importlib.util import find_spec  # lazy: few servers are configured by a module
 
+    # Broad, since this imports the package that the module is in.
     try:
         spec = find_spec(module) if module else None
-    except (Exception, SystemExit) as error:  # broad: this imports the package that the module is in
+    except (Exception, SystemExit) as error:
         raise ConfigError(f"config module {module!r}: {one_line(error)} ({origin})") from error
     if spec is None or not spec.has_location or not spec.origin:
         raise ConfigError(f"config module {module!r} cannot be found ({origin})")

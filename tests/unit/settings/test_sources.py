@@ -327,6 +327,14 @@ def test_bad_hooks(sources: Sources, value: str, message: str) -> None:
     assert sources.refusal() == message
 
 
+def test_dotted_hook_whose_module_exits_is_a_fault(sources: Sources) -> None:
+    sources.file("raise SystemExit(3)", "hook_that_exits.py")
+    sources.file("on_exit = 'hook_that_exits.go'")
+    assert sources.refusal() == (
+        "on_exit: 'hook_that_exits.go': SystemExit: 3 (corn.conf.py line 1)"
+    )
+
+
 def test_hook_of_a_file_beats_the_frameworks(sources: Sources) -> None:
     sources.framework["on_exit"] = "os.getpid"
     sources.file("def on_exit(server): return 'file'")
