@@ -53,9 +53,10 @@ def _user(resp: Response, req: Request | None, environ: Any, elapsed: Any) -> An
     if scheme.lower() != "basic":
         return None
     try:
-        decoded = a2b_base64(credentials.strip(), strict_mode=True).decode()
+        # Whatever the charset (RFC 7617 section 2.1), each byte is a character, as in WSGI.
+        decoded = a2b_base64(credentials.strip(), strict_mode=True).decode("latin-1")
     except (Base64Error, ValueError):
-        # Not base64, not ASCII or not UTF-8: RFC 7617 calls for all three.
+        # Not base64, or with characters beyond ASCII in it.
         return None
     user, colon, _ = decoded.partition(":")
     return user if colon else None

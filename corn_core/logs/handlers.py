@@ -40,9 +40,10 @@ class LogFile(logging.FileHandler):
 
     def write_line(self, text: str) -> None:
         """Write a line; OSError when that fails."""
-        if self.stream is None:
+        stream = self.stream
+        if stream is None:
             raise OSError(f"{self.baseFilename} is closed")
-        write_all(self.stream.fileno(), encode_line(text))
+        write_all(stream.fileno(), encode_line(text))
 
     def reopen(self) -> None:
         """Open the path anew; OSError when that fails, and the file stays the old one."""

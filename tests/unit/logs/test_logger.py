@@ -1,0 +1,511 @@
+"""The logger, on real files and real standard streams."""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import re
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from corn_core.errors import SettingError
+from corn_core.logs import SETTINGS, Logger
+from corn_core.logs.handlers import LogFile, LogStream
+from corn_core.settings.config import Config
+from corn_core.settings.model import Expected
+
+ASKED = SimpleNamespace(
+    method="GET", uri="/a?b", path="/a", query="b", version=(1, 1), headers=[("X-ID", "7")]
+)
+ANSWERED = SimpleNamespace(status="200 OK", headers=[], sent=5, status_code=200)
+ENVIRON = {"REMOTE_ADDR": "192.0.2.7"}
+
+
+def config(**values: object) -> Config:
+    settings = {setting.name: setting for setting in SETTINGS}
+    defaults = {setting.name: setting.default for setting in SETTINGS}
+    return Config(settings, defaults, {}).replace(**values)
+
+
+@pytest.fixture(autouse=True)
+def loggers() -> Iterator[None]:
+    """The two loggers, without handlers, as at the start of a process; and again afterwards."""
+    logs = [logging.getLogger(name) for name in ("corn.error", "corn.access")]
+
+    def clear() -> None:
+        for log in logs:
+            for handler in log.handlers[:]:
+                log.removeHandler(handler)
+                handler.close()
+            log.filters.clear()
+            log.setLevel(logging.NOTSET)
+            log.propagate = True
+
+    clear()
+    yield
+    clear()
+
+
+@pytest.fixture
+def error_file(tmp_path: Path) -> Path:
+    return tmp_path / "error.log"
+
+
+@pytest.fixture
+def access_file(tmp_path: Path) -> Path:
+    return tmp_path / "access.log"
+
+
+def access(logger: Logger, **changes: Any) -> None:
+    asked = SimpleNamespace(**{**vars(ASKED), **changes})
+    logger.access(ANSWERED, asked, ENVIRON, timedelta(0))
+
+
+def in_python(code: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run a logger in a process of its own, where the standard streams are real."""
+    set_up = (
+        "import os, sys\n"
+        "from types import SimpleNamespace as NS\n"
+        "from datetime import timedelta\n"
+        "from corn_core.logs import SETTINGS, Logger\n"
+        "from corn_core.settings.config import Config\n"
+        "defaults = {s.name: s.default for s in SETTINGS}\n"
+        "config = Config({s.name: s for s in SETTINGS}, defaults, {})\n"
+        "resp = NS(status='200 OK', headers=[], sent=1)\n"
+        "short = config.replace(accesslog='-', access_log_format='%(s)s')\n"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", set_up + code], text=True, timeout=30, check=True, **options
+    )
+
+
+# -- the error log -------------------------------------------------------------------
+
+
+def test_line_of_the_error_log(error_file: Path) -> None:
+    Logger(config(errorlog=str(error_file))).info("Listening at: %s (%s)", "http://x", 1)
+    assert re.fullmatch(
+        rf"\[\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{{4}}\] \[{os.getpid()}\] \[INFO\] "
+        r"Listening at: http://x \(1\)\n",
+        error_file.read_text(),
+    )
+
+
+def test_exception_comes_with_its_traceback(error_file: Path) -> None:
+    logger = Logger(config(errorlog=str(error_file)))
+    try:
+        raise ValueError("broken")
+    except ValueError:
+        logger.exception("Error handling request %s", "/x")
+    text = error_file.read_text()
+    assert "[ERROR] Error handling request /x\nTraceback (most recent call last):\n" in text
+    assert text.endswith("ValueError: broken\n")
+
+
+LEVELS = ["debug", "info", "warning", "error", "critical"]
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_level(error_file: Path, level: str) -> None:
+    logger = Logger(config(errorlog=str(error_file), loglevel=level))
+    for name in LEVELS:
+        getattr(logger, name)("by method")
+        logger.log(name, "by name")
+        logger.log(getattr(logging, name.upper()), "by number")
+    shown = re.findall(r"\[([A-Z]+)\] by (\w+)", error_file.read_text())
+    expected = [name.upper() for name in LEVELS[LEVELS.index(level) :]]
+    assert shown == [(name, by) for name in expected for by in ("method", "name", "number")]
+
+
+def test_bad_level_is_refused() -> None:
+    with pytest.raises(SettingError, match=r"^loglevel: expected one of debug, info, .*'loud'"):
+        config(loglevel="loud")
+    assert config(loglevel="WARNING").loglevel == "warning"
+
+
+def test_error_log_is_standard_error_and_access_log_standard_output() -> None:
+    done = in_python(
+        "logger = Logger(short)\n"
+        "logger.warning('to err')\n"
+        "print('printed before', end='')\n"
+        "logger.access(resp, None, {}, timedelta(0))",
+        capture_output=True,
+    )
+    assert done.stderr.endswith("[WARNING] to err\n")
+    assert done.stdout == "printed before200\n"
+
+
+def test_stream_without_descriptor_is_written_to(monkeypatch) -> None:
+    out, err = io.StringIO(), io.StringIO()
+    monkeypatch.setattr(sys, "stdout", out)
+    monkeypatch.setattr(sys, "stderr", err)
+    logger = Logger(config(accesslog="-", access_log_format="%(m)s"))
+    logger.info("hello")
+    access(logger)
+    assert err.getvalue().endswith("hello\n")
+    assert out.getvalue() == "GET\n"
+
+
+def test_process_without_standard_streams(tmp_path: Path) -> None:
+    done = in_python(
+        "os.close(1); os.close(2); sys.stdout = sys.stderr = None\n"
+        "logger = Logger(short)\n"
+        "logger.warning('nobody hears')\n"
+        "logger.access(resp, None, {}, timedelta(0))\n"
+        f"open({str(tmp_path / 'done')!r}, 'w').write('went on')",
+    )
+    assert done.returncode == 0
+    assert (tmp_path / "done").read_text() == "went on"
+
+
+def test_lone_surrogates_can_be_logged(error_file: Path) -> None:
+    Logger(config(errorlog=str(error_file))).info("no such file: %s", "\udcff")
+    assert error_file.read_text().endswith("no such file: \\udcff\n")
+
+
+# -- the access log ------------------------------------------------------------------
+
+
+def test_access_line(error_file: Path, access_file: Path) -> None:
+    logger = Logger(
+        config(errorlog=str(error_file), accesslog=str(access_file), access_log_format="%(r)s|")
+    )
+    assert logger.access_enabled
+    access(logger)
+    access(logger, uri='/"\n')
+    assert access_file.read_text() == 'GET /a?b HTTP/1.1|\nGET /\\"\\x0a HTTP/1.1|\n'
+    assert error_file.read_text() == ""
+
+
+def test_no_access_log(error_file: Path, access_file: Path) -> None:
+    logger = Logger(config(errorlog=str(error_file)))
+    assert not logger.access_enabled
+    access(logger)
+    assert not access_file.exists()
+    assert error_file.read_text() == ""
+
+
+def test_line_longer_than_any_buffer_is_written_by_one_call(monkeypatch) -> None:
+    # What one write(2) puts into a socket of this type comes out of it in one piece.
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, theirs, os.fdopen(os.dup(theirs.fileno()), "w") as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
+        logger = Logger(config(accesslog="-", access_log_format="%(U)s"))
+        access(logger, path="x" * 20_000)
+        access(logger, path="y")
+        ours.settimeout(10)
+        assert [len(ours.recv(65536)) for _ in range(2)] == [20_001, 2]
+
+
+def test_lines_of_several_processes_stay_whole(access_file: Path) -> None:
+    logger = Logger(config(accesslog=str(access_file), access_log_format="%(U)s"))
+    children = []
+    for letter in "abc":
+        pid = os.fork()
+        if pid == 0:
+            for _ in range(100):
+                access(logger, path=letter * 20_000)
+            os._exit(0)
+        children.append(pid)
+    for pid in children:
+        assert os.waitpid(pid, 0)[1] == 0
+    lines = access_file.read_text().splitlines()
+    assert sorted(lines) == [letter * 20_000 for letter in "abc" for _ in range(100)]
+
+
+def test_disk_that_is_full_is_reported_once(error_file: Path) -> None:
+    logger = Logger(config(errorlog=str(error_file), accesslog="/dev/full"))
+    for _ in range(3):
+        access(logger)
+    text = error_file.read_text()
+    assert text.count("Cannot write the access log: [Errno 28] No space left on device") == 1
+
+
+def test_handlers_of_others_get_the_lines_too(access_file: Path) -> None:
+    seen = io.StringIO()
+    logger = Logger(config(accesslog=str(access_file), access_log_format="%(m)s %(U)s"))
+    logger.access_log.addHandler(logging.StreamHandler(seen))
+    access(logger, path="/%s")
+    assert seen.getvalue() == access_file.read_text() == "GET /%s\n"
+
+
+def test_filters_are_asked(access_file: Path) -> None:
+    logger = Logger(config(accesslog=str(access_file), access_log_format="%(U)s"))
+    logger.access_log.addFilter(lambda record: "health" not in record.getMessage())
+    access(logger, path="/health")
+    access(logger, path="/shop")
+    assert access_file.read_text() == "/shop\n"
+    logger.access_log.filters.clear()
+    logger.access_log.handlers[0].addFilter(lambda record: "shop" not in record.getMessage())
+    access(logger, path="/shop")
+    access(logger, path="/health")
+    assert access_file.read_text() == "/shop\n/health\n"
+
+
+# -- subclasses ----------------------------------------------------------------------
+
+
+def test_subclass_with_atoms_of_its_own(access_file: Path) -> None:
+    class Custom(Logger):
+        def atoms(self, resp: Any, req: Any, environ: Any, request_time: Any) -> dict[str, Any]:
+            return {**super().atoms(resp, req, environ, request_time), "id": 'from"env'}
+
+    logger = Custom(
+        config(accesslog=str(access_file), access_log_format="%(m)s %(id)s %({X-Id}i)s")
+    )
+    access(logger)
+    assert access_file.read_text() == 'GET from\\"env 7\n'
+
+
+def test_subclass_with_formats_of_its_own(error_file: Path, access_file: Path) -> None:
+    class Custom(Logger):
+        error_fmt = "%(levelname)s|%(message)s"
+        access_fmt = "access|%(message)s"
+
+    values = {"errorlog": str(error_file), "accesslog": str(access_file)}
+    logger = Custom(config(**values, access_log_format="%(m)s"))
+    logger.info("x")
+    access(logger)
+    assert error_file.read_text() == "INFO|x\n"
+    assert access_file.read_text() == "access|GET\n"
+
+
+def test_subclass_that_logs_access_its_own_way(access_file: Path) -> None:
+    class Custom(Logger):
+        def access(self, resp: Any, req: Any, environ: Any, request_time: Any) -> None:
+            self.access_log.info("%s", {"status": resp.status_code})
+
+    access(Custom(config(accesslog=str(access_file))))
+    assert access_file.read_text() == "{'status': 200}\n"
+
+
+# -- bad configurations --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["errorlog", "accesslog"])
+@pytest.mark.parametrize(
+    ("path", "reason"), [("none/x.log", "No such file or directory"), (".", "Is a directory")]
+)
+def test_file_that_cannot_be_written(
+    tmp_path: Path, monkeypatch, name: str, path: str, reason: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SettingError) as caught:
+        Logger(config(**{name: path}))
+    assert str(caught.value) == (
+        f"{name}: expected a file to append to ({reason}), got {path!r} (set in code)"
+    )
+
+
+def test_unknown_atom_is_refused_at_the_start() -> None:
+    with pytest.raises(SettingError) as caught:
+        Logger(config(access_log_format="%(x)s"))
+    assert str(caught.value).startswith("access_log_format: expected atoms among a b B D f ")
+    assert str(caught.value).endswith("(there is no 'x'), got '%(x)s' (set in code)")
+
+
+@pytest.mark.parametrize("raw", ["", " ", None, "a\0b", 3])
+def test_errorlog_is_a_path(raw: object) -> None:
+    setting = {setting.name: setting for setting in SETTINGS}["errorlog"]
+    with pytest.raises(Expected, match="the path of a file, or -"):
+        setting.parse(raw)
+
+
+def test_failed_set_up_leaves_the_logs_as_they_were(error_file: Path, access_file: Path) -> None:
+    logger = Logger(config(errorlog=str(error_file), accesslog=str(access_file)))
+    other = str(error_file.with_name("other.log"))
+    for bad in ({"accesslog": "/none/x"}, {"access_log_format": "%(x)s"}, {"errorlog": "/none/x"}):
+        with pytest.raises(SettingError):
+            logger.setup(config(**{"errorlog": other, **bad}))
+    logger.info("still here")
+    access(logger)
+    assert error_file.read_text().endswith("still here\n")
+    assert access_file.read_text().count("\n") == 1
+    assert open_descriptors_of(Path(other)) == 0
+
+
+def open_descriptors_of(path: Path) -> int:
+    names = [f"/proc/self/fd/{fd}" for fd in os.listdir("/proc/self/fd")]
+    return sum(os.path.realpath(name) == str(path) for name in names)
+
+
+# -- several configurations, one after another ---------------------------------------
+
+
+def test_new_logger_takes_the_place_of_the_old_one(error_file: Path, access_file: Path) -> None:
+    old = Logger(config(errorlog=str(error_file), accesslog=str(access_file)))
+    first = error_file.rename(error_file.with_name("first.log"))
+    new = Logger(config(errorlog=str(error_file), loglevel="error"))
+    old.error("one line")
+    new.info("too low")
+    new.error("another")
+    assert first.read_text() == ""
+    assert [line.split("] ")[-1] for line in error_file.read_text().splitlines()] == [
+        "one line",
+        "another",
+    ]
+    assert (open_descriptors_of(first), open_descriptors_of(error_file)) == (0, 1)
+    assert open_descriptors_of(access_file) == 0
+    assert not new.access_enabled
+
+
+def test_old_logger_never_writes_to_a_closed_descriptor(access_file: Path) -> None:
+    old = Logger(config(accesslog=str(access_file), access_log_format="%(m)s"))
+    Logger(config(accesslog=str(access_file.with_name("new.log"))))
+    # The descriptor of the old file is free, and the next thing that is opened gets it.
+    with open(access_file.with_name("innocent"), "w"):
+        access(old)
+        assert access_file.with_name("innocent").read_text() == ""
+    assert access_file.with_name("new.log").read_text() == "GET\n"
+
+
+def test_handlers_of_others_stay(error_file: Path) -> None:
+    seen = io.StringIO()
+    Logger(config()).error_log.addHandler(logging.StreamHandler(seen))
+    Logger(config(errorlog=str(error_file))).info("x")
+    assert seen.getvalue() == "x\n"
+
+
+def test_root_logger_gets_nothing(error_file: Path, access_file: Path, caplog) -> None:
+    logger = Logger(config(errorlog=str(error_file), accesslog=str(access_file)))
+    logger.critical("x")
+    access(logger)
+    assert caplog.records == []
+
+
+# -- rotation ------------------------------------------------------------------------
+
+
+def test_files_are_reopened(error_file: Path, access_file: Path) -> None:
+    logger = Logger(
+        config(errorlog=str(error_file), accesslog=str(access_file), access_log_format="%(m)s")
+    )
+    logger.info("one")
+    access(logger)
+    for file in (error_file, access_file):
+        file.rename(f"{file}.1")
+    logger.info("before")
+    access(logger)
+    logger.reopen_files()
+    logger.info("after")
+    access(logger)
+    old, new = Path(f"{error_file}.1").read_text(), error_file.read_text()
+    assert (old.count("\n"), new.count("\n")) == (2, 1)
+    assert new.endswith("after\n")
+    assert Path(f"{access_file}.1").read_text() == "GET\nGET\n"
+    assert access_file.read_text() == "GET\n"
+    assert open_descriptors_of(Path(f"{error_file}.1")) == 0
+    assert not any(map(os.get_inheritable, descriptors(logger)))
+
+
+def descriptors(logger: Logger) -> list[int]:
+    handlers = (*logger.error_log.handlers, *logger.access_log.handlers)
+    return [handler.stream.fileno() for handler in handlers if isinstance(handler, LogFile)]
+
+
+def test_relative_path_is_reopened_where_it_was(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    logger = Logger(config(errorlog="error.log"))
+    monkeypatch.chdir("/")
+    (tmp_path / "error.log").unlink()
+    logger.reopen_files()
+    logger.info("x")
+    assert (tmp_path / "error.log").read_text().endswith("x\n")
+
+
+def test_files_of_the_application_are_reopened(tmp_path: Path) -> None:
+    path = tmp_path / "app.log"
+    app_log = logging.getLogger("tests.app")
+    handler = logging.FileHandler(path)
+    lazy = logging.FileHandler(tmp_path / "lazy.log", delay=True)
+    app_log.addHandler(handler)
+    app_log.addHandler(lazy)
+    logging.getLogger("tests.app.unused.child")  # leaves a placeholder for its parent
+    try:
+        path.rename(f"{path}.1")
+        Logger(config()).reopen_files()
+        app_log.error("after")
+        assert Path(f"{path}.1").read_text() == ""
+        assert path.read_text() == "after\n"
+        assert (tmp_path / "lazy.log").read_text() == "after\n"
+    finally:
+        for one in (handler, lazy):
+            app_log.removeHandler(one)
+            one.close()
+
+
+def test_file_that_cannot_be_reopened_goes_on(tmp_path: Path) -> None:
+    directory = tmp_path / "logs"
+    directory.mkdir()
+    error_file = tmp_path / "error.log"
+    logger = Logger(
+        config(
+            errorlog=str(error_file),
+            accesslog=f"{directory}/access.log",
+            access_log_format="%(m)s",
+        )
+    )
+    directory.rename(tmp_path / "old")
+    logger.reopen_files()
+    access(logger)
+    assert (tmp_path / "old" / "access.log").read_text() == "GET\n"
+    assert f"Cannot reopen {directory}/access.log: No such file" in error_file.read_text()
+
+
+def test_no_line_is_lost_while_files_are_reopened(access_file: Path) -> None:
+    logger = Logger(config(accesslog=str(access_file), access_log_format="%(m)s"))
+    enough = threading.Event()
+    written = 0
+
+    def write() -> None:
+        nonlocal written
+        while not enough.is_set() or written < 100:
+            access(logger)
+            written += 1
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    for number in range(50):
+        access_file.rename(f"{access_file}.{number}")
+        logger.reopen_files()
+    enough.set()
+    writer.join()
+    files = access_file.parent.glob("access.log*")
+    assert sum(file.read_text().count("GET\n") for file in files) == written
+
+
+# -- other programs ------------------------------------------------------------------
+
+
+def test_files_are_closed_in_programs_that_are_started(error_file: Path) -> None:
+    logger = Logger(config(errorlog=str(error_file)))
+    assert not any(map(os.get_inheritable, descriptors(logger)))
+    (fd,) = descriptors(logger)
+    os.set_inheritable(fd, True)
+    logger.close_on_exec()
+    assert not os.get_inheritable(fd)
+
+
+def test_standard_streams_are_not_closed_in_programs_that_are_started() -> None:
+    done = in_python(
+        "Logger(short).close_on_exec()\n"
+        "os.execv('/bin/sh', ['sh', '-c', 'echo out; echo err >&2'])",
+        capture_output=True,
+    )
+    assert (done.stdout, done.stderr) == ("out\n", "err\n")
+
+
+def test_handler_kinds(error_file: Path) -> None:
+    logger = Logger(config(errorlog=str(error_file), accesslog="-"))
+    assert [type(handler) for handler in logger.error_log.handlers] == [LogFile]
+    assert [type(handler) for handler in logger.access_log.handlers] == [LogStream]
