@@ -55,8 +55,8 @@ def load_app(uri: str) -> WSGIApp:
     app = found if target.call is None else _call(target, found)
     if not callable(app):
         what = f"{target.name} is" if target.call is None else f"{target.name}() returned"
-        hint = _offer(_candidates(module)) if target.call is None else ""
-        raise AppLoadError(f"{uri!r}: {what} {_kind(app)}, which is no WSGI application{hint}")
+        offer = _offer(module) if target.call is None else ""
+        raise AppLoadError(f"{uri!r}: {what} {_kind(app)}, which is no WSGI application{offer}")
     return app  # type: ignore[no-any-return]  # callable is all that can be known
 
 
@@ -147,22 +147,27 @@ def _look_up(target: Target, module: ModuleType) -> Any:
         # A module or an object may have a __getattr__, which is code of the application.
         value = _run(target, f"looking up {where}.{name}", partial(getattr, found, name, _NOTHING))
         if value is _NOTHING:
+            offer = "" if depth else _offer(module)
             hint = did_you_mean(name, dir(found))
-            if not hint and not depth:
-                hint = _offer(_candidates(module))
-            raise AppLoadError(f"{target.uri!r}: {where} has no {name!r}{hint}")
+            raise AppLoadError(f"{target.uri!r}: {where} has no {name!r}{offer}{hint}")
         found = value
     return found
 
 
-def _candidates(module: ModuleType) -> list[str]:
-    """Names of a module that may be the application: callable, and not merely imported."""
-    names = [name for name, value in vars(module).items() if _is_candidate(module, name, value)]
-    names.sort(key=lambda name: LIKELY_NAMES.index(name) if name in LIKELY_NAMES else 99)
-    return names[:5]
+def _offer(module: ModuleType) -> str:
+    """What there is in a module that may be the application, the likeliest first."""
+    values = vars(module)
+    names = [name for name, value in values.items() if _is_candidate(module, name, value)]
+    names.sort(key=lambda name: (_likelihood(name), issubclass(type(values[name]), type)))
+    return f" (callables there: {', '.join(names[:5])})" if names else ""
+
+
+def _likelihood(name: str) -> int:
+    return LIKELY_NAMES.index(name) if name in LIKELY_NAMES else len(LIKELY_NAMES)
 
 
 def _is_candidate(module: ModuleType, name: str, value: Any) -> bool:
+    """Whether a value is callable, and not merely imported."""
     # type() rather than isinstance() and attributes: proxies such as flask.request forward
     # those, and raise when there is no request.
     kind = type(value)
@@ -187,7 +192,3 @@ def _kind(value: Any) -> str:
         return "None"
     name = type(value).__name__
     return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"
-
-
-def _offer(names: list[str]) -> str:
-    return f"; it has these callables: {', '.join(names)}" if names else ""
