@@ -143,7 +143,16 @@ class RequestBody:
 
     def readlines(self, hint: int | None = -1, /) -> list[bytes]:
         """The lines that are left; no more of them once they have ``hint`` bytes together."""
-        return self._readable().readlines(-1 if hint is None else hint)
+        if hint is None or hint <= 0:
+            return self._readable().readlines()
+        # Files in memory and on disk disagree about a hint that is met exactly.
+        lines = []
+        for line in self:
+            lines.append(line)
+            hint -= len(line)
+            if hint <= 0:
+                break
+        return lines
 
     def __iter__(self) -> Iterator[bytes]:
         return self
