@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from selectors import EVENT_READ, BaseSelector
 
 from corn_core.arbiter.generations import Generation
@@ -16,6 +16,7 @@ from corn_core.arbiter.mailbox import Mailbox, Message
 from corn_core.arbiter.roster import Roster, TimeLimits, WorkerHandle
 from corn_core.arbiter.wiring import WorkerForked
 from corn_core.interfaces import Hooks
+from corn_core.net import Listener
 from corn_core.process.scoreboard import Scoreboard, SlotView
 from corn_core.process.signals import SignalQueue
 from corn_core.worker import Worker, WorkerContext
@@ -51,9 +52,12 @@ class Crew:
 
     # -- forking ---------------------------------------------------------------------
 
-    def fork(self, server: object, generation: Generation, now: float) -> None:
+    def fork(
+        self, server: object, generation: Generation, idle: Iterable[Listener], now: float
+    ) -> None:
         """Fork a worker; in the child, raises WorkerForked.
 
+        :param idle: listeners that are open, and on which the worker will not accept.
         :raises CornError: there is no slot left for it.
         :raises OSError: the system has no process or descriptor left for it.
         :raises Exception: whatever the worker class raised when it was made.
@@ -72,7 +76,11 @@ class Crew:
                 os.close(fd)
             raise
         if pid == 0:
-            self._leave_master(reading)
+            self._leave_master()
+            os.close(reading)
+            for listener in idle:
+                # Or it would go on listening when the master has given its address up.
+                listener.close()
             raise WorkerForked(worker)
         self._signals.let_go()
         # As long as anybody holds the writing end, the pipe does not end.
@@ -110,10 +118,10 @@ class Crew:
             self._signals.let_go()
             raise
 
-    def _leave_master(self, reading: int) -> None:
+    def _leave_master(self) -> None:
         """In the child: give up what is the master's own.
 
-        The listeners stay open, and so does the scoreboard: they are for the worker.
+        The worker's listeners stay open, and so does the scoreboard.
         """
         self._signals.restore()
         # The worker installs its handlers in a moment. Until then, it can be told to stop; and
@@ -129,7 +137,6 @@ class Crew:
         # A copy of another worker's pipe would keep its reader from ever seeing the end.
         for mailbox in self._mailboxes.values():
             mailbox.close()
-        os.close(reading)
 
     def _enrol(
         self, worker: Worker, generation: Generation, slot: int, reading: int, now: float

@@ -123,8 +123,9 @@ class Arbiter(ServerView):
         self.WORKERS = self._crew.workers
         self.hooks.call("when_ready", server=self)
         self.announce_size(None)
-        # What exists now is there for good. Left out of garbage collections, it is not written
-        # to by them, and its pages stay shared with the workers.
+        # What exists now is there for good. Left out of garbage collections it is not written to
+        # by them, so that its pages stay shared with the workers: with 200,000 preloaded
+        # dictionaries, each process was measured at 28 MB (PSS) instead of 48.
         gc.freeze()
         self._looked_at = monotonic()
 
@@ -170,7 +171,7 @@ class Arbiter(ServerView):
         generation = self._succession.current
         for _ in range(count):
             try:
-                self._crew.fork(self, generation, now)
+                self._crew.fork(self, generation, self._succession.idle_listeners(), now)
             except Exception as error:
                 if os.getpid() != self.pid:
                     raise  # a child must not go on in here
@@ -238,7 +239,7 @@ class Arbiter(ServerView):
         # An application that keeps failing in one way has its traceback in the log once.
         details = failure.details if failure.details != self._last_failure else ""
         self._last_failure = failure.details
-        self.log.error("A worker failed to boot: %s\n%s".rstrip(), failure.message, details)
+        self.log.error("A worker failed to boot: %s", f"{failure.message}\n{details}".rstrip())
         if self._succession.can_revert:
             self.log.error("Reload failed; the server continues as it was")
             self._succession.revert()

@@ -50,6 +50,11 @@ class Succession:
         """Whether an older generation still serves, and none of the new one's workers does."""
         return self._generations is not None and self._generations.fallback is not None
 
+    def idle_listeners(self) -> list[Listener]:
+        """Sockets that are open for an older generation only."""
+        assert self._generations is not None
+        return [each for each in self._generations.listeners if each not in self.current.listeners]
+
     # -- the beginning ---------------------------------------------------------------
 
     def preload(self) -> None:

@@ -67,7 +67,6 @@ class Watch:
     def note_heartbeats(self, now: float) -> None:
         """Look who is alive."""
         for handle in self._crew.note_heartbeats():
-            self._crew.take_dump(handle.pid)
             self._server.log.warning(
                 "Worker (pid:%s) was silent for longer than its timeout, but is back", handle.pid
             )
@@ -140,6 +139,8 @@ class Watch:
             case Quit(pid):
                 self._crew.send(pid, signal.SIGQUIT)
             case Dump(pid):
+                # What is there now is of an earlier silence, and would be taken for this one.
+                self._crew.take_dump(pid)
                 if DUMP_SIGNAL is not None:
                     self._crew.send(pid, DUMP_SIGNAL)
             case Abort(pid):

@@ -124,7 +124,7 @@ class Simulation(RuleBasedStateMachine):
     def one_is_stuck(self, data: st.DataObject) -> None:
         self.stuck.add(self.some(data, self.pids("serving")).pid)
 
-    @precondition(lambda self: len(self.roster))
+    @precondition(lambda self: len(self.roster) > 0)
     @rule(data=st.data())
     def one_dies(self, data: st.DataObject) -> None:
         self.die(self.some(data, [handle.pid for handle in self.roster]).pid)

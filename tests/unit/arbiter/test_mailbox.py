@@ -1,0 +1,98 @@
+"""The lines that workers write to the master, over a real pipe."""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from corn_core.arbiter.mailbox import DUMP_LINES, Failure, Mailbox, Ready, Retiring
+
+Write = Callable[[bytes], None]
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, int]]:
+    reading, writing = os.pipe()
+    yield reading, writing
+    for fd in (reading, writing):
+        try:
+            os.close(fd)
+        except OSError:
+            pass  # the test has closed it
+
+
+@pytest.fixture
+def mailbox(pipe: tuple[int, int]) -> Mailbox:
+    return Mailbox(pipe[0])
+
+
+@pytest.fixture
+def write(pipe: tuple[int, int]) -> Write:
+    return lambda data: (os.write(pipe[1], data), None)[1]
+
+
+def test_reading_an_empty_pipe_does_not_wait(mailbox: Mailbox) -> None:
+    assert mailbox.read() == []
+    assert not mailbox.ended
+
+
+def test_messages_in_order(mailbox: Mailbox, write: Write) -> None:
+    write(b"ready\nretiring\n")
+    assert mailbox.read() == [Ready(), Retiring()]
+    assert mailbox.read() == []
+
+
+def test_a_message_in_pieces(mailbox: Mailbox, write: Write) -> None:
+    write(b"rea")
+    assert mailbox.read() == []
+    write(b"dy\nret")
+    assert mailbox.read() == [Ready()]
+
+
+def test_a_failure(mailbox: Mailbox, write: Write) -> None:
+    write(b'failed {"status": 4, "message": "no app", "details": "Trace\\nback"}\n')
+    assert mailbox.read() == [Failure("no app", 4, "Trace\nback")]
+
+
+@pytest.mark.parametrize("text", [b'{"status": 4, "mess', b"[]", b'{"status": "x"}', b""])
+def test_a_failure_that_cannot_be_read_is_one_all_the_same(
+    mailbox: Mailbox, write: Write, text: bytes
+) -> None:
+    write(b"failed " + text + b"\n")
+    assert mailbox.read() == [Failure(text.decode(), 3, "")]
+
+
+def test_what_a_dead_worker_has_left(mailbox: Mailbox, write: Write, pipe: tuple[int, int]) -> None:
+    write(b'failed {"status": 4, "message": "no app", "details": ""}')
+    os.close(pipe[1])
+    assert mailbox.read() == [Failure("no app", 4, "")]
+    assert mailbox.ended
+    assert mailbox.read() == []
+
+
+def test_a_message_larger_than_a_read(mailbox: Mailbox, write: Write) -> None:
+    details = "x" * 50_000
+    for _ in range(3):
+        write(b"failed " + b'{"status": 3, "message": "m", "details": "%s"}\n' % details.encode())
+        assert mailbox.read() == [Failure("m", 3, details)]
+
+
+def test_anything_else_is_a_dump(mailbox: Mailbox, write: Write, pipe: tuple[int, int]) -> None:
+    write(b"ready\n")
+    faulthandler.dump_traceback(pipe[1], all_threads=True)
+    write(b"readying\n\xff\n")
+    assert mailbox.read() == [Ready()]
+    dump = mailbox.take_dump()
+    assert "test_anything_else_is_a_dump" in dump
+    assert dump.endswith("readying\n\\xff")
+    assert mailbox.take_dump() == ""
+
+
+def test_a_dump_is_cut(mailbox: Mailbox, write: Write) -> None:
+    for _ in range(3):
+        write(b"x\n" * DUMP_LINES)
+        mailbox.read()
+    assert len(mailbox.take_dump().splitlines()) == DUMP_LINES
