@@ -23,8 +23,8 @@ def encode_line(text: str) -> bytes:
 class LogFile(logging.FileHandler):
     """A file that is appended to, and reopened in place after it was rotated.
 
-    Several processes append to the same file. One write in append mode is put at the end
-    as a whole, whereas the buffered stream of the base class cuts long lines in two.
+    Several processes append to the same file, and one write in append mode is put at its
+    end as a whole; so a line is written by one system call, past the stream's buffer.
     """
 
     def __init__(self, path: str) -> None:
@@ -86,8 +86,10 @@ class LogStream(logging.Handler):
         stream = self.stream
         if stream is None:
             return
-        # The text layer would divide a long line, so it is passed by; but what was printed
-        # before comes first. An object that somebody put there may have no descriptor.
+        # What was printed before comes first. The line itself goes past the buffer: what cannot
+        # be written would stay there, to be tried again with the next line, and with the end of
+        # the process, which makes it exit with status 120. An object that somebody put in the
+        # place of the stream may have no descriptor.
         stream.flush()
         fd = _descriptor(stream)
         if fd is None:

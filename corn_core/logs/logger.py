@@ -189,7 +189,7 @@ class Logger:
         line = self._render(resp, req, environ, request_time)
         handler = self._only_handler()
         if handler is None:
-            self.access_log.info("%s", line)
+            self.access_log.info(line)
             return
         try:
             handler.write_line(line)

@@ -7,7 +7,7 @@ import os
 import socket
 import stat
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from corn_core.errors import BindError
 from corn_core.interfaces import Logger
@@ -57,6 +57,9 @@ SETTINGS = (
 # The address may become usable by itself: the previous server is on its way out, or the
 # interface is coming up. Everything else fails at once.
 _PASSING = frozenset({errno.EADDRINUSE, errno.EADDRNOTAVAIL})
+
+Target = tuple[int, str | tuple[object, ...]]
+"""A family, and an address of it as bind(2) takes it."""
 
 
 class Listener:
@@ -185,7 +188,7 @@ def _bind(address: Address, backlog: int) -> Listener:
         raise
 
 
-def _resolve(address: Address) -> tuple[int, str | tuple[object, ...]]:
+def _resolve(address: Address) -> Target:
     """The family and the address that bind(2) takes."""
     if isinstance(address, UnixAddress):
         return socket.AF_UNIX, address.path
@@ -199,10 +202,16 @@ def _resolve(address: Address) -> tuple[int, str | tuple[object, ...]]:
         )
     except socket.gaierror as error:
         raise BindError(f"cannot listen on {address}: {error.strerror}") from None
-    # One listener an address, whatever the name has; IPv4 first, as clients of
-    # 'localhost' have always found it.
-    found.sort(key=lambda entry: entry[0] != socket.AF_INET)
-    return found[0][0], found[0][4]
+    return preferred([(entry[0], entry[4]) for entry in found])
+
+
+def preferred(found: Sequence[Target]) -> Target:
+    """The one to listen on of the addresses that a name has.
+
+    One listener an address, whatever the name has; IPv4 first, as clients of
+    ``localhost`` have always found it.
+    """
+    return min(found, key=lambda target: target[0] != socket.AF_INET)
 
 
 def _set_options(sock: socket.socket) -> None:

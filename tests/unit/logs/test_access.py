@@ -168,6 +168,11 @@ def test_time_is_that_of_the_response(zone: None) -> None:
     assert before <= shown <= time.time()
 
 
+def test_time_of_an_earlier_second_is_not_used_again(monkeypatch) -> None:
+    monkeypatch.setattr("corn_core.logs.access._stamp", (1, "[earlier]"))
+    assert render("%(t)s") != "[earlier]"
+
+
 def test_protocols() -> None:
     assert render("%(H)s", asked=Asked(version=(1, 0))) == "HTTP/1.0"
     assert render("%(r)s", asked=Asked(version=(2, 0))) == "GET /shop/item?id=7 HTTP/2.0"

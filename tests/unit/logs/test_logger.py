@@ -20,7 +20,7 @@ import pytest
 
 from corn_core.errors import SettingError
 from corn_core.logs import SETTINGS, Logger
-from corn_core.logs.handlers import LogFile, LogStream
+from corn_core.logs.handlers import LogFile, LogStream, write_all
 from corn_core.settings.config import Config
 from corn_core.settings.model import Expected
 
@@ -84,8 +84,9 @@ def in_python(code: str, **options: Any) -> subprocess.CompletedProcess[str]:
         "resp = NS(status='200 OK', headers=[], sent=1)\n"
         "short = config.replace(accesslog='-', access_log_format='%(s)s')\n"
     )
+    environ = {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"}
     return subprocess.run(
-        [sys.executable, "-c", set_up + code], text=True, timeout=30, check=True, **options
+        [sys.executable, "-c", set_up + code], text=True, timeout=30, env=environ, **options
     )
 
 
@@ -141,8 +142,31 @@ def test_error_log_is_standard_error_and_access_log_standard_output() -> None:
         "logger.access(resp, None, {}, timedelta(0))",
         capture_output=True,
     )
+    assert done.returncode == 0
     assert done.stderr.endswith("[WARNING] to err\n")
     assert done.stdout == "printed before200\n"
+
+
+def test_reader_that_is_gone_does_not_change_the_exit_status(error_file: Path) -> None:
+    read_fd, write_fd = os.pipe()
+    os.close(read_fd)
+    done = in_python(
+        f"logger = Logger(short.replace(errorlog={str(error_file)!r}))\n"
+        "logger.access(resp, None, {}, timedelta(0))",
+        stdout=write_fd,
+    )
+    os.close(write_fd)
+    assert done.returncode == 0
+    assert "Cannot write the access log: [Errno 32] Broken pipe" in error_file.read_text()
+
+
+def test_what_a_pipe_does_not_take_is_an_error() -> None:
+    read_fd, write_fd = os.pipe()
+    os.set_blocking(write_fd, False)
+    with pytest.raises(BlockingIOError):
+        write_all(write_fd, bytes(1 << 20))
+    os.close(read_fd)
+    os.close(write_fd)
 
 
 def test_stream_without_descriptor_is_written_to(monkeypatch) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from corn_core.errors import BindError
 from corn_core.net import Listener, bind_all, parse_address
-from corn_core.net.listener import SETTINGS
+from corn_core.net.listener import SETTINGS, preferred
 
 LOG = logging.getLogger("tests.listener")
 
@@ -142,7 +142,15 @@ def test_ipv6_leaves_ipv4_to_others(bound: Bound) -> None:
     assert serves(four)
 
 
-def test_host_name_is_looked_up_ipv4_first(bound: Bound) -> None:
+def test_ipv4_comes_first() -> None:
+    six = (socket.AF_INET6, ("::1", 80, 0, 0))
+    four, other = (socket.AF_INET, ("127.0.0.1", 80)), (socket.AF_INET, ("127.0.0.2", 80))
+    assert preferred([six, four, other]) == four
+    assert preferred([four, six]) == four
+    assert preferred([six]) == six
+
+
+def test_host_name_is_looked_up(bound: Bound) -> None:
     (listener,) = bound("localhost:0")
     assert listener.url == f"http://127.0.0.1:{listener.server_port}"
     assert str(listener.address) == "localhost:0"
