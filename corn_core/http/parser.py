@@ -2,78 +2,14 @@
 
 from __future__ import annotations
 
-from corn_core.errors import (
-    BadFieldLine,
-    BadRequest,
-    BadRequestLine,
-    FieldsTooLarge,
-    TargetTooLong,
-    TruncatedRequest,
-)
+from corn_core.errors import BadRequest, BadRequestLine, TruncatedRequest
 from corn_core.http.body import Broken, ChunkedBody, SizedBody
 from corn_core.http.framing import frame_request
-from corn_core.http.grammar import FIRST_OCTETS
 from corn_core.http.head import Request, read_fields, read_intentions, read_request_line
 from corn_core.http.limits import Limits
-from corn_core.http.lines import LineFinder, LineKind
+from corn_core.http.watch import HeadWatch
 
 _CRLF = b"\r\n"
-_CR = 0x0D
-_LF = 0x0A
-
-
-class HeadWatch:
-    """Judges a head line by line while it comes in, as far as that needs no more than a line.
-
-    Without it, a client could send an endless line, or wait for an answer to something that
-    will never be a request. A head that is complete and short needs no watch.
-
-    :ivar request: what is known once the first line was read.
-    """
-
-    __slots__ = ("_field", "_finder", "_limits", "_line", "_lines", "_offset", "request")
-
-    def __init__(self, limits: Limits) -> None:
-        self._limits = limits
-        self._line = LineKind(
-            "request line", limits.request_line or limits.head, BadRequestLine, TargetTooLong
-        )
-        self._field = LineKind(
-            "field line", limits.field_size or limits.head, BadFieldLine, FieldsTooLarge
-        )
-        self._finder = LineFinder()
-        self._offset = 0
-        self._lines = 0
-        self.request: Request | None = None
-
-    def look(self, data: bytes | bytearray, start: int) -> None:
-        """Look at what there is of the head that begins at ``start``, and was not seen before.
-
-        :raises BadRequest: for a wrong first line, a line that is too long or ends in a bare
-            LF, and too many lines.
-        """
-        # Whatever speaks another protocol shows it in its first octet: TLS, for one.
-        if data[start] not in FIRST_OCTETS and data[start] not in (_CR, _LF):
-            raise BadRequestLine("the first octet cannot begin a method")
-        while (end := self._find(data, start)) >= 0:
-            begin = start + self._offset
-            self._offset = end + 2 - start
-            if self.request is None:
-                self.request = read_request_line(bytes(data[begin:end]))
-            elif begin == end:
-                return
-            else:
-                self._lines += 1
-                if self._lines > self._limits.most_fields:
-                    raise FieldsTooLarge(f"more than {self._limits.most_fields} fields")
-
-    def _find(self, data: bytes | bytearray, start: int) -> int:
-        kind = self._line if self.request is None else self._field
-        end = self._finder.find(data, start + self._offset, kind)
-        stop = len(data) if end < 0 else end + 2
-        if stop - start > self._limits.head:
-            raise FieldsTooLarge(f"head longer than {self._limits.head} bytes")
-        return end
 
 
 class RequestParser:
