@@ -89,6 +89,8 @@ class Arbiter(ServerView):
                 return 0
             raise
         try:
+            # Before the first wait, for nothing would end it: there is no worker yet.
+            self._act(monotonic())
             while self._stopping is Stopping.NO or len(self._crew.roster):
                 self._cycle()
         except Exception:
@@ -141,6 +143,9 @@ class Arbiter(ServerView):
         for failure in failures:
             self._on_boot_failure(failure, now)
         self._watch.note_heartbeats(now)
+        self._act(now)
+
+    def _act(self, now: float) -> None:
         target = Target(self.num_workers, self._succession.current.number, self._stopping)
         for action in next_actions(self._crew.roster, target, now):
             if isinstance(action, Spawn):
