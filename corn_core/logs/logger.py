@@ -10,13 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from corn_core.errors import SettingError
 from corn_core.interfaces import Request, Response
-from corn_core.logs.access import (
-    Renderer,
-    SafeAtoms,
-    all_atoms,
-    compile_format,
-    parse_access_format,
-)
+from corn_core.logs.access import Renderer, SafeAtoms, compile_format, parse_access_format
+from corn_core.logs.atoms import all_atoms
 from corn_core.logs.handlers import LineHandler, LogFile, LogStream, make_handler
 from corn_core.settings.model import Expected, Setting, one_of, optional
 

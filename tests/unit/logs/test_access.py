@@ -15,15 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corn_core.logs.access import (
-    ATOMS,
-    SafeAtoms,
-    all_atoms,
-    common_log_time,
-    compile_format,
-    parse_access_format,
-    placeholders,
-)
+from corn_core.logs.access import SafeAtoms, compile_format, parse_access_format, placeholders
+from corn_core.logs.atoms import ATOMS, all_atoms, common_log_time
 from corn_core.logs.logger import SETTINGS
 from corn_core.settings.model import Expected
 
@@ -169,7 +162,7 @@ def test_time_is_that_of_the_response(zone: None) -> None:
 
 
 def test_time_of_an_earlier_second_is_not_used_again(monkeypatch) -> None:
-    monkeypatch.setattr("corn_core.logs.access._stamp", (1, "[earlier]"))
+    monkeypatch.setattr("corn_core.logs.atoms._stamp", (1, "[earlier]"))
     assert render("%(t)s") != "[earlier]"
 
 
