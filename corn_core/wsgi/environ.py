@@ -223,7 +223,7 @@ class EnvironBuilder:
         for key in self._secure_values.keys() & request.fields.keys():
             name, secure = self._secure_values[key]
             values = [request.fields[key]]
-            if "," in values[0] and values[0] != secure:
+            if "," in values[0]:
                 # Perhaps a repeated field, which had its values joined: each line counts.
                 values = [value for header, value in request.headers if header == name] or values
             schemes.update("https" if value == secure else "http" for value in values)

@@ -83,7 +83,7 @@ class FileWrapper:
         """
         file = self.filelike
         raw = file.raw if type(file) is io.BufferedReader else file
-        if type(raw) is not io.FileIO or raw.closed or not raw.readable():
+        if type(raw) is not io.FileIO or not raw.readable():
             return None
         fd = raw.fileno()
         status = os.fstat(fd)

@@ -129,6 +129,9 @@ class Response:
     def write(self, data: bytes) -> None:
         """Send a piece of the body now; for applications that cannot return an iterable."""
         _check(data)
+        if self.complete:
+            # Some other thread, most likely; the connection may have the next response on it.
+            raise BadResponse("write() was called after the end of the response")
         if data:
             self._put(data)
 
@@ -157,7 +160,6 @@ class Response:
         data = data or b"".join(pieces)
         head = self._begin(length)
         if head.has_body and head.content_length == length:
-            self._lead = b""
             self._sink.send(head.data + data)
             self.sent = length
             self.complete = True
@@ -204,10 +206,9 @@ class Response:
             self.problem = f"ends {self._left} bytes before its Content-Length"
         elif self._surplus and not may_exceed:
             self.problem = f"is longer than its Content-Length of {head.content_length} bytes"
-        elif head.chunked and head.has_body:
+        elif head.chunked:
             self._send(LAST_CHUNK)
-        # Whoever has switched protocols has used up the connection when it returns.
-        self.complete = not self.problem and head.status_code != 101
+        self.complete = not self.problem
 
     def replace(self, status: int, reason: str, message: str) -> None:
         """Answer with an error page instead, and close; only while :attr:`head` is ``None``."""
@@ -257,7 +258,7 @@ class Response:
                 data = data[: self._left]
                 self._surplus = True
             self._left -= len(data)
-        frame = encode_chunk(data) if head.chunked and data else data
+        frame = encode_chunk(data) if head.chunked else data
         if self._lead:
             lead = self._take_lead()
             if len(frame) > JOIN_LIMIT:

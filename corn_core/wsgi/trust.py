@@ -87,6 +87,5 @@ def _is_listed(host: str, plain: set[str], networks: list[IPv4Network | IPv6Netw
         return False
     from ipaddress import ip_address  # lazy: as above
 
-    # A scope such as %eth0 is no part of the address.
-    address = ip_address(host.partition("%")[0])
+    address = ip_address(host)
     return any(address in network for network in networks)

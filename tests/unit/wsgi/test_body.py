@@ -70,6 +70,16 @@ def test_empty_body_reads_like_bytesio(calls: list[Any]) -> None:
     assert_reads_like_bytesio(empty_body(), b"", calls)
 
 
+@pytest.mark.parametrize("front", [0, MEMORY_LIMIT])
+@pytest.mark.parametrize("size", [-1, -2, None])
+def test_any_negative_size_reads_to_the_end(front: int, size: int | None) -> None:
+    body = make_body(b"x" * front + b"one\ntwo")
+    assert body.read(front) == b"x" * front
+    assert body.readline(size) == b"one\n"
+    assert body.read(size) == b"two"
+    body.close()
+
+
 def test_readinto_fills_what_there_is() -> None:
     body = make_body(b"abcdef")
     buffer = bytearray(4)
@@ -165,6 +175,14 @@ def test_tmp_upload_dir_accepts_a_writable_directory(
     assert setting.parse(None) is setting.parse("") is None
     monkeypatch.chdir(tmp_path)
     assert setting.parse("uploads") == str(tmp_path / "uploads")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_tmp_upload_dir_refuses_one_that_cannot_be_written_to(tmp_path: Path) -> None:
+    (setting,) = SETTINGS
+    (tmp_path / "locked").mkdir(mode=0o555)
+    with pytest.raises(Expected, match="may write to"):
+        setting.parse(str(tmp_path / "locked"))
 
 
 @pytest.mark.parametrize("wrong", ["missing", "file", 5, b"/tmp"])

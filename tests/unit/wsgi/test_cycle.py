@@ -202,6 +202,13 @@ def test_close_that_fails_does_not_keep_a_worker_from_quitting(server: Server) -
     assert "ValueError: cannot close" in server.errors
 
 
+def test_a_worker_may_be_told_to_quit_during_close(server: Server) -> None:
+    pieces = Pieces(fails=ValueError("first"))
+    pieces.close_fails = WorkerQuit(0)
+    with pytest.raises(WorkerQuit):
+        server.serve(answering(pieces), GET)
+
+
 # -- the worker is stopped -----------------------------------------------------------
 
 
@@ -224,6 +231,7 @@ def test_interrupts_pass_through(server: Server, interrupt: BaseException, piece
     assert server.access_lines == [f"192.0.2.7 GET /path 200 {len(piece)}"]
     assert len(after) == 1
     assert server.errors == ""
+    assert server.board.read(0).request_started == 0
 
 
 def test_the_master_speaks_for_a_request_that_timed_out(server: Server) -> None:
@@ -442,6 +450,12 @@ def test_pre_request_sees_a_request_that_it_may_change(server: Server) -> None:
     assert seen == ["/changed"]
 
 
+def test_a_wrong_length_is_logged_without_hooks_and_access_log(server: Server) -> None:
+    server.log.access_enabled = False
+    server.serve(answering([b"x"], ("Content-Length", "2")), GET)
+    assert "Response to /path ends 1 bytes before its Content-Length" in server.errors
+
+
 # -- refused requests ----------------------------------------------------------------
 
 
@@ -483,6 +497,7 @@ def test_refuse(server: Server) -> None:
 def test_refuse_what_is_no_request(server: Server) -> None:
     answer = server.refuse(BadFieldLine("<script>\nforged line"), None)
     assert answer.status == 400
+    assert b"&lt;script&gt;" in answer.body
     assert b"<script>" not in answer.body
     assert r"Invalid request from ip=192.0.2.7: <script>\x0aforged line" in server.errors
     assert server.access_lines == [f"192.0.2.7 - - 400 {len(answer.body)}"]

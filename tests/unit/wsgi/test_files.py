@@ -230,6 +230,13 @@ def test_a_closed_file_is_an_error(server: Server, large: Path) -> None:
     assert "closed file" in server.errors
 
 
+def test_a_file_that_cannot_be_read_is_an_error(server: Server, large: Path) -> None:
+    file = large.open("ab", buffering=0)
+    file.seek(0)
+    assert server.serve(serving(file), GET).status == 500
+    assert file.closed
+
+
 def test_a_file_without_close(server: Server) -> None:
     class Once:
         data = b"once"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import locale
 import sys
 import time
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,9 +14,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from corn_core.errors import BadResponse
+from corn_core.wsgi import Response, empty_body
 from corn_core.wsgi import response as response_module
 from corn_core.wsgi.response import JOIN_LIMIT, http_date
-from tests.unit.wsgi.harness import MemorySink, Server, answering, hello
+from tests.unit.wsgi.harness import MemorySink, Server, answering, hello, make_request
 
 HTTP_10 = "GET / HTTP/1.0"
 HEAD = "HEAD / HTTP/1.1\nHost: a"
@@ -254,8 +258,6 @@ def test_switching_protocols_uses_up_the_connection(server: Server) -> None:
         ("Connection", "Upgrade"),
         status="101 Switching Protocols",
     )
-    from tests.unit.wsgi.harness import empty_body, make_request
-
     sink = MemorySink()
     keep = server.cycle(app).run(make_request(head), empty_body(), server.connection(), sink, True)
     assert sink.data.startswith(b"HTTP/1.1 101 Switching Protocols\r\n")
@@ -344,6 +346,26 @@ def test_exc_info_replaces_what_has_not_been_sent(server: Server) -> None:
     assert server.errors == ""
 
 
+def test_exc_info_makes_no_cycle_of_references() -> None:
+    class Trouble(Exception):
+        pass
+
+    response = Response(make_request(), MemorySink(), keep_alive=False)
+    response.start_response("200 OK", [])(b"begun")
+    left = []
+    gc.disable()
+    try:
+        try:
+            raise Trouble
+        except Trouble as error:
+            left.append(weakref.ref(error))
+            with pytest.raises(Trouble):
+                response.start_response("500 Oops", [], sys.exc_info())
+        assert left[0]() is None
+    finally:
+        gc.enable()
+
+
 def test_exc_info_is_raised_once_the_head_has_left(server: Server) -> None:
     caught = []
 
@@ -402,11 +424,18 @@ def test_fields_that_cannot_be_sent(server: Server, field: Any) -> None:
 
 
 def test_any_iterable_of_fields_will_do(server: Server) -> None:
+    kept = []
+
+    def post_request(worker: Any, req: Any, environ: Any, resp: Any) -> None:
+        kept.append(resp.headers)
+
     def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
-        start_response("200 OK", {"X-A": "1"}.items())
+        start_response("200 OK", iter([("X-A", "1")]))
         return [b"x"]
 
+    server.hook(post_request)
     assert server.serve(app).fields["x-a"] == "1"
+    assert kept == [[("X-A", "1")]]
 
 
 def test_the_list_of_fields_is_left_as_it_is(server: Server) -> None:
@@ -459,6 +488,20 @@ def test_write_sends_at_once_and_the_iterable_follows(server: Server) -> None:
     assert answer.keep
 
 
+def test_write_after_the_end_does_not_reach_the_next_response(server: Server) -> None:
+    kept: list[Any] = []
+
+    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        kept.append(start_response("200 OK", []))
+        return [b"all"]
+
+    sink = MemorySink()
+    server.serve(app, sink=sink)
+    with pytest.raises(BadResponse, match="after the end of the response"):
+        kept[0](b"too late")
+    assert len(sink.sends) == 1
+
+
 @pytest.mark.parametrize("piece", ["text", None, 5, bytearray(b"x"), memoryview(b"x")])
 def test_write_takes_bytes_only(server: Server, piece: Any) -> None:
     def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
@@ -479,6 +522,11 @@ def test_pieces_are_bytes_only(server: Server, result: Any) -> None:
     assert not answer.keep
     assert "Error handling request /wrong" in server.errors
     assert "TypeError: " in server.errors
+
+
+def test_none_is_no_response(server: Server) -> None:
+    server.serve(answering(None))
+    assert "TypeError: the application returned None instead of an iterable" in server.errors
 
 
 def test_a_wrong_piece_after_the_head_cuts_the_body_off(server: Server) -> None:
