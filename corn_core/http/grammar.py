@@ -58,8 +58,10 @@ is_host = re.compile(rf"(?:{_LITERAL}|{_NAMED}*+)(?::[0-9]*)?").fullmatch
 # absolute-form  = absolute-URI                                         (RFC 9112 section 3.2.2)
 # http-URI       = "http" "://" authority path-abempty [ "?" query ]     (RFC 9110 section 4.2.1)
 # The host must not be empty there, and userinfo ("user@") is an error   (RFC 9110 section 4.2.4).
+# Path and query are as in the request line, the path without "?".
 match_absolute_form = re.compile(
-    rf"[hH][tT][tT][pP][sS]?://((?:{_LITERAL}|{_NAMED}++)(?::[0-9]*)?)(/[^?]*)?(?:\?(.*))?"
+    rf"[hH][tT][tT][pP][sS]?://((?:{_LITERAL}|{_NAMED}++)(?::[0-9]*)?)"
+    r"(/[!\"$->@-~\x80-\xff]*)?(?:\?([!\"$-~\x80-\xff]*))?"
 ).fullmatch
 
 # authority-form = uri-host ":" port                                    (RFC 9112 section 3.2.3)
