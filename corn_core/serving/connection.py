@@ -100,7 +100,8 @@ class Connection(ConnectionInfo):
     def start(self) -> None:
         """Read a new connection at once: with a deferred accept its request is here already."""
         self._on_readable()
-        if self.phase is Phase.IDLE:
+        # After a first request that was here already, the time for the next one is running.
+        if self.phase is Phase.IDLE and self.deadline == FOREVER:
             self.deadline = deadline_after(self.driver.terms.header_timeout)
 
     def on_event(self, mask: int) -> None:
