@@ -6,7 +6,7 @@ master's privileges, ``post_worker_init`` when the application is loaded, ``work
 
 from __future__ import annotations
 
-from corn_core.errors import AppLoadError, BootError, CornError, WorkerQuit
+from corn_core.errors import AppLoadError, BootError, CornError, HookFailed, WorkerQuit
 from corn_core.process.scoreboard import BOOTING, DRAINING, IDLE
 from corn_core.process.title import set_title
 from corn_core.worker.base import Worker
@@ -41,6 +41,12 @@ def _boot(worker: Worker, server: object) -> int:
     """Boot, and report how that went; returns 0, or the exit status of the failure."""
     try:
         _prepare(worker, server)
+    except HookFailed as error:
+        # The hook's own status is the master's; here it is a worker that does not boot.
+        failure = BootError(str(error))
+        failure.__cause__ = error.__cause__
+        _report_failure(worker, failure)
+        return failure.exit_status
     except CornError as error:
         _report_failure(worker, error)
         return error.exit_status
