@@ -157,10 +157,7 @@ def test_dependencies_have_lower_bounds_only(name: str) -> None:
 def test_core_alone_says_that_no_worker_is_installed(core_alone: Environment) -> None:
     outcome = core_alone.corn("--bind=127.0.0.1:0", "hello:app")
     assert outcome.returncode == 1
-    assert "worker class 'sync' is not installed" in outcome.stderr
-    assert "pip install corn-sync" in outcome.stderr
-    assert "Traceback" not in outcome.stderr
-    assert "Listening" not in outcome.stderr
+    assert outcome.stderr == "error: no worker is installed; pip install corn-sync\n"
 
 
 def test_core_alone_answers_questions(core_alone: Environment) -> None:

@@ -38,14 +38,6 @@ def test_plugins() -> None:
     assert ["corn-core", __version__, "corn.loaders", "wsgi"] in [row[:4] for row in rows]
 
 
-@pytest.mark.parametrize("environment", [False, True])
-def test_disabled_plugin(environment: bool) -> None:
-    flags, env = ("--disable-plugin", "core"), {"CORN_DISABLE_PLUGINS": "core"}
-    outcome = run("--plugins", env=env) if environment else run(*flags, "--plugins")
-    (row,) = (line for line in outcome.stdout.splitlines() if "corn.plugins" in line)
-    assert "disabled" in row
-
-
 def test_check_config_accepts() -> None:
     outcome = run("--check-config", "probe:app")
     assert (outcome.returncode, outcome.stderr) == (0, "")

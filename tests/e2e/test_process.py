@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -159,18 +160,19 @@ def test_process_titles(serve: Serve, arguments: tuple[str, ...], name: str) -> 
     server.stop()
 
 
-def test_workers_draw_different_random_numbers(serve: Serve) -> None:
-    """The application is preloaded, and random with it: each worker has to be seeded anew."""
-    server = serve("--workers=2", "--preload", "probe:app")
-    drawn: dict[str, str] = {}
-
-    def both_have_drawn() -> bool:
-        pid, number = server.get("/chance").split()
-        drawn.setdefault(pid, number)
-        return len(drawn) == 2
-
-    wait_for(both_have_drawn, "a number of each worker")
-    assert len(set(drawn.values())) == 2
+def test_workers_draw_different_random_numbers(serve: Serve, tmp_path: Path) -> None:
+    """The master has drawn before it forks: each worker has to be seeded anew."""
+    config = tmp_path / "config.py"
+    config.write_text(
+        "import random\n"
+        "random.random()\n"
+        "def post_worker_init(worker):\n"
+        "    worker.log.info('has drawn %s.', random.random())\n"
+    )
+    server = serve("--workers=2", f"--config={config}", "probe:app")
+    server.wait_for_log(r"has drawn \S+\.$", count=2)
+    drawn = re.findall(r"has drawn (\S+)\.$", server.log, re.M)
+    assert len(set(drawn)) == 2
     server.stop()
 
 

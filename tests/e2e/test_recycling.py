@@ -15,9 +15,13 @@ from tests.e2e.waiting import alive, wait_for
 
 def test_no_request_is_lost(serve: Serve) -> None:
     server = serve("--workers=2", "--max-requests=20", "probe:app")
+    served: set[str] = set()
     with ThreadPoolExecutor(8) as clients:
-        served = list(clients.map(server.get, ["/pid"] * 400))
-    assert len(set(served)) >= 5
+        # A worker may serve more than its requests while its replacement boots.
+        wait_for(
+            lambda: served.update(clients.map(server.get, ["/pid"] * 100)) or len(served) >= 8,
+            "eight workers to have served",
+        )
     server.wait_for_workers(2)
     server.wait_for_log("Autorestarting worker", count=4)
     server.stop()

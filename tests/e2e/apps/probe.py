@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from urllib.parse import parse_qs
@@ -31,10 +30,6 @@ def hello(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
 
 def pid(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
     return text(start_response, str(os.getpid()))
-
-
-def chance(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-    return text(start_response, f"{os.getpid()} {random.random()}")
 
 
 def facts(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -97,14 +92,14 @@ def leave(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
 
 
 def hint(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-    environ["wsgi.early_hints"]([("Link", "</style.css>; rel=preload")])
+    if "wsgi.early_hints" in environ:
+        environ["wsgi.early_hints"]([("Link", "</style.css>; rel=preload")])
     return text(start_response, "hinted")
 
 
 VIEWS: dict[str, View] = {
     "/": hello,
     "/pid": pid,
-    "/chance": chance,
     "/facts": facts,
     "/echo": echo,
     "/wait": wait,

@@ -1,0 +1,160 @@
+"""Plugins of somebody else, installed beside corn: what they add, and what happens when they fail.
+
+They are installed as far as importlib.metadata can tell: a module and the
+metadata of its distribution in a directory of PYTHONPATH.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from tests.e2e.conftest import Serve
+from tests.e2e.server import run
+
+GOOD = """
+    from corn_core import Setting, hookimpl
+    from corn_core.settings.model import string
+
+    @hookimpl
+    def corn_settings():
+        return (
+            Setting(name="greeting", section="Greeting", parse=string, default="hello",
+                    help="What to say at the start.", flags=("--greeting",)),
+        )
+
+    @hookimpl
+    def when_ready(server):
+        server.log.info("%s from the plugin", server.cfg.greeting)
+"""
+
+
+class Installed:
+    """A directory with one distribution in it."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        # The entry points that a run remembers are kept away from other runs.
+        self.env = {"PYTHONPATH": str(directory), "XDG_CACHE_HOME": str(directory / "cache")}
+
+    def plugin(self, source: str, group: str = "corn.plugins", target: str = "greeting") -> None:
+        (self.directory / "greeting.py").write_text(dedent(source))
+        metadata = self.directory / "corn_greeting-1.5.dist-info"
+        metadata.mkdir()
+        (metadata / "METADATA").write_text(
+            "Metadata-Version: 2.1\nName: corn-greeting\nVersion: 1.5\n"
+        )
+        (metadata / "entry_points.txt").write_text(f"[{group}]\ngreet = {target}\n")
+
+
+@pytest.fixture
+def installed(tmp_path: Path) -> Installed:
+    return Installed(tmp_path)
+
+
+def test_hooks_and_settings_of_a_plugin(serve: Serve, installed: Installed) -> None:
+    installed.plugin(GOOD)
+    server = serve("probe:app", "--greeting=good morning", env=installed.env)
+    server.wait_for_log("good morning from the plugin")
+    server.stop()
+
+
+def test_settings_of_a_plugin_in_a_config_file(
+    serve: Serve, installed: Installed, tmp_path: Path
+) -> None:
+    installed.plugin(GOOD)
+    config = tmp_path / "config.py"
+    config.write_text("greeting = 'good evening'\n")
+    server = serve(f"--config={config}", "probe:app", env=installed.env)
+    server.wait_for_log("good evening from the plugin")
+    server.stop()
+
+
+def test_help_and_listing_show_the_plugin(installed: Installed) -> None:
+    installed.plugin(GOOD)
+    assert "--greeting" in run("--help", env=installed.env).stdout
+    listing = run("--plugins", env=installed.env).stdout
+    (row,) = (line for line in listing.splitlines() if line.startswith("corn-greeting"))
+    assert row.split()[:4] == ["corn-greeting", "1.5", "corn.plugins", "greet"]
+    assert "when_ready" in row and "corn_settings" in row
+
+
+@pytest.mark.parametrize("by_variable", [False, True], ids=["flag", "variable"])
+def test_disabled_plugin_does_nothing(
+    serve: Serve, installed: Installed, by_variable: bool
+) -> None:
+    installed.plugin(GOOD)
+    flags = () if by_variable else ("--disable-plugin=greet",)
+    env = installed.env | ({"CORN_DISABLE_PLUGINS": "greet"} if by_variable else {})
+    server = serve(*flags, "probe:app", env=env)
+    assert server.get() == "hello"
+    server.stop()
+    assert "from the plugin" not in server.log
+    listing = run(*flags, "--plugins", env=env).stdout
+    (row,) = (line for line in listing.splitlines() if line.startswith("corn-greeting"))
+    assert "disabled" in row
+
+
+def test_plugin_that_cannot_be_imported_is_reported_once(
+    serve: Serve, installed: Installed
+) -> None:
+    installed.plugin("import a_library_that_is_missing\n")
+    server = serve("--workers=2", "probe:app", env=installed.env)
+    server.wait_for_log(r"corn-greeting 1\.5.*a_library_that_is_missing")
+    assert server.get() == "hello"
+    server.stop()
+    assert server.log.count("a_library_that_is_missing") == 1
+
+
+def test_misspelt_hook_of_a_plugin_is_an_error(serve: Serve, installed: Installed) -> None:
+    installed.plugin(GOOD.replace("def when_ready(", "def when_raedy("))
+    server = serve("probe:app", env=installed.env, wait=False)
+    server.wait(1)
+    assert "when_raedy" in server.log
+    assert "when_ready" in server.log
+
+
+def test_one_failing_hook_does_not_stop_the_others(
+    serve: Serve, installed: Installed, tmp_path: Path
+) -> None:
+    installed.plugin(
+        """
+        from corn_core import hookimpl
+
+        @hookimpl
+        def on_exit(server):
+            raise ValueError("the plugin fails")
+        """
+    )
+    config = tmp_path / "config.py"
+    config.write_text("def on_exit(server): server.log.info('the config file is called too')\n")
+    server = serve(f"--config={config}", "probe:app", env=installed.env)
+    server.tracebacks_expected = True
+    server.stop()
+    assert "the plugin fails" in server.log
+    assert "greet" in server.log
+    assert "the config file is called too" in server.log
+
+
+@pytest.mark.parametrize(
+    "name", ["greet", "greeting.Loud", "greeting:Loud", "egg:corn-greeting#greet"]
+)
+def test_worker_class_of_somebody_else(serve: Serve, installed: Installed, name: str) -> None:
+    installed.plugin(
+        """
+        from corn_sync.worker import SyncWorker
+
+        class Loud(SyncWorker):
+            def run(self):
+                self.log.info("A LOUD WORKER")
+                super().run()
+        """,
+        group="corn.workers",
+        target="greeting:Loud",
+    )
+    server = serve(f"--worker-class={name}", "probe:app", env=installed.env)
+    assert server.get() == "hello"
+    server.wait_for_log("A LOUD WORKER")
+    server.stop()
