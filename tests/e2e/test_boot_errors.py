@@ -153,7 +153,7 @@ def test_application_that_never_finishes_loading(serve: Serve, tmp_path: Path) -
     server = serve("--boot-timeout=1", "endless:app", cwd=tmp_path, wait=False)
     log = failed(server, STATUS_BOOT)
     assert "endless.py" in log
-    assert "did not boot within 1 seconds" in log
+    assert "did not boot within" in log
 
 
 def test_application_that_keeps_dying_is_not_respawned_in_a_rush(

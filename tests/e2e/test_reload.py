@@ -118,7 +118,7 @@ def test_broken_code_keeps_the_old_workers(serve: Serve, site: Site) -> None:
     server.wait_for_log("Reload failed; the server continues as it was")
     assert server.wait_for_workers(2) == old
     assert version(server) == "one"
-    assert server.log.count("SyntaxError") == 1
+    assert server.log.count("\nSyntaxError") == 1
     site.code("two")
     server.signal(SIGHUP)
     wait_for(lambda: version(server) == "two", "the repaired code")
