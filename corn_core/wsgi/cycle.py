@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from corn_core.wsgi.connection import ConnectionInfo
     from corn_core.wsgi.environ import EnvironBuilder
 
+_UNEXPLAINED = "The server could not answer this request. Its error log says why."
+
 _GONE = "499 Client Closed Request"
 """The status in the log when a client left before there was one; nginx uses the same."""
 
@@ -192,7 +194,7 @@ class RequestCycle:
             self._send_error_page(ServerFault(), response)
 
     def _send_error_page(self, error: BadRequest, response: Response) -> None:
-        message = "" if isinstance(error, ServerFault) else str(error)
+        message = _UNEXPLAINED if isinstance(error, ServerFault) else str(error)
         try:
             response.replace(error.status, error.reason, message)
         except ClientDisconnected:

@@ -25,11 +25,11 @@ SETTINGS = (
         parse=boolean,
         default=True,
         help=(
-            "Whether files that an application returns through wsgi.file_wrapper are sent with"
-            " sendfile(2), without passing through the worker's memory. Turn it off where the"
-            " file system does not support it well, such as some network mounts. The"
-            " environment variable SENDFILE turns it on with y, yes, 1 or true and off with"
-            " anything else."
+            "Send files that an application returns through wsgi.file_wrapper with sendfile(2),"
+            " or read them (--no-sendfile). With it their contents do not pass through the"
+            " worker's memory. Turn it off where the file system does not support it well, such"
+            " as some network mounts. The environment variable SENDFILE turns it on with y, yes,"
+            " 1 or true, and off with anything else."
         ),
         flags=("--no-sendfile",),
         action="store_false",

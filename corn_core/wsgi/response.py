@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from time import gmtime, time
 from typing import Any
 
 from corn_core.errors import BadResponse, ClientDisconnected
@@ -22,35 +21,14 @@ from corn_core.http import (
     error_page,
 )
 from corn_core.interfaces import ResponseSink
-from corn_core.wsgi.files import FileRegion, FileWrapper
+from corn_core.wsgi.date import http_date
+from corn_core.wsgi.files import FileWrapper
 
 JOIN_LIMIT = 256 * 1024
 """Up to this many bytes, the pieces of a list are copied into one; beyond, sent one by one."""
 
 _READ_LIMIT = 64 * 1024
 """A file up to this many bytes is read, and leaves in one system call with its head."""
-
-_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-
-_date: tuple[int, bytes] = (0, b"")
-
-
-def http_date() -> bytes:
-    """The current second as IMF-fixdate (RFC 9110 section 5.6.7), made once a second."""
-    global _date
-    now = int(time())
-    known, text = _date
-    if known != now:
-        # strftime would use the names of the locale that an application may have set.
-        moment = gmtime(now)
-        text = (
-            f"{_DAYS[moment.tm_wday]}, {moment.tm_mday:02} {_MONTHS[moment.tm_mon - 1]}"
-            f" {moment.tm_year} {moment.tm_hour:02}:{moment.tm_min:02}:{moment.tm_sec:02} GMT"
-        ).encode("ascii")
-        # One store, so that a thread never sees the second of one with the text of another.
-        _date = (now, text)
-    return text
 
 
 class Response:
@@ -193,8 +171,13 @@ class Response:
             self._put(data)
             self.finish(may_exceed=True)
         else:
-            self._begin(region.count)
-            self._put_region(region)
+            head = self._begin(region.count)
+            self._send(self._take_lead())
+            if head.has_body:
+                count = region.count if self._left is None else min(region.count, self._left)
+                self._sink.send_file(region.fd, region.offset, count)
+                self.sent += count
+                self._left = None if self._left is None else self._left - count
             self.finish()
 
     def finish(self, may_exceed: bool = False) -> None:
@@ -269,16 +252,6 @@ class Response:
             self._send(frame)
             self.sent += len(data)
         return head.has_body and not self._surplus
-
-    def _put_region(self, region: FileRegion) -> None:
-        assert self.head is not None
-        self._send(self._take_lead())
-        if self.head.has_body:
-            count = region.count if self._left is None else min(region.count, self._left)
-            self._sink.send_file(region.fd, region.offset, count)
-            self.sent += count
-            if self._left is not None:
-                self._left -= count
 
     def _take_lead(self) -> bytes:
         lead, self._lead = self._lead, b""

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import gc
-import locale
 import sys
-import time
 import weakref
 from collections.abc import Iterator
 from typing import Any
@@ -16,8 +14,7 @@ from hypothesis import strategies as st
 
 from corn_core.errors import BadResponse
 from corn_core.wsgi import Response, empty_body
-from corn_core.wsgi import response as response_module
-from corn_core.wsgi.response import JOIN_LIMIT, http_date
+from corn_core.wsgi.response import JOIN_LIMIT
 from tests.unit.wsgi.harness import MemorySink, Server, answering, hello, make_request
 
 HTTP_10 = "GET / HTTP/1.0"
@@ -596,36 +593,6 @@ def test_hints_cannot_split_the_response(server: Server) -> None:
 
 
 # -- the date ------------------------------------------------------------------------
-
-
-def test_date_is_imf_fixdate(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(response_module, "_date", (0, b""))
-    moments = iter([784111777.2, 784111777.9, 784111778.0, 1893456000.0])
-    monkeypatch.setattr(response_module, "time", lambda: next(moments))
-    first, again, later, new_year = [http_date() for _ in range(4)]
-    # The first is the example of RFC 9110 section 5.6.7.
-    assert first == b"Sun, 06 Nov 1994 08:49:37 GMT"
-    assert again is first
-    assert later == b"Sun, 06 Nov 1994 08:49:38 GMT"
-    assert new_year == b"Tue, 01 Jan 2030 00:00:00 GMT"
-
-
-def test_date_does_not_follow_the_locale(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = locale.setlocale(locale.LC_TIME)
-    for name in ("de_DE.UTF-8", "fr_FR.UTF-8", "C.UTF-8"):
-        try:
-            locale.setlocale(locale.LC_TIME, name)
-            break
-        except locale.Error:
-            continue
-    try:
-        monkeypatch.setattr(response_module, "_date", (0, b""))
-        moment = time.gmtime(0)
-        monkeypatch.setattr(response_module, "time", lambda: 86400.0 * 59)
-        assert moment.tm_year == 1970
-        assert http_date() == b"Sun, 01 Mar 1970 00:00:00 GMT"
-    finally:
-        locale.setlocale(locale.LC_TIME, before)
 
 
 def test_every_response_has_one_date(server: Server) -> None:
