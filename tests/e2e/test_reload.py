@@ -115,7 +115,7 @@ def test_broken_code_keeps_the_old_workers(serve: Serve, site: Site) -> None:
     site.broken()
     server.signal(SIGHUP)
     server.wait_for_log("SyntaxError")
-    server.wait_for_log("Reload failed; the server continues as it was")
+    server.wait_for_log("Reload failed")
     assert server.wait_for_workers(2) == old
     assert version(server) == "one"
     assert server.log.count("\nSyntaxError") == 1
@@ -149,7 +149,7 @@ def test_bad_configuration_keeps_everything(
     site.config(good + config)
     server.signal(SIGHUP)
     server.wait_for_log(message)
-    server.wait_for_log("Reload failed; the server continues as it was")
+    server.wait_for_log("Reload failed")
     assert version(server) == "one"
     assert server.workers() == old
     site.config(good + "workers = 2")
