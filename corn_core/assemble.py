@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
 
 from corn_core import __version__
 from corn_core.arbiter.loop import Arbiter
 from corn_core.arbiter.wiring import Wiring, WorkerForked
-from corn_core.errors import AppLoadError, ConfigError
+from corn_core.errors import AppLoadError, CornError, ExtensionError
 from corn_core.extensions.listing import listing
 from corn_core.extensions.manager import DISABLE_PLUGINS, Plugins, load_plugins
 from corn_core.interfaces import Logger
@@ -34,7 +35,9 @@ def run(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     if command == "version":
         print(f"corn {__version__}")
         return 0
-    plugins = load_plugins(early_value(DISABLE_PLUGINS, argv, environ))
+    disabled = early_value(DISABLE_PLUGINS, argv, environ)
+    # The table shows what is wrong with a plugin, and must not fail because of it.
+    plugins = load_plugins(disabled, strict=command != "plugins")
     if command == "plugins":
         print(listing(plugins))
         return 0
@@ -45,7 +48,14 @@ def run(argv: Sequence[str], environ: Mapping[str, str]) -> int:
         print(help_text(registry), end="")
         return 0
     assembly = Assembly(plugins, registry, argv, dict(environ))
-    wiring = assembly.configure()
+    try:
+        wiring = assembly.configure()
+    except CornError:
+        # There is no log to tell it to yet, and it may be the reason: an unknown setting may be
+        # that of a plugin which could not be loaded.
+        for note in assembly.notes():
+            print(f"warning: {note}", file=sys.stderr)
+        raise
     if wiring.config.check_config or wiring.config.print_config:
         return assembly.check(wiring)
     return serve(wiring, assembly)
@@ -80,13 +90,13 @@ class Assembly:
         self.environ = environ
         self.process = ProcessEnvironment()
         self.resolution: Resolution | None = None
+        self._told = 0
 
     def configure(self) -> Wiring:
         """Read all sources and load what they name.
 
         :raises CornError: when they are not usable; nothing of the process has changed then.
         """
-        hooks = self.plugins.hooks
         resolution = resolve(
             self.registry,
             self.argv,
@@ -94,31 +104,49 @@ class Assembly:
             self.process.start_directory,
             explain=self.plugins.explain,
         )
-        config = resolution.config
-        hooks.call("corn_configured", config=config)
+        self.plugins.hooks.call("corn_configured", config=resolution.config)
         before = self.resolution
         try:
             self._enter(resolution)
-            return self._wire(config, resolution)
-        except ConfigError:
+            return self._wire(resolution)
+        except CornError:
             if before is not None:
                 self._enter(before)
             raise
 
+    def notes(self) -> list[str]:
+        """What is amiss with the plugins, though it prevents nothing; each call tells the news."""
+        notes = [str(note) for note in (*self.plugins.failures, *self.plugins.warnings)]
+        news = notes[self._told :]
+        self._told = len(notes)
+        return news
+
     def _enter(self, resolution: Resolution) -> None:
         """Let a configuration act on this process: its hooks, its directory, its variables."""
+        config = resolution.config
         self.plugins.register_config_hooks(resolution.hooks)
-        self.process.apply(resolution.config.raw_env)
-        self.process.enter(resolution.config.chdir, resolution.config.pythonpath)
+        self.process.apply(config.raw_env)
+        self.process.enter(config.chdir, config.pythonpath)
         self.resolution = resolution
 
-    def _wire(self, config: Config, resolution: Resolution) -> Wiring:
-        hooks = self.plugins.hooks
+    def _reenter(self, resolution: Resolution, config: Config, log: Logger) -> None:
+        """Go back to a configuration, after one that turned out to be unusable."""
+        self._enter(resolution)
+        log.setup(config)
+        self.plugins.hooks.set_logger(log)
+
+    def _wire(self, resolution: Resolution) -> Wiring:
+        hooks, config = self.plugins.hooks, resolution.config
         worker_class = hooks.first("corn_worker_class", name=config.worker_class, config=config)
+        if not (isinstance(worker_class, type) and issubclass(worker_class, Worker)):
+            raise ExtensionError(
+                f"worker class {config.worker_class!r} is no subclass of corn_core.worker.Worker"
+            )
         logger_class = hooks.first("corn_logger_class", name=config.logger_class, config=config)
         loader = hooks.first("corn_app_loader", config=config)()
         config = config.replace(default_proc_name=loader.name(config))
         worker_class.check_config(config)
+        # Last of what may fail, for it opens files.
         log: Logger = logger_class(config)
         hooks.set_logger(log)
         self._report(log, config, worker_class, resolution)
@@ -127,25 +155,20 @@ class Assembly:
             log=log,
             worker_class=worker_class,
             load_app=partial(loader.load, config),
-            activate=partial(self._enter, resolution),
+            activate=partial(self._reenter, resolution, config, log),
         )
 
     def _report(
         self, log: Logger, config: Config, worker_class: type[Worker], resolution: Resolution
     ) -> None:
         """Tell the operator what is amiss, though not enough to prevent a start."""
-        for failure in self.plugins.failures:
-            log.warning("%s", failure)
-        self.plugins.failures.clear()
-        for warning in (*self.plugins.warnings, *resolution.warnings):
+        for warning in (*self.notes(), *resolution.warnings):
             log.warning("%s", warning)
         for name in worker_class.ignored_settings:
-            if config.origin(name).kind != "default":
+            origin = config.origin(name)
+            if origin.kind != "default":
                 log.warning(
-                    "%s has no effect on the worker class %s (%s)",
-                    name,
-                    config.worker_class,
-                    config.origin(name),
+                    "%s has no effect on worker class %s (%s)", name, config.worker_class, origin
                 )
         log.debug("Configuration:\n%s", print_config(config, resolution.hooks))
 

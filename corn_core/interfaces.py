@@ -61,6 +61,9 @@ class Logger(Protocol):
     ) -> None:
         """Write the access line of one request; ``req`` is None when its head was unreadable."""
 
+    def setup(self, config: Any) -> None:
+        """Log as another configuration says, from now on."""
+
     def reopen_files(self) -> None: ...
     def close_on_exec(self) -> None: ...
 

@@ -309,3 +309,17 @@ def test_fresh_process_scans_once_and_writes_no_cache(tmp_path: Path) -> None:
     done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=20)
     assert (done.stdout, done.stderr) == ("Toy\n", "")
     assert not cache.exists()
+
+
+@pytest.mark.parametrize("option", ["user", "--user", "do_handshake_on_connect", "--ca-certs"])
+def test_setting_of_the_manual_that_is_not_there_yet(option: str) -> None:
+    explanation = load_plugins().explain(option)
+    assert explanation is not None
+    assert explanation.startswith(option)
+    assert "does not have" in explanation
+
+
+def test_settings_that_are_there_are_not_said_to_be_missing() -> None:
+    declared = {setting.name for _, setting in load_plugins().settings()}
+    assert declared
+    assert not declared & known.NOT_YET
