@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 from corn_core.errors import BadRequest
 from corn_core.http.grammar import shown
 
@@ -37,11 +39,13 @@ class LineFinder:
     def __init__(self) -> None:
         self._seen = 0
 
-    def find(self, data: bytes | bytearray, start: int, kind: LineKind) -> int:
+    def find(self, data: bytes | bytearray, start: int, kind: LineKind, room: float = inf) -> int:
         """The index of the CRLF that ends the line beginning at ``start``; -1 if it is not there.
 
-        After -1, ask again for the same line when there is more.
+        After -1, ask again for the same line when there is more. Too long comes before
+        malformed, as it does when the bytes come one by one.
 
+        :param room: how long the line may be at most, besides its own limit.
         :raises BadRequest: of the classes that ``kind`` names.
         """
         end = data.find(b"\n", start + self._seen)
@@ -51,6 +55,8 @@ class LineFinder:
         length = stop - start - has_cr
         if length > kind.limit:
             raise kind.too_long(f"{kind.name} longer than {kind.limit} bytes")
+        if length > room:
+            raise kind.too_long(f"no room for another {kind.name}")
         if end < 0:
             self._seen = len(data) - start
             return -1

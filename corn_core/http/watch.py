@@ -59,8 +59,5 @@ class HeadWatch:
 
     def _find(self, data: bytes | bytearray, start: int) -> int:
         kind = self._line if self.request is None else self._field
-        end = self._finder.find(data, start + self._offset, kind)
-        stop = len(data) if end < 0 else end + 2
-        if stop - start > self._limits.head:
-            raise FieldsTooLarge(f"head longer than {self._limits.head} bytes")
-        return end
+        room = self._limits.head - self._offset
+        return self._finder.find(data, start + self._offset, kind, room)

@@ -63,6 +63,13 @@ def test_line_as_long_as_allowed_may_have_its_end_pending() -> None:
     assert finder.find(data, 0, KIND) == 5
 
 
+def test_room_is_a_second_limit() -> None:
+    assert LineFinder().find(b"abc\r\n", 0, KIND, 3) == 3
+    for data in (b"abcd\r\n", b"abcd\n", b"abcd"):
+        with pytest.raises(FieldsTooLarge, match="no room"):
+            LineFinder().find(data, 0, KIND, 3)
+
+
 def test_error_is_the_kinds_own_and_names_it() -> None:
     with pytest.raises(BadChunk, match="chunk-size line longer than 3 bytes"):
         LineFinder().find(b"abcd", 0, LineKind("chunk-size line", 3, BadFieldLine, BadChunk))

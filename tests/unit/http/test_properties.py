@@ -133,6 +133,11 @@ limits = st.builds(
 @settings(deadline=None, max_examples=600)
 @given(near_misses() | noise, limits, st.data())
 @example(b"\r\n\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", Limits(), None)
+@example(
+    b"GET / HTTP/1.1\r\nHost: a\r\nX-A-B: \nc\r\n\r\n",
+    Limits(request_line=15, fields=1, field_size=10),
+    None,
+)
 def test_any_cut_gives_the_same_and_only_bad_requests_are_raised(
     wire: bytes, limits: Limits, data: st.DataObject | None
 ) -> None:
