@@ -22,7 +22,7 @@ from corn_core.arbiter.policy import Spawn, Stopping, Target, next_actions, next
 from corn_core.arbiter.succession import Succession
 from corn_core.arbiter.view import ServerView
 from corn_core.arbiter.watch import BootFailure, Watch
-from corn_core.arbiter.wiring import Wiring
+from corn_core.arbiter.wiring import Wiring, WorkerForked
 from corn_core.errors import AppLoadError, BootError, one_line
 from corn_core.interfaces import Hooks
 from corn_core.process.scoreboard import Scoreboard
@@ -93,10 +93,15 @@ class Arbiter(ServerView):
             self._act(monotonic())
             while self._stopping is Stopping.NO or len(self._crew.roster):
                 self._cycle()
-        except Exception:
+        except WorkerForked:
+            raise
+        except BaseException as error:
             if os.getpid() != self.pid:
-                raise
+                raise  # a child that could not leave
             self._abandon()
+            if not isinstance(error, Exception):
+                self._succession.remove_pidfile()
+                raise  # a hook function has called sys.exit, for example
         return self._finish()
 
     # -- the beginning ---------------------------------------------------------------
@@ -251,7 +256,7 @@ class Arbiter(ServerView):
             self._crew.roster.backoff.forget()
         elif self._starting:
             loading = failure.status == AppLoadError.exit_status
-            self._exit_status = failure.status
+            self._exit_status = failure.status if loading else BootError.exit_status
             self._reason = "App failed to load." if loading else "Worker failed to boot."
             self._stop(Stopping.GRACEFUL)
         else:
@@ -260,6 +265,7 @@ class Arbiter(ServerView):
     def _stop(self, how: Stopping) -> None:
         """Begin to stop, or hurry up with it; the policy has the workers told."""
         if self._stopping is Stopping.NO:
+            self._watch.stopping = True
             self._scoreboard.set_server_stopping()
             # Nobody may connect who would not be served: what is in the backlog is taken by
             # the workers, and then they close their copies too.

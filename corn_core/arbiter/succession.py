@@ -112,13 +112,13 @@ class Succession:
         except Exception:
             # A plugin or a config file may raise anything; the server must outlive it.
             log.exception("The configuration cannot be read")
+            self._reactivate(generations.current.wiring)
             return None
         try:
             return self._builder.build(generations.next_number, wiring, generations.listeners)
         except CornError as error:
             log.error("%s%s", getattr(error, "details", ""), error)
-        # Reading the new configuration has let it act on the process.
-        generations.current.wiring.activate()
+        self._reactivate(generations.current.wiring)
         return None
 
     def settle(self) -> None:
@@ -132,12 +132,20 @@ class Succession:
         failed = self._server.cfg
         dropped = self._generations.revert()
         generation = self._generations.current
-        generation.wiring.activate()
+        self._reactivate(generation.wiring)
         self._adopt(generation, known={id(listener) for listener in generation.listeners})
         close_listeners(dropped)
         self._apply()
         if self._server.cfg.workers != failed.workers:
             self._server.resize(self._size_before)
+
+    def _reactivate(self, wiring: Wiring) -> None:
+        """Undo what reading a newer configuration has done to the process."""
+        try:
+            wiring.activate()
+        except CornError as error:
+            # Its directory or its log file may be gone meanwhile; its workers still serve.
+            self._server.log.error("%s", error)
 
     def _adopt(self, generation: Generation, known: Sequence[int] | set[int] = ()) -> None:
         """Put a generation in force; ``known`` sockets need no mention in the log."""

@@ -37,6 +37,8 @@ class Watch:
     """Brings the record of the workers up to date, and performs what is decided about them.
 
     :param server: the master, for its logger and for hooks.
+    :ivar stopping: the whole server is to stop, and the workers may know it from elsewhere: a
+        Ctrl-C goes to every process of a terminal.
     """
 
     def __init__(self, server: ServerView, crew: Crew) -> None:
@@ -44,6 +46,7 @@ class Watch:
         self._crew = crew
         self._roster = crew.roster
         self._oom = OomCounter()
+        self.stopping = False
 
     # -- taking in -------------------------------------------------------------------
 
@@ -99,22 +102,22 @@ class Watch:
         worker = self._crew.bury(handle)
         self._report_death(handle, exit_code, view, now)
         self._server.hooks.call("child_exit", server=self._server, worker=worker, status=exit_code)
-        if not failed:
+        if not failed or self.stopping:
             return []
-        if handle.ready_at is None:
-            if handle.aborted_at is not None:
-                what = f"did not boot within {handle.limits.boot:g} seconds"
-            else:
-                what = f"{describe_exit(exit_code)} before it was ready"
-            return [BootFailure(handle.generation, handle.spawned_at, Failure(f"it {what}"))]
-        self.back_off(handle.spawned_at, now)
-        return []
+        if handle.ready_at is not None or _was_told(exit_code):
+            self.back_off(handle.spawned_at, now)
+            return []
+        if handle.aborted_at is not None:
+            what = f"did not boot within boot_timeout, {handle.limits.boot:g} seconds"
+        else:
+            what = f"{describe_exit(exit_code)} before it was ready"
+        return [BootFailure(handle.generation, handle.spawned_at, Failure(f"it {what}"))]
 
     def _report_death(
         self, handle: WorkerHandle, exit_code: int, view: SlotView, now: float
     ) -> None:
         log, pid = self._server.log, handle.pid
-        if is_expected(handle, exit_code):
+        if is_expected(handle, exit_code) or (exit_code == 0 and self.stopping):
             log.debug("Worker (pid:%s) %s", pid, describe_exit(exit_code))
             return
         if exit_code == 0:
@@ -157,10 +160,10 @@ class Watch:
         view = self._crew.view(pid)
         stacks = self._crew.take_dump(pid) or "(It has not written its stacks.)"
         if handle.ready_at is None:
-            state = f"did not boot within {handle.limits.boot:g} seconds"
+            state = f"booting for {now - handle.boot_since:.1f} seconds"
         else:
             state = f"silent for {now - handle.heartbeat:.1f} seconds, {activity(view, now)}"
-        log.error("WORKER TIMEOUT (pid:%s) %s\n%s", pid, state, stacks)
+        log.critical("WORKER TIMEOUT (pid:%s) %s\n%s", pid, state, stacks)
         log_lost_request(log, view, now, TIMED_OUT)
 
     def _report_kill(self, handle: WorkerHandle, now: float) -> None:
@@ -169,9 +172,18 @@ class Watch:
             return
         log, view = self._server.log, self._crew.view(handle.pid)
         log.error(
-            "Worker (pid:%s) did not exit within %g seconds and is killed. It was %s.",
+            "Worker (pid:%s) did not exit within graceful_timeout, %g seconds, and is killed."
+            " It was %s.",
             handle.pid,
             handle.limits.graceful,
             activity(view, now),
         )
         log_lost_request(log, view, now, TIMED_OUT)
+
+
+def _was_told(exit_code: int) -> bool:
+    """Whether somebody beside the master has told a worker that boots to stop.
+
+    Its boot has not failed then, and at the start the server need not give up.
+    """
+    return exit_code in (0, -signal.SIGTERM, -signal.SIGQUIT, -signal.SIGINT)

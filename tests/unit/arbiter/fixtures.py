@@ -66,6 +66,9 @@ class Lines:
     ) -> None:
         self.requests.append((resp, req, request_time))
 
+    def setup(self, config: Any) -> None:
+        """There is nothing to set up."""
+
     def reopen_files(self) -> None:
         """There are none."""
 
