@@ -161,6 +161,9 @@ def read_field(field: Field) -> Encoded:
     name, value = field
     if not isinstance(name, str) or not isinstance(value, str):
         raise BadResponse(f"name and value of a field must be str: {field!r}")
+    if type(name) is not str or type(value) is not str:
+        # A subclass may show one text to the checks below and another to the encoder.
+        return read_field((str.__str__(name), str.__str__(value)))
     # RFC 9110 sections 5.1 and 5.5: no CR, LF or NUL, nor anything else that is not visible.
     if not is_token(name):
         raise BadResponse(f"malformed field name: {name!r}")
@@ -175,7 +178,7 @@ def read_field(field: Field) -> Encoded:
         number = int(value)
     line = b"" if key in _DROPPED else f"{name}: {value}\r\n".encode("latin-1")
     encoded = line, number
-    if key in _STEADY and len(line) <= MEMO_LINE and type(name) is type(value) is str:
+    if key in _STEADY and len(line) <= MEMO_LINE:
         if len(_lines) >= MEMO_SIZE:
             _lines.clear()
         _lines[field] = encoded

@@ -146,6 +146,13 @@ HEAD_FIELDS = (
         error_target="/",
     ),
     Case(
+        "no limit of a field's length",
+        "6585 5",
+        get("/", b"Host: a\r\nX-A: " + b"b" * 20_000 + b"\r\n"),
+        (with_fields({"HTTP_X_A": "b" * 20_000}),),
+        limits=Limits(field_size=0),
+    ),
+    Case(
         "no limit of fields",
         "6585 5",
         get("/", b"Host: a\r\n" + b"B: 1\r\n" * 200),

@@ -216,6 +216,25 @@ def test_upgrade_of_another_status_is_dropped() -> None:
     assert b"Upgrade" not in head(WEBSOCKET).data
 
 
+class Lazy(str):
+    """Says something else when it is asked."""
+
+    def __str__(self) -> str:
+        return "b\r\nX-B: c"
+
+    def strip(self, chars: object = None) -> str:
+        return str(self)
+
+    def lower(self) -> str:
+        return str(self)
+
+
+def test_subclass_of_str_is_sent_as_it_is_checked() -> None:
+    found = head([("X-A", Lazy("b")), (Lazy("Vary"), Lazy("c"))], body_length=0)
+    assert found.data.split(b"\r\n")[3:5] == [b"X-A: b", b"Vary: c"]
+    assert [type(text) for field in response._lines for text in field] == [str, str]
+
+
 @pytest.mark.parametrize("name", ["Set-Cookie", "Location", "X-A", "ETag", "WWW-Authenticate"])
 def test_secret_and_unique_fields_are_not_kept(name: str) -> None:
     head([(name, "b")])
