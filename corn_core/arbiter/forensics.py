@@ -21,7 +21,14 @@ got no response at all; this is what a proxy in front would have told it."""
 CRASHED = "502 Bad Gateway"
 """The access log's status of a request whose worker died of something else."""
 
-_EVERYTHING: Mapping[str, Any] = {}
+# What a worker gets while its interpreter ends, with the handlers put away already, kills it;
+# it had finished, though, and a HUP to the whole process group is no news.
+_GENTLE = (
+    *(signal.SIGTERM, signal.SIGINT, signal.SIGQUIT),
+    *(signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2),
+)
+
+_NO_ENVIRON: Mapping[str, Any] = {}
 
 
 @dataclass(slots=True)
@@ -64,14 +71,13 @@ def log_lost_request(log: Logger, view: SlotView, now: float, status: str) -> No
     if view.request_started and log.access_enabled:
         took = timedelta(seconds=max(0.0, now - view.request_started))
         request = LostRequest(view.method, view.path, view.path)
-        log.access(LostResponse(status), request, _EVERYTHING, took)
+        log.access(LostResponse(status), request, _NO_ENVIRON, took)
 
 
 def is_expected(handle: WorkerHandle, exit_code: int) -> bool:
     """Whether a worker's death is what the master, or its own report, had announced."""
     signals = {
-        signal.SIGTERM: handle.retiring,
-        signal.SIGQUIT: handle.quit_at is not None,
+        **dict.fromkeys(_GENTLE, handle.retiring),
         signal.SIGABRT: handle.aborted_at is not None,
         signal.SIGKILL: handle.killed_at is not None,
     }

@@ -102,6 +102,7 @@ class Arbiter(ServerView):
             if not isinstance(error, Exception):
                 self._succession.remove_pidfile()
                 raise  # a hook function has called sys.exit, for example
+            self.log.exception("Unhandled exception in the master")
         return self._finish()
 
     # -- the beginning ---------------------------------------------------------------
@@ -274,8 +275,7 @@ class Arbiter(ServerView):
             self._stopping = how
 
     def _abandon(self) -> None:
-        """After a defect of the master itself: leave no worker that nobody watches."""
-        self.log.exception("Unhandled exception in the master")
+        """Leave no worker that nobody watches."""
         self._exit_status = 1
         self._stop(Stopping.GRACEFUL)
         for pid in self.WORKERS:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
-from signal import SIGABRT, SIGKILL, SIGQUIT, SIGRTMIN, SIGSEGV, SIGTERM
+from signal import SIGABRT, SIGHUP, SIGKILL, SIGQUIT, SIGRTMIN, SIGSEGV, SIGTERM
 
 import pytest
 
@@ -66,6 +66,8 @@ EXITS: dict[str, tuple[list[Action], int, bool]] = {
     "terminated by somebody": ([], -SIGTERM, False),
     "told to go": ([term], 0, True),
     "told to go before it could listen": ([term], -SIGTERM, True),
+    "hung up on by somebody": ([], -SIGHUP, False),
+    "hung up on by somebody on the way out": ([term], -SIGHUP, True),
     "crashed on the way out": ([term], -SIGSEGV, False),
     "killed by somebody on the way out": ([term], -SIGKILL, False),
     "told to quit": ([Quit(1)], -SIGQUIT, True),
