@@ -71,13 +71,16 @@ class Logger(Protocol):
 class ResponseSink(Protocol):
     """Where the request cycle puts a response's bytes: a driver's connection.
 
-    Both methods take all they are given, and keep what the client does not
-    take at once; they raise ``ClientDisconnected`` when the client is gone.
+    ``send`` and ``send_file`` take all they are given, and keep what the client
+    does not take at once; they raise ``ClientDisconnected`` when the client is gone.
     """
 
     def send(self, data: bytes) -> None: ...
     def send_file(self, fd: int, offset: int, count: int) -> None:
         """Send ``count`` bytes of the file open as ``fd``, from ``offset`` on."""
+
+    def abort(self) -> None:
+        """Note that the response was cut short: its connection must not end as if it were whole."""
 
 
 class Hooks(Protocol):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import select
 import socket
+import struct
 from enum import Enum, auto
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -75,6 +76,7 @@ class Connection(ConnectionInfo):
         "parser",
         "phase",
         "request",
+        "reset",
         "watched",
     )
 
@@ -91,6 +93,7 @@ class Connection(ConnectionInfo):
         self.phase = Phase.IDLE
         self.keep = False
         self.linger = False
+        self.reset = False
         self.deadline = FOREVER
         self.watched = 0
         self.lingered = 0
@@ -240,6 +243,10 @@ class Connection(ConnectionInfo):
             offset += len(data)
             count -= len(data)
 
+    def abort(self) -> None:
+        """Let the connection end with a reset, after what has been kept was sent."""
+        self.reset = True
+
     def _queue(self, data: bytes | memoryview) -> None:
         if self.outbox is None:
             self.outbox = Outbox(self.driver.terms.tmp_dir)
@@ -308,7 +315,7 @@ class Connection(ConnectionInfo):
             self._watch(WRITABLE)
         elif keep:
             self._next_request()
-        elif linger or self.parser.buffered:
+        elif (linger or self.parser.buffered) and not self.reset:
             self._linger()
         else:
             self.close()
@@ -358,6 +365,9 @@ class Connection(ConnectionInfo):
         self._drop_request()
         if self.outbox is not None:
             self.outbox.close()
+        if self.reset:
+            # On, for 0 seconds: close(2) then resets the connection (POSIX, SO_LINGER).
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.sock.close()
 
     def _drop_request(self) -> None:

@@ -82,13 +82,16 @@ class SelectorDriver:
         for fd, mask in events:
             connection = self.connections.get(fd)
             if connection is not None:
-                connection.on_event(mask)
+                self._guard(connection, connection.on_event, mask)
             elif fd in self._acceptors:
                 acceptable.append(fd)
             elif fd == self.worker.wakeup.fd:
                 self.worker.wakeup.clear()
         for _ in range(len(self._ready)):
-            self._go_on(self._ready.popleft())
+            connection = self._ready.popleft()
+            # It may have been closed, or have read on, since it was put on the list.
+            if connection.phase is Phase.IDLE:
+                self._guard(connection, connection.advance)
         for fd in acceptable:
             self._acceptors[fd](ACCEPT_BATCH)
         if now >= self._next_tick:
@@ -97,11 +100,14 @@ class SelectorDriver:
     def _patience(self) -> float:
         return max(0.0, self._next_tick - monotonic())
 
-    @staticmethod
-    def _go_on(connection: Connection) -> None:
-        # It may have been closed, or have read on, since it was put on the list.
-        if connection.phase is Phase.IDLE:
-            connection.advance()
+    def _guard(self, connection: Connection, act: Callable[..., None], *arguments: int) -> None:
+        """Let a connection act; if that fails, it is the end of this connection and no other."""
+        try:
+            act(*arguments)
+        except Exception:
+            # A defect of ours, or a system that fails: the other clients must not pay for it.
+            self.worker.log.exception("Error on the connection of ip=%s", connection.peer_host)
+            connection.close()
 
     def _tick(self, now: float) -> None:
         self._next_tick = now + self.TICK
@@ -110,7 +116,7 @@ class SelectorDriver:
         if now >= self._resume_at:
             self._resume_accepting()
         for connection in [c for c in self.connections.values() if c.deadline <= now]:
-            connection.expire()
+            self._guard(connection, connection.expire)
 
     # -- accepting -------------------------------------------------------------------
 
@@ -120,10 +126,14 @@ class SelectorDriver:
         # socket.accept() is a Python wrapper of this method, and builds a Python-level socket
         # around what it returns: together a tenth of what a hello-world request costs.
         accept = sock._accept  # type: ignore[attr-defined]  # of the C base class
+        guard = self._guard
         make_socket = partial(socket.SocketType, sock.family, sock.type, sock.proto)
 
         def accept_some(batch: int) -> None:
             for _ in range(batch):
+                if len(self.connections) >= self.terms.max_connections:
+                    self._pause_accepting(self.TICK)
+                    return
                 try:
                     fd, peer = accept()
                 except BlockingIOError:
@@ -131,9 +141,8 @@ class SelectorDriver:
                 except OSError as error:
                     self._on_accept_error(error)
                     return
-                Connection(self, listener, make_socket(fd), peer).start()
-            if len(self.connections) >= self.terms.max_connections:
-                self._pause_accepting(self.TICK)
+                connection = Connection(self, listener, make_socket(fd), peer)
+                guard(connection, connection.start)
 
         return accept_some
 

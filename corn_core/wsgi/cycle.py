@@ -192,6 +192,8 @@ class RequestCycle:
         self._log.exception("Error handling request %s", escape(request.uri))
         if response.head is None:
             self._send_error_page(ServerFault(), response)
+        else:
+            response.cut_short()
 
     def _send_error_page(self, error: BadRequest, response: Response) -> None:
         message = _UNEXPLAINED if isinstance(error, ServerFault) else str(error)

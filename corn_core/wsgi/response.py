@@ -200,6 +200,16 @@ class Response:
         self._keep_alive = False
         self.send_list([page])
 
+    def cut_short(self) -> None:
+        """Make sure that the client does not take what it has for all of the body.
+
+        It misses the last chunk, or bytes of Content-Length; but where the end of the connection
+        is the end of the body (RFC 9112 section 6.3 rule 8), it needs a connection that breaks.
+        """
+        head = self.head
+        if head is not None and head.has_body and not head.chunked and head.content_length is None:
+            self._sink.abort()
+
     # -- towards the sink ------------------------------------------------------------
 
     def _begin(self, length: int | None) -> ResponseHead:

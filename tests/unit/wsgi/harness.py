@@ -78,6 +78,7 @@ class MemorySink:
         self.sends: list[bytes] = []
         self.regions: list[tuple[int, int]] = []
         self.leaves_after = leaves_after
+        self.aborted = False
         self.on_send: Callable[[], None] = lambda: None
 
     def send(self, data: bytes) -> None:
@@ -90,6 +91,9 @@ class MemorySink:
     def send_file(self, fd: int, offset: int, count: int) -> None:
         self.regions.append((offset, count))
         self.send(os.pread(fd, count, offset))
+
+    def abort(self) -> None:
+        self.aborted = True
 
     @property
     def data(self) -> bytes:

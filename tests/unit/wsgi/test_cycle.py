@@ -129,11 +129,18 @@ def test_an_error_after_the_head_cuts_the_response_off(server: Server, fields: A
     answer = server.serve(answering(pieces, *fields), GET)
     assert answer.status == 200
     assert answer.body == b"half"
+    assert not answer.sink.aborted  # the framing shows it
     assert not answer.ended
     assert not answer.keep
     assert pieces.closed == 1
     assert "Error handling request /path" in server.errors
     assert server.access_lines == ["192.0.2.7 GET /path 200 4"]
+
+
+def test_an_error_within_a_body_that_ends_with_the_connection_breaks_it(server: Server) -> None:
+    answer = server.serve(answering(Pieces(b"half", fails=ValueError())), "GET /path HTTP/1.0")
+    assert answer.body == b"half"
+    assert answer.sink.aborted
 
 
 def test_an_error_before_the_first_piece_can_still_be_answered(server: Server) -> None:
