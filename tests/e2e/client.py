@@ -51,7 +51,11 @@ class Address:
         if self.url.startswith("unix:"):
             client = socket.socket(socket.AF_UNIX)
             client.settimeout(timeout)
-            client.connect(self.url.removeprefix("unix:"))
+            try:
+                client.connect(self.url.removeprefix("unix:"))
+            except OSError:
+                client.close()
+                raise
             return client
         host, _, port = self.url.removeprefix("http://").rpartition(":")
         return socket.create_connection((host.strip("[]"), int(port)), timeout=timeout)

@@ -11,7 +11,7 @@ from pathlib import Path
 from signal import SIGKILL, SIGTERM, Signals
 
 from tests.e2e.client import Address, Reply
-from tests.e2e.waiting import DEADLINE, children, session_members, wait_for
+from tests.e2e.waiting import DEADLINE, children, polls, session_members, wait_for
 
 COMMAND = str(Path(sys.executable).with_name("corn"))
 """The command beside the interpreter that runs the tests; `pip install -e` puts it there."""
@@ -140,12 +140,12 @@ class Server:
         return children(self.pid)
 
     def wait_for_workers(self, count: int) -> list[int]:
-        """Wait until there are exactly so many, all of which have come to life in the log."""
+        """Wait until there are exactly so many, all of which have booted and are idle."""
 
         def settled() -> list[int] | None:
             pids = self.workers()
-            known = all(f"Booting worker with pid: {pid}" in self.log for pid in pids)
-            return pids if len(pids) == count and known else None
+            booting = all(f"Booting worker with pid: {pid}" in self.log for pid in pids)
+            return pids if len(pids) == count and booting and all(map(polls, pids)) else None
 
         return wait_for(settled, f"{count} workers") or []
 

@@ -48,6 +48,15 @@ http {{
 """
 
 
+def listens(address: Address) -> bool:
+    try:
+        address.connect().close()
+    except OSError:
+        # Between its binding and its listening, the socket's file is there already.
+        return False
+    return True
+
+
 @pytest.fixture
 def backend(serve: Serve, tmp_path: Path) -> Server:
     return serve("--workers=2", "probe:app", bind=(f"unix:{tmp_path}/back.sock",))
@@ -64,8 +73,9 @@ def front(request: pytest.FixtureRequest, backend: Server, tmp_path: Path) -> It
     command = ["nginx", "-p", tmp_path, "-c", tmp_path / "nginx.conf"]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as nginx:
         try:
-            wait_for((tmp_path / "front.sock").exists, "nginx to listen")
-            yield Address(f"unix:{tmp_path}/front.sock")
+            address = Address(f"unix:{tmp_path}/front.sock")
+            wait_for(lambda: listens(address), "nginx to listen")
+            yield address
         finally:
             nginx.terminate()
 

@@ -89,10 +89,10 @@ def test_ttin_and_ttou_change_the_number_of_workers(serve: Serve) -> None:
 
 def test_ttou_lets_a_request_finish(serve: Serve, gate: Gate) -> None:
     server = serve("--workers=2", "probe:app")
+    server.wait_for_workers(2)
     with server.address.connect() as client:
         client.sendall(gate.request)
         gate.entered()
-        server.wait_for_workers(2)
         server.signal(SIGTTOU)
         server.wait_for_log("Handling signal: ttou")
         gate.open()

@@ -59,3 +59,15 @@ def children(pid: int) -> list[int]:
 def session_members(session: int) -> list[int]:
     """The running processes of a session."""
     return sorted(pid for pid, fields in _all() if int(fields[3]) == session)
+
+
+def polls(pid: int) -> bool:
+    """Whether the process sleeps in a poller, which a worker does once it has booted.
+
+    Where the kernel does not say what a process sleeps in (proc(5), wchan), it is taken for so.
+    """
+    try:
+        place = Path(f"/proc/{pid}/wchan").read_text()
+    except OSError:
+        return not alive(pid)
+    return "poll" in place or place in ("", "0")
