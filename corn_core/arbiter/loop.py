@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import gc
 import os
-import select
 import signal
 from collections.abc import Callable
 from selectors import EVENT_READ, DefaultSelector
@@ -18,6 +17,7 @@ from time import monotonic
 from corn_core import __version__
 from corn_core.arbiter.crew import HANDLED, Crew
 from corn_core.arbiter.mailbox import Failure
+from corn_core.arbiter.orders import STOPS, Interrupted, Orders, name_of
 from corn_core.arbiter.policy import Spawn, Stopping, Target, next_actions, next_due
 from corn_core.arbiter.succession import Succession
 from corn_core.arbiter.view import ServerView
@@ -36,16 +36,6 @@ SUSPENSION = 2.0
 """Seconds by which a look may be late. Beyond that the master itself did not run: it was
 stopped, or the machine slept; and its workers may have been in the same state."""
 
-_STOPS = {
-    signal.SIGTERM: Stopping.GRACEFUL,
-    signal.SIGINT: Stopping.QUICK,
-    signal.SIGQUIT: Stopping.QUICK,
-}
-
-
-class _Interrupted(Exception):
-    """A wait was broken off because the server is to stop."""
-
 
 class Arbiter(ServerView):
     """The master process.
@@ -57,12 +47,13 @@ class Arbiter(ServerView):
 
     def __init__(self, wiring: Wiring, hooks: Hooks, reconfigure: Callable[[], Wiring]) -> None:
         super().__init__(wiring, hooks)
-        self._succession = Succession(self, wiring, reconfigure, self._pause)
+        self._signals = SignalQueue()
+        self._orders = Orders(self._signals)
+        self._succession = Succession(self, wiring, reconfigure, self._orders.pause)
         self._stopping = Stopping.NO
         self._starting = True
         self._exit_status = 0
         self._reason = ""
-        self._pending: list[int] = []
         self._looked_at = 0.0
         self._last_failure = ""
         self._on_signal: dict[int, Callable[[], None]] = {
@@ -85,7 +76,7 @@ class Arbiter(ServerView):
             # No worker has been forked yet, so this is no worker on its way out.
             self._succession.stop_listening()
             self._succession.remove_pidfile()
-            if isinstance(error, _Interrupted):
+            if isinstance(error, Interrupted):
                 return 0
             raise
         try:
@@ -118,7 +109,6 @@ class Arbiter(ServerView):
         self._succession.write_pidfile()
         self.hooks.call("on_starting", server=self)
         # Before binding as well, for that may wait for an address, and can be broken off.
-        self._signals = SignalQueue()
         self._signals.install(HANDLED)
         self._succession.open()
         self.log.info("Using worker: %s", _worker_name(self._wiring))
@@ -162,7 +152,7 @@ class Arbiter(ServerView):
     def _wait(self) -> list[int]:
         """Sleep until something happens or is due; the workers that have something to say."""
         asked = min(TICK, max(0.0, next_due(self._crew.roster, monotonic()) - monotonic()))
-        events = self._selector.select(0.0 if self._pending else asked)
+        events = self._selector.select(0.0 if self._orders.waiting else asked)
         now = monotonic()
         gap = now - self._looked_at
         self._looked_at = now
@@ -172,10 +162,10 @@ class Arbiter(ServerView):
         return [key.data for key, _ in events if key.data is not None]
 
     def _note_progress(self) -> None:
-        fresh = len(self._crew.roster.fresh(self._succession.current.number))
-        if fresh:
+        serving = len(self._crew.roster.serving(self._succession.current.number))
+        if serving:
             self._succession.settle()
-        if fresh >= self.num_workers:
+        if serving >= self.num_workers:
             self._starting = False
 
     def _spawn_workers(self, count: int, now: float) -> None:
@@ -195,35 +185,16 @@ class Arbiter(ServerView):
     # -- signals ---------------------------------------------------------------------
 
     def _handle_signals(self) -> None:
-        arrived = self._pending + self._signals.drain()
-        self._pending = []
-        for index, number in enumerate(arrived):
-            if number == signal.SIGCHLD:
-                # It has woken the loop, which is all it is for: each cycle reaps.
-                continue
-            if number == signal.SIGHUP and number in arrived[index + 1 :]:
-                continue  # the last of them reads the latest configuration
-            self.log.info("Handling signal: %s", signal.Signals(number).name[3:].lower())
-            self._handle_signal(number)
-
-    def _handle_signal(self, number: int) -> None:
-        if number in _STOPS:
-            self._stop(_STOPS[signal.Signals(number)])
-        elif self._stopping is not Stopping.NO:
-            self.log.info("Ignored, for the server is stopping")
-        elif number in self._on_signal:
-            self._on_signal[number]()
-        else:
-            self.log.info("Ignored, for it means nothing to this server")
-
-    def _pause(self, seconds: float) -> None:
-        """Let time pass, unless the server is told to stop meanwhile."""
-        end = monotonic() + seconds
-        while (left := end - monotonic()) > 0:
-            select.select([self._signals], [], [], left)
-            self._pending += self._signals.drain()
-            if not _STOPS.keys().isdisjoint(self._pending):
-                raise _Interrupted
+        for number in self._orders.take():
+            self.log.info("Handling signal: %s", name_of(number))
+            if number in STOPS:
+                self._stop(STOPS[number])
+            elif self._stopping is not Stopping.NO:
+                self.log.info("Ignored, for the server is stopping")
+            elif number in self._on_signal:
+                self._on_signal[number]()
+            else:
+                self.log.info("Ignored, for it means nothing to this server")
 
     def _reload(self) -> None:
         self.log.info("Hang up: Master")
@@ -232,7 +203,7 @@ class Arbiter(ServerView):
         self._last_failure = ""
         try:
             self._succession.reload()
-        except _Interrupted:
+        except Interrupted:
             return  # the signal that did it is handled next
 
     def _reopen_logs(self) -> None:

@@ -26,6 +26,9 @@ from math import inf
 
 from corn_core.arbiter.roster import Reason, Roster, WorkerHandle
 
+LEAST_SILENCE = 2.0
+"""Seconds of silence that are nothing unusual: workers give a sign of life once a second."""
+
 DUMP_GRACE = 1.0
 """Seconds between the request for the stacks and SIGABRT. faulthandler needs milliseconds;
 the rest is the last chance of a worker that is only slow, on a machine that swaps."""
@@ -159,6 +162,7 @@ def _stuck(handle: WorkerHandle) -> tuple[float, Action]:
         since, limit = handle.boot_since, handle.limits.boot
     else:
         since, limit = handle.heartbeat, handle.limits.silence
+        limit = max(limit, LEAST_SILENCE) if limit else limit
     return (since + limit if limit else inf), Dump(handle.pid)
 
 

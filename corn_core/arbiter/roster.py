@@ -198,13 +198,16 @@ class Roster:
     def booting(self, generation: int) -> list[WorkerHandle]:
         return [h for h in self if h.booting and h.generation == generation]
 
+    def serving(self, generation: int) -> list[WorkerHandle]:
+        return [h for h in self if h.serving and h.generation == generation]
+
     def fresh(self, generation: int) -> list[WorkerHandle]:
         """Those that serve and are meant to stay."""
-        return [h for h in self._serving(generation) if not h.recycle_requested]
+        return [h for h in self.serving(generation) if not h.recycle_requested]
 
     def worn(self, generation: int) -> list[WorkerHandle]:
         """Those that serve, and have asked to be replaced."""
-        return [h for h in self._serving(generation) if h.recycle_requested]
+        return [h for h in self.serving(generation) if h.recycle_requested]
 
     def outdated(self, generation: int) -> list[WorkerHandle]:
         """Those that serve, and belong to another generation."""
@@ -235,6 +238,3 @@ class Roster:
             for h in self
         ):
             self.backoff.forget()
-
-    def _serving(self, generation: int) -> list[WorkerHandle]:
-        return [h for h in self if h.serving and h.generation == generation]

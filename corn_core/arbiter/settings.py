@@ -32,8 +32,9 @@ SETTINGS = (
             "The seconds a worker may be silent before it is taken for stuck, its stacks are"
             " written to the error log, and it is killed and replaced. A sync worker is silent"
             " while it handles a request, so this limits its requests too; workers that do"
-            " several things at once are not silent then. 0 sets no limit. The number is looked"
-            " at once a second, and a stuck worker has another second to come back."
+            " several things at once are not silent then. 0 sets no limit. Workers give a"
+            " sign of life once a second, so anything below 2 means 2; and a worker that is"
+            " taken for stuck has another second to come back."
         ),
         flags=("-t", "--timeout"),
         metavar="SECONDS",

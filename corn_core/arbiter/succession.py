@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from corn_core.arbiter.generations import Generation, Generations
+from corn_core.arbiter.orders import Interrupted
 from corn_core.arbiter.reload import Builder, Pause, close_listeners, update_pidfile
 from corn_core.arbiter.view import ServerView
 from corn_core.arbiter.wiring import Wiring
@@ -83,7 +84,10 @@ class Succession:
     # -- reload ----------------------------------------------------------------------
 
     def reload(self) -> None:
-        """Begin a new generation; whatever is wrong with it, the old one stays in force."""
+        """Begin a new generation; whatever is wrong with it, the old one stays in force.
+
+        :raises Interrupted: the server is to stop; the old generation is in force.
+        """
         log = self._server.log
         old = self._server.cfg
         generation = self._next_generation()
@@ -117,7 +121,10 @@ class Succession:
         try:
             return self._builder.build(generations.next_number, wiring, generations.listeners)
         except CornError as error:
-            log.error("%s%s", getattr(error, "details", ""), error)
+            log.error("%s", f"{error}\n{getattr(error, 'details', '')}".rstrip())
+        except Interrupted:
+            self._reactivate(generations.current.wiring)
+            raise
         self._reactivate(generations.current.wiring)
         return None
 

@@ -9,6 +9,7 @@ import pytest
 from corn_core.arbiter.policy import (
     ABORT_GRACE,
     DUMP_GRACE,
+    LEAST_SILENCE,
     Abort,
     Action,
     Dump,
@@ -181,6 +182,15 @@ ESCALATIONS: dict[str, tuple[Change, TimeLimits, list[tuple[float, Action]]]] = 
         recycling,
         TimeLimits(silence=18.5, graceful=20.0),
         [(18.5, Dump(1)), (18.5 + DUMP_GRACE, Abort(1)), (20.0, Kill(1))],
+    ),
+    "a limit shorter than the beat of a healthy worker": (
+        ready,
+        TimeLimits(silence=0.5),
+        [
+            (LEAST_SILENCE, Dump(1)),
+            (LEAST_SILENCE + DUMP_GRACE, Abort(1)),
+            (LEAST_SILENCE + DUMP_GRACE + ABORT_GRACE, Kill(1)),
+        ],
     ),
     "no limits": (ready, TimeLimits(0, 0, 0), []),
     "no limits, booting": (booting, TimeLimits(0, 0, 0), []),

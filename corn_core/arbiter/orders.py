@@ -1,0 +1,74 @@
+"""What the operator has told the master by signals, and waiting in a way that listens to it."""
+
+from __future__ import annotations
+
+import select
+import signal
+from collections.abc import Sequence
+from time import monotonic
+
+from corn_core.arbiter.policy import Stopping
+from corn_core.process.signals import SignalQueue
+
+STOPS: dict[int, Stopping] = {
+    signal.SIGTERM: Stopping.GRACEFUL,
+    signal.SIGINT: Stopping.QUICK,
+    signal.SIGQUIT: Stopping.QUICK,
+}
+"""The signals that end the server, and how."""
+
+
+class Interrupted(Exception):
+    """A wait was broken off because the server is to stop."""
+
+
+class Orders:
+    """The signals that are to be obeyed next, taken from the queue.
+
+    :ivar waiting: some have been taken from the queue, and not obeyed yet.
+    """
+
+    def __init__(self, queue: SignalQueue) -> None:
+        self._queue = queue
+        self._held: list[int] = []
+
+    @property
+    def waiting(self) -> bool:
+        return bool(self._held)
+
+    def take(self) -> list[int]:
+        """All that have arrived, oldest first, without those that need no obeying."""
+        arrived = self._held + self._queue.drain()
+        self._held = []
+        return relevant(arrived)
+
+    def pause(self, seconds: float) -> None:
+        """Let time pass.
+
+        :raises Interrupted: at once, when the server is told to stop; the order waits.
+        """
+        end = monotonic() + seconds
+        while (left := end - monotonic()) > 0:
+            select.select([self._queue], [], [], left)
+            self._held += self._queue.drain()
+            if not STOPS.keys().isdisjoint(self._held):
+                raise Interrupted
+
+
+def relevant(arrived: Sequence[int]) -> list[int]:
+    """Signals without SIGCHLD, and with the last SIGHUP only.
+
+    A SIGCHLD has woken the loop, which is all it is for: every cycle reaps. And the last
+    SIGHUP reads the latest configuration, so that what the earlier ones would read is stale.
+    """
+    orders = [number for number in arrived if number != signal.SIGCHLD]
+    return [
+        number
+        for index, number in enumerate(orders)
+        if number != signal.SIGHUP or number not in orders[index + 1 :]
+    ]
+
+
+def name_of(number: int) -> str:
+    """A signal's name as the log has it: ``hup``."""
+    return signal.Signals(number).name.removeprefix("SIG").lower()

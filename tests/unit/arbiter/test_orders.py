@@ -1,0 +1,60 @@
+"""Signals as orders: which of them are obeyed, and how they break off a wait."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from signal import SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGTTIN, SIGTTOU
+
+import pytest
+
+from corn_core.arbiter.orders import Interrupted, Orders, name_of, relevant
+from corn_core.process.signals import SignalQueue
+
+
+@pytest.mark.parametrize(
+    ("arrived", "expected"),
+    [
+        ([], []),
+        ([SIGCHLD, SIGCHLD], []),
+        ([SIGHUP, SIGHUP], [SIGHUP]),
+        ([SIGHUP, SIGTTIN, SIGCHLD, SIGHUP, SIGTTOU], [SIGTTIN, SIGHUP, SIGTTOU]),
+        ([SIGTTIN, SIGTTIN], [SIGTTIN, SIGTTIN]),
+        ([SIGTERM, SIGINT], [SIGTERM, SIGINT]),
+    ],
+)
+def test_relevant(arrived: list[int], expected: list[int]) -> None:
+    assert relevant(arrived) == expected
+
+
+def test_names() -> None:
+    assert name_of(SIGHUP) == "hup"
+
+
+@pytest.fixture
+def queue() -> Iterator[SignalQueue]:
+    queue = SignalQueue()
+    queue.install([SIGTERM, SIGHUP])
+    yield queue
+    queue.restore()
+    queue.close()
+
+
+def test_a_wait_is_broken_off_by_an_order_to_stop_which_is_kept(queue: SignalQueue) -> None:
+    orders = Orders(queue)
+    os.kill(os.getpid(), SIGHUP)
+    os.kill(os.getpid(), SIGTERM)
+    with pytest.raises(Interrupted):
+        orders.pause(60)
+    assert orders.waiting
+    assert orders.take() == [SIGHUP, SIGTERM]
+    assert not orders.waiting
+
+
+def test_other_orders_wait_for_the_end_of_the_wait(queue: SignalQueue) -> None:
+    orders = Orders(queue)
+    os.kill(os.getpid(), signal.SIGHUP)
+    orders.pause(0.01)
+    assert orders.waiting
+    assert orders.take() == [SIGHUP]
