@@ -322,12 +322,12 @@ class Connection(ConnectionInfo):
 
     def _next_request(self) -> None:
         self.phase = Phase.IDLE
+        self.deadline = deadline_after(self.driver.terms.keepalive)
         if self.parser.buffered:
             # Pipelined. It takes its turn after the others that are ready.
             self.driver.postpone(self)
-            return
-        self.deadline = deadline_after(self.driver.terms.keepalive)
-        self._watch(READABLE)
+        else:
+            self._watch(READABLE)
 
     def _linger(self) -> None:
         """Close our side, and read until the client closes its own.

@@ -87,6 +87,13 @@ def test_an_idle_connection_is_closed_after_keepalive(serve: Serve) -> None:
         assert read_all(client).endswith(b"/ ")
 
 
+def test_a_stray_line_end_after_a_body_does_not_keep_a_connection(serve: Serve) -> None:
+    server = serve(*WORKER, "--keep-alive", "1", "--header-timeout", "0", "keepalive:app")
+    with server.address.connect() as client:
+        client.sendall(post("/", b"body") + b"\r\n")
+        assert read_all(client).endswith(b"/ body")
+
+
 def test_keepalive_0_closes_after_the_response(serve: Serve) -> None:
     server = serve(*WORKER, "--keep-alive", "0", "keepalive:app")
     assert b"Connection: close\r\n" in server.raw(get("/"))
