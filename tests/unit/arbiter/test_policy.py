@@ -73,6 +73,7 @@ SUPPLY: dict[str, tuple[list[Change], int, list[Action]]] = {
     "recycling: the replacement boots": ([worn, worn, booting], 2, []),
     "recycling: the replacement is ready": ([worn, worn, ready], 2, [Term(1, Reason.RECYCLE)]),
     "recycling: the next one waits": ([recycling, worn, ready], 2, []),
+    "recycling: one by one also beyond need": ([recycling, worn, ready, ready], 2, []),
     "recycling: the next one's turn": ([worn, ready], 2, [Spawn(1)]),
     "two dead ones, and one boots already": ([worn, booting], 3, [Spawn(2)]),
     "a dead one and a worn one": ([worn, ready], 3, [Spawn(2)]),
@@ -182,6 +183,11 @@ ESCALATIONS: dict[str, tuple[Change, TimeLimits, list[tuple[float, Action]]]] = 
         recycling,
         TimeLimits(silence=18.5, graceful=20.0),
         [(18.5, Dump(1)), (18.5 + DUMP_GRACE, Abort(1)), (20.0, Kill(1))],
+    ),
+    "told to go, and out of time in every way": (
+        recycling,
+        TimeLimits(silence=20.0, graceful=20.0),
+        [(20.0, Kill(1))],
     ),
     "a limit shorter than the beat of a healthy worker": (
         ready,

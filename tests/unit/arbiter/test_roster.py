@@ -26,6 +26,13 @@ def test_a_retirement_has_one_deadline_however_often_it_is_ordered() -> None:
     assert handle.reason is Reason.STOP
 
 
+def test_a_worker_that_cannot_boot_gains_no_time_by_being_told_to_go() -> None:
+    handle = WorkerHandle(1, 1, 1, 0, NOW, LIMITS)
+    handle.fail(NOW)
+    handle.retire(Reason.STOP, NOW + 5)
+    assert handle.deadline == NOW + LIMITS.graceful
+
+
 DEATHS: dict[str, tuple[Change, list[Action], float, bool]] = {
     "while booting": (booting, [], 0, True),
     "soon after": (ready, [], LIVING - 0.1, True),
