@@ -19,11 +19,12 @@ Given = dict[str, tuple[str, Any]]
 Explain = Callable[[str], str | None]
 """Says why a flag or a setting is unknown, if that is known."""
 
-_COMMAND_HELP = {
+COMMAND_HELP = {
     "help": "Show this text and exit.",
     "version": "Show the version and exit.",
     "plugins": "Show what is installed for corn, and what of it cannot be loaded, and exit.",
 }
+"""What the help says of the flags that are no settings; a key for each of ``COMMANDS``."""
 
 
 def early_command(argv: Sequence[str]) -> str | None:
@@ -129,7 +130,7 @@ def _parser(registry: Registry, *, for_help: bool) -> _Parser:
             action=_Command,
             default=argparse.SUPPRESS,
             nargs=0,
-            help=_COMMAND_HELP[command],
+            help=COMMAND_HELP[command],
         )
     for (owner, section), settings in registry.sections().items():
         title = section if owner == CORE else f"Plugin {owner}, {section}"
