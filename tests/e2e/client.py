@@ -83,6 +83,16 @@ class Address:
             return read_all(client)
 
 
+def listens(address: Address) -> bool:
+    """Whether somebody takes connections at an address."""
+    try:
+        address.connect().close()
+    except OSError:
+        # Between its binding and its listening, the socket's file is there already.
+        return False
+    return True
+
+
 def read_all(client: socket.socket) -> bytes:
     """What the server sends until it closes; a reset after some bytes counts as closing."""
     received = b""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.client import Address, parse_all, read_all
+from tests.e2e.client import Address, listens, parse_all, read_all
 from tests.e2e.conftest import Serve
 from tests.e2e.server import Server
 from tests.e2e.waiting import wait_for
@@ -46,15 +46,6 @@ http {{
     }}
 }}
 """
-
-
-def listens(address: Address) -> bool:
-    try:
-        address.connect().close()
-    except OSError:
-        # Between its binding and its listening, the socket's file is there already.
-        return False
-    return True
 
 
 @pytest.fixture

@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
+from tests.e2e.client import Address, listens
 from tests.e2e.conftest import Serve
 from tests.e2e.waiting import alive, wait_for
 
@@ -41,14 +44,31 @@ def test_zero_never_replaces(serve: Serve) -> None:
     server.stop()
 
 
-def test_jitter_differs_by_worker(serve: Serve) -> None:
-    """With a jitter of 60, eight workers that all draw the same would be one in 10^12."""
-    server = serve("--max-requests=1", "--max-requests-jitter=60", "probe:app")
-    pids: list[str] = []
-    while len(set(pids)) < 9:
-        pids.append(server.get("/pid"))
-    lives = [pids.count(pid) for pid in dict.fromkeys(pids)]
-    assert len(set(lives[:8])) > 1
+def lives_in(log: str) -> dict[str, int]:
+    """How many requests each worker had served when it asked to be replaced."""
+    served: Counter[str] = Counter()
+    lives = {}
+    for pid, worn in re.findall(r"<(\d+)> served|\[(\d+)\] \[INFO\] Autorestarting", log):
+        served[pid] += 1
+        if worn:
+            lives[worn] = served[worn]
+    return lives
+
+
+def test_jitter_differs_by_worker(serve: Serve, tmp_path: Path) -> None:
+    """Eight workers that all draw the same of 0 to 60 would be one case in 10^12."""
+    log, path = tmp_path / "log", tmp_path / "corn.sock"
+    # Both logs in one file: what a worker had served when it asked to be replaced is above.
+    logs = (f"--log-file={log}", f"--access-logfile={log}", "--access-logformat=%(p)s served")
+    limits = ("--max-requests=1", "--max-requests-jitter=60")
+    server = serve(*logs, *limits, "probe:app", bind=(f"unix:{path}",), wait=False)
+    wait_for(lambda: listens(Address(f"unix:{path}")), "the server to listen")
+    lives: dict[str, int] = {}
+    while len(lives) < 8:
+        Address(f"unix:{path}").request("GET", "/")
+        lives = lives_in(log.read_text())
+    assert len(set(lives.values())) > 1
+    assert all(1 <= count <= 61 for count in lives.values())
     server.stop()
 
 
