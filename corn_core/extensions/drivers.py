@@ -14,11 +14,12 @@ from corn_core.extensions.entrypoints import (
     WORKERS,
     distribution_of,
     entry_points,
+    load_driver,
 )
 from corn_core.settings.model import Setting, name_or_object
 
 if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
+    from corn_core.extensions.entrypoints import EntryPoint
 
 SETTINGS = (
     Setting(
@@ -122,10 +123,7 @@ def _from_entry_point(kind: _Kind, name: str) -> Any:
         owners = " and ".join(distribution_of(each) for each in found)
         eggs = " or ".join(f"egg:{_owner(each)}#{name}" for each in found)
         raise ExtensionError(f"{kind.noun} {name!r} is in both {owners}; say {eggs}")
-    # lazy: see entry_points, which has imported it by now
-    from stevedore import DriverManager
-
-    return _guarded(kind, found[0], lambda: DriverManager(kind.group, name).driver)
+    return _guarded(kind, found[0], lambda: load_driver(found[0]))
 
 
 def _from_egg(kind: _Kind, name: str) -> Any:

@@ -10,7 +10,7 @@ from corn_core.extensions.manager import Plugins
 from corn_core.hookspecs import HOOKS
 
 if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
+    from corn_core.extensions.entrypoints import EntryPoint
 
 HEADINGS = ("distribution", "version", "group", "name", "hooks", "state")
 

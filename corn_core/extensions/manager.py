@@ -18,7 +18,7 @@ from corn_core.hookspecs import CORE
 from corn_core.settings.model import Setting, comma_separated
 
 if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
+    from corn_core.extensions.entrypoints import EntryPoint
 
 DISABLE_PLUGINS = Setting(
     name="disable_plugins",

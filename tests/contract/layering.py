@@ -38,6 +38,12 @@ NOT_IN_HTTP = {
 }
 """What code without input, output and clock has no use for."""
 
+HEAVY = {
+    *("asyncio", "concurrent.futures", "email", "http.client", "importlib.metadata", "json"),
+    *("logging.config", "ssl", "stevedore", "subprocess", "unittest", "urllib.request"),
+}
+"""Modules whose import the first response would wait for."""
+
 Sources = Mapping[str, str]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from stevedore import ExtensionManager
 
-from corn_core.extensions.entrypoints import GROUPS
+from corn_core.extensions.entrypoints import FOUND, GROUPS
 
 
 class Site:
@@ -68,5 +68,6 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
 
 
 def _forget_scan() -> None:
+    FOUND.clear()
     for group in GROUPS:
         ExtensionManager.ENTRY_POINT_CACHE.pop(group, None)
