@@ -31,7 +31,7 @@ _GENTLE = (
 _NO_ENVIRON: Mapping[str, Any] = {}
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class LostRequest:
     """What the scoreboard knew of a request that was never answered; see ``interfaces.Request``."""
 
@@ -43,7 +43,7 @@ class LostRequest:
     headers: list[tuple[str, str]] = field(default_factory=list)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class LostResponse:
     """A response that was never sent; see ``interfaces.Response``."""
 

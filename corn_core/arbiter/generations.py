@@ -7,15 +7,14 @@ the last proven generation is kept beside it, with its sockets, ready to take ov
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from corn_core.arbiter.wiring import Wiring
 from corn_core.interfaces import WSGIApp
 from corn_core.net import Listener
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Generation:
+class Generation(NamedTuple):
     """A configuration in force.
 
     :param load_app: what its workers call; the wiring's own loader, or the preloaded app.

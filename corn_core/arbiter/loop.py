@@ -145,7 +145,7 @@ class Arbiter(ServerView):
         target = Target(self.num_workers, self._succession.current.number, self._stopping)
         for action in next_actions(self._crew.roster, target, now):
             if isinstance(action, Spawn):
-                self._spawn_workers(action.count, now)
+                self._spawn_workers(action.workers, now)
             else:
                 self._watch.perform(action, now)
 

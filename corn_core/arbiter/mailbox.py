@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from typing import NamedTuple
 
 DUMP_LINES = 2000
 """Lines of a dump that are kept: a worker with hundreds of threads must not fill the log."""
@@ -20,18 +21,20 @@ DUMP_LINES = 2000
 _CHUNK = 65536
 
 
-@dataclass(frozen=True, slots=True)
-class Ready:
+@dataclass(frozen=True)
+class _Notice:
+    """A message that says no more than its kind."""
+
+
+class Ready(_Notice):
     """The worker serves."""
 
 
-@dataclass(frozen=True, slots=True)
-class Retiring:
+class Retiring(_Notice):
     """The worker asks to be replaced."""
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(NamedTuple):
     """A worker could not boot; ``status`` is the exit status that says in which way."""
 
     message: str

@@ -23,6 +23,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from math import inf
+from typing import NamedTuple
 
 from corn_core.arbiter.roster import Reason, Roster, WorkerHandle
 
@@ -37,47 +38,40 @@ ABORT_GRACE = 2.0
 """Seconds between SIGABRT and SIGKILL, in which ``worker_abort`` hooks may save what they can."""
 
 
-@dataclass(frozen=True, slots=True)
-class Spawn:
+class Spawn(NamedTuple):
     """Fork so many workers of the current generation."""
 
-    count: int
+    workers: int
 
 
-@dataclass(frozen=True, slots=True)
-class Term:
+class Term(NamedTuple):
     """Tell a worker to finish what it has begun and exit (SIGTERM)."""
 
     pid: int
     reason: Reason
 
 
-@dataclass(frozen=True, slots=True)
-class Quit:
+@dataclass(frozen=True)
+class _Force:
+    """What one worker is made to do. Unlike tuples, no two kinds of it are ever equal."""
+
+    pid: int
+
+
+class Quit(_Force):
     """Tell a worker to exit without finishing (SIGQUIT)."""
 
-    pid: int
 
-
-@dataclass(frozen=True, slots=True)
-class Dump:
+class Dump(_Force):
     """Ask a worker for the stacks of its threads."""
 
-    pid: int
 
-
-@dataclass(frozen=True, slots=True)
-class Abort:
+class Abort(_Force):
     """Make a stuck worker run its ``worker_abort`` hooks and exit (SIGABRT)."""
 
-    pid: int
 
-
-@dataclass(frozen=True, slots=True)
-class Kill:
+class Kill(_Force):
     """End a worker that did not go by itself (SIGKILL)."""
-
-    pid: int
 
 
 Action = Spawn | Term | Quit | Dump | Abort | Kill
@@ -91,8 +85,7 @@ class Stopping(Enum):
     QUICK = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """How things should be: so many workers, all of one generation; or none, when stopping."""
 
     workers: int

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from math import inf
+from typing import NamedTuple
 
 LIVING = 5.0
 """Seconds of service after which a worker counts as living, rather than as one that fails."""
@@ -26,8 +27,7 @@ class Reason(Enum):
     STOP = "the server stops"
 
 
-@dataclass(frozen=True, slots=True)
-class TimeLimits:
+class TimeLimits(NamedTuple):
     """The time limits of the configuration a worker was forked with; 0 is no limit.
 
     They stay with the worker: a reload that sets a shorter limit must not kill the
@@ -39,7 +39,7 @@ class TimeLimits:
     graceful: float = 30.0
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class WorkerHandle:
     """The master's record of one worker process.
 
@@ -57,7 +57,7 @@ class WorkerHandle:
     generation: int
     slot: int
     spawned_at: float
-    limits: TimeLimits = TimeLimits()
+    limits: TimeLimits
     boot_since: float = field(init=False)
     heartbeat: float = field(init=False)
     ready_at: float | None = None
@@ -140,7 +140,7 @@ class WorkerHandle:
         self.deadline += gap
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Backoff:
     """How long to wait before the next attempt, after workers that died young.
 

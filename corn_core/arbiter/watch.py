@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from corn_core.arbiter.crew import Crew
 from corn_core.arbiter.forensics import (
@@ -24,8 +24,7 @@ from corn_core.process.scoreboard import SlotView
 from corn_core.worker.signals import DUMP_SIGNAL
 
 
-@dataclass(frozen=True, slots=True)
-class BootFailure:
+class BootFailure(NamedTuple):
     """A worker of a generation could not boot, though nobody had told it to go."""
 
     generation: int

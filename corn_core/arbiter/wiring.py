@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from corn_core.interfaces import Logger, WSGIApp
 from corn_core.settings.config import Config
@@ -14,8 +14,7 @@ def _nothing() -> None:
     """The default of ``activate``."""
 
 
-@dataclass(frozen=True, slots=True)
-class Wiring:
+class Wiring(NamedTuple):
     """One configuration, with everything that its names stand for.
 
     :param load_app: loads the application; ``AppLoadError`` when that fails.

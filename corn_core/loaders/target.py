@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from corn_core.errors import AppLoadError
 
@@ -13,8 +12,7 @@ DEFAULT_NAME = "application"
 LIKELY_NAMES = ("application", "app", "create_app", "make_app", "wsgi", "wsgi_app")
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """What an application's text names: ``module:name.name(*args, **kwargs)``."""
 
     uri: str

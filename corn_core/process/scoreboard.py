@@ -36,9 +36,9 @@ from __future__ import annotations
 
 import mmap
 import os
-from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 from itertools import count
+from typing import NamedTuple
 
 from corn_core.errors import ConfigError, CornError
 from corn_core.settings.model import Setting, optional, string
@@ -74,8 +74,7 @@ _VERSION, _CAPACITY, _SLOT_SIZE, _STOPPING = range(4)
 _HEARTBEAT, _STARTED, _TEXT, _REQUESTS, _CONNECTIONS, _STATE, _IN_USE = 0, 1, 2, 26, 27, 28, 29
 
 
-@dataclass(frozen=True, slots=True)
-class SlotView:
+class SlotView(NamedTuple):
     """What a slot said at the moment it was read.
 
     ``heartbeat`` and ``request_started`` are seconds of ``time.monotonic()``, the latter 0.0

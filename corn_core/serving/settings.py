@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from corn_core.http import Limits
 from corn_core.settings.config import Config
@@ -96,8 +96,7 @@ SETTINGS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(NamedTuple):
     """What clients are granted, from the settings above and some others; times in seconds.
 
     :param keepalive: how long to wait for another request; 0 closes after each response.

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from random import randint
 from time import monotonic
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from corn_core.interfaces import Hooks, Logger, Slot, WSGIApp
 from corn_core.net import Listener
@@ -46,8 +44,7 @@ SETTINGS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerContext:
+class WorkerContext(NamedTuple):
     """What the master hands to a worker; made before the fork, used after it.
 
     :param age: how many workers the master had created before this one, plus one.
@@ -166,4 +163,6 @@ class Worker:
         self.pid = os.getpid()
         self.wakeup = Wakeup()
         if self.cfg.max_requests:
+            from random import randint  # lazy: most workers serve for as long as they can
+
             self.max_requests = self.cfg.max_requests + randint(0, self.cfg.max_requests_jitter)

@@ -6,9 +6,8 @@ import io
 import os
 import stat
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 
 from corn_core.interfaces import Logger
 from corn_core.settings.model import Setting, boolean
@@ -39,13 +38,12 @@ SETTINGS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class FileRegion:
-    """The rest of an open file, as the kernel sees it: ``count`` bytes from ``offset``."""
+class FileRegion(NamedTuple):
+    """The rest of an open file, as the kernel sees it: ``size`` bytes from ``offset``."""
 
     fd: int
     offset: int
-    count: int
+    size: int
 
 
 class FileWrapper:

@@ -165,16 +165,16 @@ class Response:
         region = wrapper.region() if directly and self.head is None else None
         if region is None:
             self.send_iterable(wrapper, may_exceed=True)
-        elif region.count <= _READ_LIMIT:
-            data = os.pread(region.fd, region.count, region.offset)
+        elif region.size <= _READ_LIMIT:
+            data = os.pread(region.fd, region.size, region.offset)
             self._begin(len(data))
             self._put(data)
             self.finish(may_exceed=True)
         else:
-            head = self._begin(region.count)
+            head = self._begin(region.size)
             self._send(self._take_lead())
             if head.has_body:
-                count = region.count if self._left is None else min(region.count, self._left)
+                count = region.size if self._left is None else min(region.size, self._left)
                 self._sink.send_file(region.fd, region.offset, count)
                 self.sent += count
                 self._left = None if self._left is None else self._left - count

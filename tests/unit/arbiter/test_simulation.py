@@ -63,7 +63,7 @@ class Simulation(RuleBasedStateMachine):
         if not isinstance(action, Spawn):
             note(self.roster, action, self.now)
             return
-        for _ in range(action.count):
+        for _ in range(action.workers):
             self.forked += 1
             pid = self.forked
             self.roster.add(WorkerHandle(pid, pid, self.generation, pid, self.now, LIMITS))
