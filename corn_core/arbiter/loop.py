@@ -131,7 +131,10 @@ class Arbiter(ServerView):
 
     def _cycle(self) -> None:
         reporting = self._wait()
-        self._handle_signals()
+        if self._handle_signals():
+            # A worker may have reported before the signal came, and after the wait: a decision on
+            # the signal must know of it.
+            reporting = list(self.WORKERS)
         # Read now, not earlier: a reload may have taken a while.
         now = monotonic()
         failures = self._watch.read_mail(reporting, now) + self._watch.reap_workers(now)
@@ -184,8 +187,10 @@ class Arbiter(ServerView):
 
     # -- signals ---------------------------------------------------------------------
 
-    def _handle_signals(self) -> None:
-        for number in self._orders.take():
+    def _handle_signals(self) -> bool:
+        """Do what signals demand; whether there were any."""
+        orders = self._orders.take()
+        for number in orders:
             self.log.info("Handling signal: %s", name_of(number))
             if number in STOPS:
                 self._stop(STOPS[number])
@@ -195,6 +200,7 @@ class Arbiter(ServerView):
                 self._on_signal[number]()
             else:
                 self.log.info("Ignored, for it means nothing to this server")
+        return bool(orders)
 
     def _reload(self) -> None:
         self.log.info("Hang up: Master")
