@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -31,25 +30,24 @@ _GENTLE = (
 _NO_ENVIRON: Mapping[str, Any] = {}
 
 
-@dataclass(slots=True, eq=False)
 class LostRequest:
     """What the scoreboard knew of a request that was never answered; see ``interfaces.Request``."""
 
-    method: str
-    uri: str
-    path: str
-    query: str = ""
-    version: tuple[int, int] = (1, 1)
-    headers: list[tuple[str, str]] = field(default_factory=list)
+    def __init__(self, method: str, path: str) -> None:
+        self.method = method
+        self.uri = self.path = path
+        self.query = ""
+        self.version = (1, 1)
+        self.headers: list[tuple[str, str]] = []
 
 
-@dataclass(slots=True, eq=False)
 class LostResponse:
     """A response that was never sent; see ``interfaces.Response``."""
 
-    status: str
-    headers: list[tuple[str, str]] = field(default_factory=list)
-    sent: int = 0
+    def __init__(self, status: str) -> None:
+        self.status = status
+        self.headers: list[tuple[str, str]] = []
+        self.sent = 0
 
     @property
     def status_code(self) -> int:
@@ -70,7 +68,7 @@ def log_lost_request(log: Logger, view: SlotView, now: float, status: str) -> No
     """Write the access line of the request that a worker takes with it, if there is one."""
     if view.request_started and log.access_enabled:
         took = timedelta(seconds=max(0.0, now - view.request_started))
-        request = LostRequest(view.method, view.path, view.path)
+        request = LostRequest(view.method, view.path)
         log.access(LostResponse(status), request, _NO_ENVIRON, took)
 
 

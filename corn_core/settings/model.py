@@ -7,8 +7,7 @@ reference documentation are all derived from these declarations.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 Parser = Callable[[object], Any]
 """Takes a raw value (text from a command line, any object from a config file) and
@@ -22,8 +21,7 @@ class Expected(ValueError):
     """A parser's refusal: its text completes the sentence "expected ..."."""
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(NamedTuple):
     """One setting of the server or of a plugin.
 
     :param name: the name in a config file and the attribute of ``Config``.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from corn_core.errors import ConfigError, SettingError
@@ -42,7 +40,7 @@ def test_bad_variable_is_named() -> None:
 
 
 def test_message_shows_the_text_of_the_variable_and_not_its_translation() -> None:
-    port = replace(WORKERS, env="PORT", env_value=lambda text: int(text) - 8000)
+    port = WORKERS._replace(env="PORT", env_value=lambda text: int(text) - 8000)
     with pytest.raises(SettingError, match=r"got '8000' \(environment variable PORT\)"):
         default_value(port, {"PORT": "8000"})
     with pytest.raises(ConfigError, match=r"workers: cannot be read from 'x': ValueError: .*PORT"):

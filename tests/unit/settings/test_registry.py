@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from corn_core.errors import ConfigError
@@ -12,7 +10,7 @@ from corn_core.settings.config import Config
 from corn_core.settings.registry import COMMANDS, Registry
 from tests.unit.settings.declared import SETTINGS, WORKERS, registry
 
-OTHER = replace(WORKERS, name="other", flags=("--other",))
+OTHER = WORKERS._replace(name="other", flags=("--other",))
 
 
 def refusal(setting: object, owner: str = "statsd") -> str:
@@ -56,7 +54,7 @@ def test_sections_of_the_core_come_first() -> None:
 
 
 def test_clash_of_names_names_both_owners() -> None:
-    assert refusal(replace(WORKERS, flags=())) == (
+    assert refusal(WORKERS._replace(flags=())) == (
         "plugin 'statsd' declares setting 'workers', which the core has"
     )
 
@@ -65,7 +63,7 @@ def test_clash_of_flags_names_both_owners() -> None:
     made = Registry()
     made.add(OTHER, "statsd")
     with pytest.raises(ConfigError) as caught:
-        made.add(replace(OTHER, name="mine"), "graphite")
+        made.add(OTHER._replace(name="mine"), "graphite")
     assert str(caught.value) == (
         "plugin 'graphite' declares flag --other for 'mine', which plugin 'statsd' has"
     )
@@ -74,7 +72,7 @@ def test_clash_of_flags_names_both_owners() -> None:
 
 @pytest.mark.parametrize("flag", [flag for flags in COMMANDS.values() for flag in flags])
 def test_flags_of_commands_are_taken(flag: str) -> None:
-    assert refusal(replace(OTHER, flags=(flag,))) == (
+    assert refusal(OTHER._replace(flags=(flag,))) == (
         f"plugin 'statsd' declares flag {flag} for 'other', which the core has"
     )
 
@@ -82,20 +80,20 @@ def test_flags_of_commands_are_taken(flag: str) -> None:
 @pytest.mark.parametrize("name", [*HOOKS, "origin", "as_dict", "settings"])
 def test_names_of_hooks_and_of_the_configuration_itself_are_reserved(name: str) -> None:
     assert name in HOOKS or hasattr(Config({}, {}, {}), name)
-    assert refusal(replace(OTHER, name=name)) == (
+    assert refusal(OTHER._replace(name=name)) == (
         f"plugin 'statsd' declares setting {name!r}, a name that is reserved"
     )
 
 
 @pytest.mark.parametrize("name", ["", "Workers", "work-ers", "2nd", "_hidden"])
 def test_bad_names(name: str) -> None:
-    assert refusal(replace(OTHER, name=name)) == (
+    assert refusal(OTHER._replace(name=name)) == (
         f"plugin 'statsd' declares a setting with a bad name, {name!r}"
     )
 
 
 @pytest.mark.parametrize("flag", ["other", "-other", "--", "-", "--a=b", "--ä", "-- x"])
 def test_bad_flags(flag: str) -> None:
-    assert refusal(replace(OTHER, flags=(flag,))) == (
+    assert refusal(OTHER._replace(flags=(flag,))) == (
         f"plugin 'statsd' declares a bad flag, {flag!r}, for 'other'"
     )
