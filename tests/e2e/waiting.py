@@ -67,7 +67,11 @@ def polls(pid: int) -> bool:
     Where the kernel does not say what a process sleeps in (proc(5), wchan), it is taken for so.
     """
     try:
+        # The name in parentheses may have spaces and parentheses of its own.
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
         place = Path(f"/proc/{pid}/wchan").read_text()
     except OSError:
         return not alive(pid)
+    if state != "S":
+        return False  # it runs, and its wchan is 0 too
     return "poll" in place or place in ("", "0")
