@@ -1,0 +1,301 @@
+"""Writes the reference pages from the code: `python docs/generate.py`.
+
+Everything on these pages is derived: settings from the registry, hooks from their
+specifications, flags and exit statuses from the command line. A test compares the pages with
+what this program makes, so after a change of a declaration they have to be written anew.
+
+Only the distributions of this repository are described, whatever else is installed.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import textwrap
+import tomllib
+from collections.abc import Callable, Iterable, Iterator
+from importlib.metadata import entry_points
+from pathlib import Path
+
+from corn_core import errors, hookspecs
+from corn_core.extensions.manager import load_plugins
+from corn_core.hookspecs import CORE, HOOKS, Hook
+from corn_core.settings.commandline import COMMAND_HELP
+from corn_core.settings.environment import CMD_ARGS, FOREIGN_CMD_ARGS
+from corn_core.settings.model import Setting
+from corn_core.settings.registry import COMMANDS, Registry
+
+ROOT = Path(__file__).parents[1]
+REFERENCE = ROOT / "docs" / "reference"
+
+WIDTH = 98
+
+NOTICE = "<!-- Written by docs/generate.py. Change the declarations in the code, not this page. -->"
+
+FIELDS = ("When", "Process", "Arguments", "Result", "If it raises", "Since")
+"""The fields of a hook's docstring, in their order."""
+
+
+# -- what there is -------------------------------------------------------------------
+
+
+def own_distributions() -> set[str]:
+    """The names of the distributions that this repository makes."""
+    manifests = [ROOT / "pyproject.toml", *ROOT.glob("plugins/*/pyproject.toml")]
+    return {tomllib.loads(path.read_text())["project"]["name"] for path in manifests}
+
+
+def load_registry() -> Registry:
+    """The settings of the core and of the plugins in this repository."""
+    own = own_distributions()
+    found = entry_points(group="corn.plugins")
+    foreign = {each.name for each in found if each.dist is None or each.dist.name not in own}
+    registry = Registry()
+    for owner, setting in load_plugins(foreign).settings():
+        registry.add(setting, owner)
+    return registry
+
+
+def called_hooks() -> set[str]:
+    """The hooks whose name stands anywhere in the core beside their specification."""
+    sources = ROOT.glob("corn_core/**/*.py")
+    trees = (ast.parse(path.read_text()) for path in sources if path.name != "hookspecs.py")
+    constants = (
+        node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant)
+    )
+    return {node.value for node in constants if node.value in HOOKS}
+
+
+def hook_fields(name: str) -> tuple[str, dict[str, str]]:
+    """The summary and the fields of a hook's docstring."""
+    text = inspect.getdoc(getattr(hookspecs, name)) or ""
+    summary, *rest = re.split(r"^([A-Z][a-z ]+): ", text, flags=re.MULTILINE)
+    return summary.strip(), dict(zip(rest[::2], (one.strip() for one in rest[1::2]), strict=True))
+
+
+def exit_statuses() -> dict[int, str]:
+    """What each exit status other than 0 means, by the exception that leads to it."""
+    found: dict[int, str] = {}
+    pending: list[type[errors.CornError]] = [errors.CornError]
+    while pending:
+        kind = pending.pop(0)
+        first = (inspect.getdoc(kind) or "").partition("\n\n")[0]
+        found.setdefault(kind.exit_status, " ".join(first.split()))
+        pending += kind.__subclasses__()
+    return dict(sorted(found.items()))
+
+
+# -- Markdown ------------------------------------------------------------------------
+
+# In the declarations' plain text: code in double backquotes, flags, and names with underscores.
+_CODE = re.compile(
+    r"``(?P<code>[^`]+)``|(?P<bare>(?<![\w-])(?:--[a-z][\w-]*|(?:\w+\.)*[A-Za-z]\w*_\w+))"
+)
+_SPECIAL = re.compile(r"[\\`*_\[\]<>]")
+_LINE_START = re.compile(r"^([-+>#=])(?=\s|$)|^(\d+)([.)])(?=\s)")
+
+
+def prose(text: str, registry: Registry, page: str = "") -> str:
+    """A declaration's text as Markdown, with links to the settings that it names.
+
+    :param page: where settings are described, as seen from the page; empty when it is there.
+    """
+
+    def mark(match: re.Match[str]) -> str:
+        word = match["code"] or match["bare"]
+        # Settings of one word are named by words of the language as well.
+        known = "_" in word and word in registry
+        return f"[`{word}`]({page}#{word})" if known else f"`{word}`"
+
+    pieces, end = [], 0
+    text = " ".join(text.split())
+    for match in _CODE.finditer(text):
+        pieces += [_escape(text[end : match.start()]), mark(match)]
+        end = match.end()
+    return "".join([*pieces, _escape(text[end:])])
+
+
+def _escape(text: str) -> str:
+    return _SPECIAL.sub(lambda match: "\\" + match[0], text)
+
+
+def paragraph(text: str, indent: str = "") -> str:
+    """Wrap Markdown text so that no line of it begins anything but text."""
+    lines = textwrap.wrap(text, WIDTH, break_long_words=False, break_on_hyphens=False)
+    safe = [_LINE_START.sub(lambda m: f"\\{m[1]}" if m[1] else f"{m[2]}\\{m[3]}", x) for x in lines]
+    return f"\n{indent}".join(safe)
+
+
+def item(text: str) -> str:
+    return f"- {paragraph(text, '  ')}"
+
+
+def code(text: object) -> str:
+    return f"`{text}`"
+
+
+def title(heading: str, introduction: str) -> Iterator[str]:
+    yield f"# {heading}"
+    yield NOTICE
+    yield paragraph(introduction)
+
+
+def page(blocks: Iterable[str]) -> str:
+    return "\n\n".join(blocks) + "\n"
+
+
+# -- the pages -----------------------------------------------------------------------
+
+
+def settings_page() -> str:
+    return page(_settings(load_registry()))
+
+
+def _settings(registry: Registry) -> Iterator[str]:
+    yield from title(
+        "Settings",
+        "Every setting, with where it may be set and what it is when nobody sets it. Defaults are"
+        " written as they would be in a config file. A setting that may be set on the command line"
+        f" may be set in the environment variable `{CMD_ARGS}` too; see [Running](../running.md)"
+        " for which source wins.",
+    )
+    names = ", ".join(f"[`{name}`](#{name})" for name in sorted(registry.names()))
+    yield paragraph(f"In alphabetical order: {names}.")
+    for (owner, section), settings in registry.sections().items():
+        yield f"## {section}" if owner == CORE else f"## Plugin {owner}: {section}"
+        for setting in settings:
+            yield from _setting(setting, registry)
+
+
+def _setting(setting: Setting, registry: Registry) -> Iterator[str]:
+    yield f"### {code(setting.name)}"
+    yield paragraph(prose(setting.help, registry))
+    yield "\n".join(map(item, _facts(setting)))
+
+
+def _facts(setting: Setting) -> Iterator[str]:
+    yield f"Command line: {', '.join(map(code, spellings(setting))) or 'no flag'}"
+    yield f"Config file: {code(setting.name) if 'file' in setting.places else 'no'}"
+    yield f"Environment: {code(setting.env) if setting.env else 'no variable'}"
+    yield f"Default: {setting.default_text or code(repr(setting.default))}"
+    if setting.choices:
+        yield f"Values: {', '.join(map(code, setting.choices))}"
+    yield f"Since: {setting.since}"
+
+
+def spellings(setting: Setting) -> list[str]:
+    """The flags of a setting, each with the placeholder of its argument."""
+    if setting.action not in ("store", "append"):
+        return list(setting.flags)
+    metavar = setting.metavar or (f"{{{','.join(setting.choices)}}}" if setting.choices else "")
+    return [f"{flag} {metavar or setting.name.upper()}" for flag in setting.flags]
+
+
+def hooks_page() -> str:
+    return page(_hooks(load_registry()))
+
+
+def _hooks(registry: Registry) -> Iterator[str]:
+    yield from title(
+        "Hooks",
+        "Every hook, with its arguments and what a failure does. [Hooks in a config"
+        " file](../hooks.md) and [Writing plugins](../plugins.md) show how they are used. A plugin"
+        " takes the arguments it wants, by name; a function in a config file takes them by"
+        " position, under any names. When several plugins implement a hook, all are called, those"
+        " registered last first, and one that fails does not keep the others from being called.",
+    )
+    called = called_hooks()
+    for heading, in_config_file in (("Server hooks", True), ("Extension points", False)):
+        yield f"## {heading}"
+        for hook in HOOKS.values():
+            if hook.in_config_file is in_config_file:
+                yield from _hook(hook, registry)
+                if hook.name not in called:
+                    yield "**This version does not call it yet.**"
+
+
+def _hook(hook: Hook, registry: Registry) -> Iterator[str]:
+    summary, fields = hook_fields(hook.name)
+    yield f"### {code(hook.name)}"
+    yield f"```text\n{hook.name}({', '.join(hook.arguments)})\n```"
+    yield paragraph(prose(summary, registry, "settings.md"))
+    facts = [f"{name}: {prose(fields[name], registry, 'settings.md')}" for name in FIELDS]
+    facts.insert(-1, f"Failure policy: {'fatal' if hook.fatal else 'logged'}")
+    facts.insert(-1, f"Config file: {_in_config_file(hook)}")
+    if hook.firstresult:
+        facts.insert(-1, "Answer: the first result other than `None`; nobody else is asked then")
+    yield "\n".join(map(item, facts))
+
+
+def _in_config_file(hook: Hook) -> str:
+    if not hook.in_config_file:
+        return "no, for plugins only"
+    most = len(hook.arguments)
+    if hook.least == most:
+        return f"a function of {most} argument{'' if most == 1 else 's'}"
+    counts = [str(count) for count in range(hook.least, most + 1)]
+    return f"a function of {', '.join(counts[:-1])} or {counts[-1]} arguments"
+
+
+def command_line_page() -> str:
+    return page(_command_line(load_registry()))
+
+
+def _command_line(registry: Registry) -> Iterator[str]:
+    yield from title(
+        "Command line",
+        "What `corn -h` shows, with links to the whole description of each setting. Where a flag"
+        " takes an argument, `--flag VALUE` and `--flag=VALUE` are the same. `python -m corn_core`"
+        " is the same program.",
+    )
+    yield "```text\ncorn [OPTIONS] [MODULE:APP]\n```"
+    yield "## Commands"
+    yield paragraph("Each of these answers and exits; the server does not start.")
+    yield "\n".join(
+        item(f"{', '.join(map(code, flags))}: {COMMAND_HELP[command]}")
+        for command, flags in COMMANDS.items()
+    )
+    for (owner, section), settings in registry.sections().items():
+        flags = [item(_flag(setting, registry)) for setting in settings if setting.flags]
+        if flags:
+            yield f"## {section}" if owner == CORE else f"## Plugin {owner}: {section}"
+            yield "\n".join(flags)
+    yield from _surroundings(registry)
+
+
+def _flag(setting: Setting, registry: Registry) -> str:
+    flags = ", ".join(map(code, spellings(setting)))
+    summary = prose(setting.summary, registry, "settings.md")
+    return f"{flags}: {summary} See [`{setting.name}`](settings.md#{setting.name})."
+
+
+def _surroundings(registry: Registry) -> Iterator[str]:
+    yield "## Environment variables"
+    variables = [f"`{CMD_ARGS}`: more arguments, as a shell would divide them."]
+    variables.append(f"`{FOREIGN_CMD_ARGS}`: the same, read when `{CMD_ARGS}` is not set.")
+    for setting in registry:
+        if setting.env:
+            link = f"[`{setting.name}`](settings.md#{setting.name})"
+            variables.append(f"`{setting.env}`: takes the place of the default of {link}.")
+    yield "\n".join(map(item, variables))
+    yield "## Exit status"
+    statuses = ["`0`: The command did what it was told, or the server was stopped."]
+    statuses += [f"`{status}`: {meaning}" for status, meaning in exit_statuses().items()]
+    yield "\n".join(map(item, statuses))
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "settings.md": settings_page,
+    "hooks.md": hooks_page,
+    "command-line.md": command_line_page,
+}
+
+
+def main() -> None:
+    for name, make in PAGES.items():
+        (REFERENCE / name).write_text(make())
+
+
+if __name__ == "__main__":
+    main()
