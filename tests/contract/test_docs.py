@@ -1,0 +1,199 @@
+"""The documentation is true: it is compared with the code, and its examples are run."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from corn_core.extensions import known
+from corn_core.hookspecs import HOOKS
+from corn_core.logs.atoms import ATOMS
+from corn_core.settings.registry import COMMANDS
+from tests.contract import pages
+from tests.contract.pages import DOCS, OTHERS, PROSE, REFERENCE, ROOT
+from tests.contract.walkthrough import Walkthrough
+
+
+def load_generator() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("docs_generate", DOCS / "generate.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+generator = load_generator()
+SETTINGS = list(generator.load_registry())
+
+
+def reference(name: str) -> str:
+    return (DOCS / "reference" / name).read_text()
+
+
+def section(text: str, heading: str) -> str:
+    """What stands under a heading of the third level."""
+    found = re.search(rf"^### `{heading}`\n(.*?)(?=^##|\Z)", text, flags=re.MULTILINE | re.DOTALL)
+    assert found, f"{heading} has no heading"
+    return found[1]
+
+
+# -- the reference -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", generator.PAGES)
+def test_reference_is_what_the_generator_makes(name: str) -> None:
+    made = generator.PAGES[name]()
+    assert reference(name) == made, "the declarations have changed: python docs/generate.py"
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
+def test_setting_is_described(setting: generator.Setting) -> None:  # type: ignore[name-defined]
+    text = section(reference("settings.md"), setting.name)
+    for flag in setting.flags:
+        assert re.search(rf"`{flag}[ `]", text)
+        assert re.search(rf"`{flag}[ `]", reference("command-line.md"))
+    assert ("Config file: no" in text) == ("file" not in setting.places)
+    assert setting.env is None or f"Environment: `{setting.env}`" in text
+    assert setting.default_text or f"Default: `{setting.default!r}`" in text
+
+
+@pytest.mark.parametrize("name", HOOKS)
+def test_hook_is_described(name: str) -> None:
+    hook = HOOKS[name]
+    text = section(reference("hooks.md"), name)
+    assert f"```text\n{name}({', '.join(hook.arguments)})\n```" in text
+    for field in generator.FIELDS:
+        assert f"\n- {field}: " in text
+    assert f"Failure policy: {'fatal' if hook.fatal else 'logged'}\n" in text
+    assert ("Config file: no" in text) != hook.in_config_file
+
+
+def test_hooks_that_are_never_called_are_found() -> None:
+    called = generator.called_hooks()
+    assert "pre_fork" in called and "worker_int" in called
+    assert called <= set(HOOKS)
+
+
+def test_text_cannot_become_markup() -> None:
+    registry = generator.load_registry()
+    assert generator.prose("a [b] *c* max_requests", registry) == (
+        r"a \[b\] \*c\* [`max_requests`](#max_requests)"
+    )
+    word = "x" * (generator.WIDTH - 2)
+    assert generator.paragraph(f"- {word} 2. y") == f"\\- {word}\n2\\. y"
+
+
+# -- the pages -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def walkthrough(tmp_path: Path) -> Iterator[Walkthrough]:
+    reader = Walkthrough(tmp_path)
+    shutil.copy(ROOT / "examples" / "hello.py", reader.directory)
+    yield reader
+    reader.close()
+
+
+def by_name(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+@pytest.mark.parametrize("page", PROSE, ids=by_name)
+def test_examples_work(page: Path, walkthrough: Walkthrough) -> None:
+    for block in pages.blocks(page.read_text()):
+        walkthrough.follow(block)
+
+
+def test_something_is_run() -> None:
+    found = [block for page in PROSE for block in pages.blocks(page.read_text())]
+    assert sum("run" in block.words for block in found) > 20
+    assert sum("server" in block.words for block in found) > 10
+
+
+@pytest.mark.parametrize("page", PROSE, ids=by_name)
+def test_code_is_run_or_said_to_be_an_example(page: Path) -> None:
+    for block in pages.blocks(page.read_text()):
+        if block.language in ("console", "python", "sh"):
+            marked = block.words & {"run", "server", "example"}
+            assert marked or block.file, f"nobody runs this:\n{block.text}"
+
+
+@pytest.mark.parametrize("page", [*PROSE, *REFERENCE, *OTHERS], ids=by_name)
+def test_links_resolve(page: Path) -> None:
+    assert list(pages.broken_links(page)) == []
+
+
+def test_broken_links_are_found(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("# One `two`\n[a](#one-two) [`b`](#three) [c](page.md) [d](no.md) `[e](f)`\n")
+    assert sorted(pages.broken_links(page)) == ["#three", "no.md"]
+
+
+@pytest.mark.parametrize("page", [*PROSE, ROOT / "README.md"], ids=by_name)
+def test_flags_exist(page: Path) -> None:
+    flags = {flag for setting in SETTINGS for flag in setting.flags}
+    flags.update(flag for several in COMMANDS.values() for flag in several)
+    named = {
+        found
+        for code in pages.inline_code(page.read_text())
+        for found in re.findall(r"(?<![\w-])--[a-z][\w-]*", code)
+    }
+    assert named <= flags
+
+
+def test_every_atom_is_described() -> None:
+    rows = re.findall(
+        r"^\| `%\((.+?)\)s` \|", (DOCS / "logging.md").read_text(), flags=re.MULTILINE
+    )
+    assert set(rows) == {*ATOMS, "{name}i", "{name}o", "{name}e"}
+
+
+def test_what_is_not_there_is_what_the_server_says_is_not_there() -> None:
+    text = (DOCS / "differences.md").read_text()
+    listed = text.partition("## Not in this version\n")[2].partition("\n## ")[0]
+    missing = {*known.NOT_YET, *(name for name in known.OPTIONS if not name.startswith("-"))}
+    assert missing.isdisjoint(setting.name for setting in SETTINGS)
+    assert {code for code in pages.inline_code(listed) if code in missing} == missing
+
+
+# -- other programs' configurations --------------------------------------------------
+
+
+def block_of(page: str, file: str) -> str:
+    (text,) = [b.text for b in pages.blocks((DOCS / page).read_text()) if b.file == file]
+    return text
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
+def test_systemd_unit(tmp_path: Path) -> None:
+    text = block_of("deploying.md", "corn.service")
+    # The paths are of a machine on which the application is installed.
+    text = text.replace("/srv/shop/.venv/bin/corn", str(Path(sys.executable).with_name("corn")))
+    text = re.sub(r"^User=.*\n", "", text, flags=re.MULTILINE)
+    unit = tmp_path / "corn.service"
+    unit.write_text(text.replace("/srv/shop", str(tmp_path)))
+    outcome = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", str(unit)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    complaints = [line for line in outcome.stderr.splitlines() if "corn.service" in line]
+    assert complaints == []
+
+
+def test_sphinx_builds_without_warnings(tmp_path: Path) -> None:
+    pytest.importorskip("myst_parser")
+    command = [sys.executable, "-m", "sphinx", "-q", "-W", "-b", "html", str(DOCS), str(tmp_path)]
+    outcome = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert outcome.returncode == 0, outcome.stderr
+    assert (tmp_path / "reference" / "settings.html").exists()

@@ -1,0 +1,194 @@
+"""Follows a page of the documentation as a reader would: writes its files, runs its commands.
+
+Each page has a directory of its own, in which everything happens in the order of the page, and a
+server runs until the next one is started. Addresses are the page's but for their ports, in
+whose place free ones are put.
+
+What is printed must be what the page says, where a line of three dots stands for any lines and
+three dots within a line for any text; times, process ids and versions may be others.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+from functools import partial
+from pathlib import Path
+
+from tests.contract.pages import Block
+from tests.e2e.server import COMMAND, Server, environment
+from tests.e2e.waiting import DEADLINE, wait_for
+
+_ADDRESS = re.compile(r"(?<=127\.0\.0\.1:)8\d{3}\b")
+_ASSIGNMENTS = re.compile(r"((?:[A-Z_]+=\S+ )*)(.*)")
+
+# What is different each time, as a pattern of what the page shows and of what there may be.
+_VARYING = (
+    (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4}", r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4}"),
+    (r"\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}", r"\d\d/\w{3}/\d{4}:[\d:]{8} [+-]\d{4}"),
+    (r"\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT", r"\w{3}, \d\d \w{3} \d{4} [\d:]{8} GMT"),
+    (r"(?<=\[)\d{2,}(?=\])|(?<=\()\d{2,}(?=\))|(?<=pid: )\d+|(?<=pid:)\d+", r"\d+"),
+    (r"(?<=corn )\d+\.\d+\.\d+|(?<=corn/)\d+\.\d+\.\d+", r"\d+\.\d+\.\d+\S*"),
+    (r"\.\.\.", r".*?"),
+)
+_ANY = re.compile("|".join(f"({shown})" for shown, _ in _VARYING))
+
+
+def pattern(line: str) -> str:
+    """A regular expression for a line that a page shows."""
+    pieces, end = [], 0
+    for match in _ANY.finditer(line):
+        assert match.lastindex is not None
+        pieces += [re.escape(line[end : match.start()]), _VARYING[match.lastindex - 1][1]]
+        end = match.end()
+    return "".join([*pieces, re.escape(line[end:])])
+
+
+def output_pattern(lines: list[str]) -> re.Pattern[str]:
+    """A regular expression for all that a command prints."""
+    parts = [r"(?:.*\n)*?" if line == "..." else rf"{pattern(line)}\n" for line in lines]
+    return re.compile("".join(parts))
+
+
+class Walkthrough:
+    """A reader of one page, at work in a directory of their own."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.directory = home / "page"
+        self.directory.mkdir()
+        (home / ".curlrc").write_text("silent\n")
+        self._ports: dict[str, socket.socket] = {}
+        self._server: Server | None = None
+        self._seen = 0
+        self._binds = False
+        target = home / "installed"
+        self.env = {
+            "HOME": str(home),
+            "XDG_CACHE_HOME": str(home / "cache"),
+            "PATH": f"{Path(COMMAND).parent}{os.pathsep}{os.environ['PATH']}",
+            # What a page installs goes there, from what is here already.
+            "PIP_TARGET": str(target),
+            "PIP_NO_DEPS": "1",
+            "PIP_NO_BUILD_ISOLATION": "false",
+            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+            "PIP_QUIET": "1",
+            "PIP_ROOT_USER_ACTION": "ignore",
+            "PYTHONPATH": str(target),
+        }
+
+    def follow(self, block: Block) -> None:
+        """Do what a block is marked with."""
+        if block.file is not None:
+            self._write(block)
+        if "run" in block.words:
+            for command, shown in block.commands:
+                last = (command, shown) == block.commands[-1]
+                self._run(command, shown, block.exit_status if last else 0)
+        elif "server" in block.words:
+            ((command, shown),) = block.commands
+            self._start(command)
+            self._expect_log(shown)
+        elif "log" in block.words:
+            self._expect_log(block.text.splitlines())
+
+    def close(self) -> None:
+        if self._server is not None:
+            self._server.kill()
+            self._server = None
+        for reserved in self._ports.values():
+            reserved.close()
+
+    # -- what blocks do --------------------------------------------------------------
+
+    def _write(self, block: Block) -> None:
+        assert block.file is not None
+        path = self.directory / block.file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        text = self._localised(block.text)
+        path.write_text(text)
+        if text.startswith("#!"):
+            path.chmod(0o755)
+        self._binds = self._binds or bool(re.search(r"\bbind\b", text))
+        if "check" in block.words:
+            app = "" if "wsgi_app" in text else " hello:app"
+            output = self._run(f"corn -c {block.file} --check-config{app}", [], 0)
+            assert not re.search("WARNING|ERROR", output), output
+
+    def _run(self, command: str, shown: list[str], status: int) -> str:
+        """Run a command; returns what it prints."""
+        command = self._localised(command)
+        outcome = subprocess.run(
+            ["/bin/sh", "-c", command],
+            cwd=self.directory,
+            env=environment(self.env | self._default_address(command)),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=DEADLINE * 2,
+        )
+        about = f"$ {command}\n{outcome.stdout}(exit status {outcome.returncode})"
+        assert outcome.returncode == status, about
+        if shown:
+            expected = output_pattern([self._localised(line) for line in shown])
+            assert expected.fullmatch(outcome.stdout), f"{about}\nThe page says: {shown}"
+        return outcome.stdout
+
+    def _start(self, command: str) -> None:
+        if self._server is not None:
+            self._server.kill()
+        command = self._localised(command)
+        # So that the shell becomes the server, and signals reach it.
+        command = _ASSIGNMENTS.sub(r"\1exec \2", command, count=1)
+        home = self.home / f"server-{len(list(self.home.iterdir()))}"
+        home.mkdir()
+        env = self.env | self._default_address(command)
+        server = self._server = Server(home, ["-c", command], self.directory, env, "/bin/sh")
+        self._seen = 0
+        # Its log may be on either stream: a script for runit sends one to the other.
+        wait_for(
+            lambda: "Booting worker" in server.log + server.output or server.process.poll(),
+            "the server to start",
+        )
+        assert server.process.poll() is None, f"{command} has ended"
+
+    def _expect_log(self, lines: list[str]) -> None:
+        """Wait until these lines are in the log, in order, beyond those seen before."""
+        assert self._server is not None, "no server runs"
+        for line in lines:
+            if line != "...":
+                wanted = rf"^{pattern(self._localised(line))}$"
+                wait_for(partial(self._is_logged, wanted, self._server), f"{line!r} in the log")
+
+    def _is_logged(self, wanted: str, server: Server) -> bool:
+        found = re.compile(wanted, flags=re.MULTILINE).search(server.log, self._seen)
+        if found:
+            self._seen = found.end()
+            return True
+        # An access log on standard output, whose lines are in no order with the others.
+        return re.search(wanted, server.output, flags=re.MULTILINE) is not None
+
+    # -- addresses -------------------------------------------------------------------
+
+    def _localised(self, text: str) -> str:
+        return _ADDRESS.sub(lambda match: self._port(match[0]), text)
+
+    def _port(self, shown: str) -> str:
+        """The free port that takes the place of one that a page shows."""
+        if shown not in self._ports:
+            # It stays bound, and so nobody else's, but does not listen: with SO_REUSEADDR, a
+            # server can bind it too.
+            reserved = socket.socket()
+            reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            reserved.bind(("127.0.0.1", 0))
+            self._ports[shown] = reserved
+        return str(self._ports[shown].getsockname()[1])
+
+    def _default_address(self, command: str) -> dict[str, str]:
+        """The address for a server to which the page gives none."""
+        if self._binds or re.search(r"(^|\s)(-b|--bind|--print-config|\w*CMD_ARGS)\b", command):
+            return {}
+        return {"CORN_CMD_ARGS": f"--bind=127.0.0.1:{self._port('8000')}"}
