@@ -21,7 +21,7 @@ help:
 	@echo "make serve   serve examples/hello.py on 127.0.0.1:8000"
 	@echo "make test    lint, types and the whole test suite"
 	@echo "make lint    lint and types"
-	@echo "make docs    build the documentation into docs/_build"
+	@echo "make docs    write the reference anew, build the documentation into docs/_build"
 	@echo "make bench   compare with other servers (needs wrk and taskset)"
 	@echo "make dist    a wheel and an sdist of every distribution, in dist/"
 	@echo "make clean   remove .venv and what was built"
@@ -57,8 +57,7 @@ test: lint
 	$(BIN)/python -m pytest $(ARGS)
 
 docs: $(DEV)
-	@test -f docs/conf.py || { echo "make: there is no documentation to build yet" >&2; exit 1; }
-	$(BIN)/python -m pip --quiet install 'sphinx>=8'
+	$(BIN)/python docs/generate.py
 	$(BIN)/python -m sphinx -W -b html docs docs/_build
 
 bench: $(SERVER)
