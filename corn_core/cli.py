@@ -19,7 +19,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return run(sys.argv[1:] if argv is None else argv, os.environ)
     except CornError as error:
-        if isinstance(error, AppLoadError) and error.details:
-            print(error.details, file=sys.stderr, end="")
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_status
+        return report(error)
+
+
+def report(error: CornError) -> int:
+    """Tell the user what is wrong; returns the exit status that says the same."""
+    if isinstance(error, AppLoadError) and error.details:
+        print(error.details, file=sys.stderr, end="")
+    print(f"error: {error}", file=sys.stderr)
+    return error.exit_status
