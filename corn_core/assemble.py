@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import Protocol
 
 from corn_core import __version__
 from corn_core.arbiter.loop import Arbiter
@@ -12,9 +13,15 @@ from corn_core.arbiter.wiring import Wiring, WorkerForked
 from corn_core.errors import AppLoadError, CornError, ExtensionError
 from corn_core.extensions.listing import listing
 from corn_core.extensions.manager import DISABLE_PLUGINS, Plugins, load_plugins
-from corn_core.interfaces import Logger
+from corn_core.interfaces import Logger, WSGIApp
 from corn_core.process.environment import ProcessEnvironment
-from corn_core.settings.commandline import early_command, early_value, help_text
+from corn_core.settings.commandline import (
+    Given,
+    early_command,
+    early_value,
+    help_text,
+    parse,
+)
 from corn_core.settings.config import Config
 from corn_core.settings.printing import print_config
 from corn_core.settings.registry import Registry
@@ -22,13 +29,34 @@ from corn_core.settings.sources import Resolution, resolve
 from corn_core.worker import Worker
 from corn_core.worker.boot import boot_worker
 
+Framework = Callable[[Given, list[str]], Mapping[str, object] | None]
+"""Settings of a framework, for the flags and the other arguments of a command line."""
 
-def run(argv: Sequence[str], environ: Mapping[str, str]) -> int:
+Read = Callable[[str], Resolution]
+"""Reads all sources; it is given the directory that relative paths are meant for."""
+
+
+class AppLoader(Protocol):
+    """What a loader class of the group ``corn.loaders`` makes."""
+
+    def load(self, config: Config) -> WSGIApp: ...
+    def name(self, config: Config) -> str:
+        """What to call the application, in process titles for example."""
+
+
+def run(
+    argv: Sequence[str],
+    environ: Mapping[str, str],
+    framework: Framework | None = None,
+    loader: AppLoader | None = None,
+) -> int:
     """Do what the command line says; returns the exit status.
 
     In a worker it returns too, when the worker ends: the process then exits as any
     Python program does, and what the application registered with atexit runs.
 
+    :param framework: gives settings for what the command line says.
+    :param loader: loads the application, in the place of what the configuration names.
     :raises CornError: when the server cannot start.
     """
     command = early_command(argv)
@@ -41,13 +69,33 @@ def run(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     if command == "plugins":
         print(listing(plugins))
         return 0
-    registry = Registry()
-    for owner, setting in plugins.settings():
-        registry.add(setting, owner)
+    registry = registry_of(plugins)
     if command == "help":
         print(help_text(registry), end="")
         return 0
-    assembly = Assembly(plugins, registry, argv, dict(environ))
+    # As it is now: raw_env changes the process, and must not change what a reload reads.
+    variables = dict(environ)
+
+    def read(directory: str) -> Resolution:
+        layer = framework(*parse(registry, argv, plugins.explain)) if framework else None
+        return resolve(registry, argv, variables, directory, layer, plugins.explain)
+
+    return start(Assembly(plugins, read, loader))
+
+
+def registry_of(plugins: Plugins) -> Registry:
+    """The settings that the plugins declare, the core among them."""
+    registry = Registry()
+    for owner, setting in plugins.settings():
+        registry.add(setting, owner)
+    return registry
+
+
+def start(assembly: Assembly) -> int:
+    """Configure, and then check or serve, as the configuration says; returns the exit status.
+
+    :raises CornError: when the server cannot start.
+    """
     try:
         wiring = assembly.configure()
     except CornError:
@@ -75,19 +123,10 @@ def serve(wiring: Wiring, assembly: Assembly) -> int:
 class Assembly:
     """Makes a wiring of the sources, at the start and again at every reload."""
 
-    def __init__(
-        self,
-        plugins: Plugins,
-        registry: Registry,
-        argv: Sequence[str],
-        environ: Mapping[str, str],
-    ) -> None:
+    def __init__(self, plugins: Plugins, read: Read, loader: AppLoader | None = None) -> None:
         self.plugins = plugins
-        self.registry = registry
-        self.argv = argv
-        # As it was at the start: raw_env changes the process, and must not change
-        # what the next reload reads.
-        self.environ = environ
+        self.read = read
+        self.loader = loader
         self.process = ProcessEnvironment()
         self.resolution: Resolution | None = None
         self._told = 0
@@ -97,13 +136,7 @@ class Assembly:
 
         :raises CornError: when they are not usable; nothing of the process has changed then.
         """
-        resolution = resolve(
-            self.registry,
-            self.argv,
-            self.environ,
-            self.process.start_directory,
-            explain=self.plugins.explain,
-        )
+        resolution = self.read(self.process.start_directory)
         self.plugins.hooks.call("corn_configured", config=resolution.config)
         before = self.resolution
         try:
@@ -143,7 +176,7 @@ class Assembly:
                 f"worker class {config.worker_class!r} is no subclass of corn_core.worker.Worker"
             )
         logger_class = hooks.first("corn_logger_class", name=config.logger_class, config=config)
-        loader = hooks.first("corn_app_loader", config=config)()
+        loader = self.loader or hooks.first("corn_app_loader", config=config)()
         config = config.replace(default_proc_name=loader.name(config))
         worker_class.check_config(config)
         # Last of what may fail, for it opens files.

@@ -17,7 +17,7 @@ from corn_core.serving import settings as serving
 from corn_core.settings import configfile, printing
 from corn_core.settings.model import Setting
 from corn_core.worker import base as worker
-from corn_core.wsgi import body, environ, files
+from corn_core.wsgi import body, environ, files, proxied
 
 AUTO = "auto"
 """The value of ``app_loader`` that leaves the choice to the plugins, and then means this one."""
@@ -39,6 +39,7 @@ def corn_settings() -> tuple[Setting, ...]:
         *serving.SETTINGS,
         *limits.SETTINGS,
         *environ.SETTINGS,
+        *proxied.SETTINGS,
         *body.SETTINGS,
         *files.SETTINGS,
         *logs.SETTINGS,

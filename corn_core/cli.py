@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from corn_core.errors import AppLoadError, CornError
 
@@ -20,13 +20,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return run(sys.argv[1:] if argv is None else argv, os.environ)
     except CornError as error:
-        if isinstance(error, AppLoadError) and error.details:
-            print(error.details, file=sys.stderr, end="")
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_status
+        return report(error)
 
 
-def _import_server() -> Callable[[Sequence[str], Mapping[str, str]], int]:
+def report(error: CornError) -> int:
+    """Tell the user what is wrong; returns the exit status that says the same."""
+    if isinstance(error, AppLoadError) and error.details:
+        print(error.details, file=sys.stderr, end="")
+    print(f"error: {error}", file=sys.stderr)
+    return error.exit_status
+
+
+def _import_server() -> Callable[..., int]:
     """Import everything, without a look for garbage.
 
     Modules stay, so there is next to none; looking for it again and again took 4 ms of 70.

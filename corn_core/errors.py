@@ -97,6 +97,10 @@ class TruncatedRequest(BadRequest):
     """The client closed its side in the middle of a message."""
 
 
+class BadProxyHeader(BadRequest):
+    """A malformed header of the PROXY protocol."""
+
+
 class Forbidden(BadRequest):
     """The client may not do what it asked (RFC 9110 section 15.5.4)."""
 

@@ -98,6 +98,11 @@ class Connection(ConnectionInfo):
         self.watched = 0
         self.lingered = 0
 
+    @property
+    def idle(self) -> bool:
+        """Whether the client has yet to send the first byte of a request."""
+        return self.phase is Phase.IDLE
+
     # -- reading ---------------------------------------------------------------------
 
     def start(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from corn_core.http import Request
 from corn_core.interfaces import Logger, Slot
@@ -37,9 +37,28 @@ class Host(Protocol):
     def request_done(self) -> None: ...
 
 
+class Managed(Protocol):
+    """What a driver has under its poller: a connection, or what comes before it."""
+
+    deadline: float
+    fd: int
+    watched: int
+
+    @property
+    def peer_host(self) -> str: ...
+    @property
+    def idle(self) -> bool:
+        """Whether the client has yet to send the first byte of a request."""
+
+    def on_event(self, mask: int) -> None: ...
+    def expire(self) -> None: ...
+    def close(self) -> None: ...
+
+
 class Driver(Protocol[_Connection]):
     """A driver, as its connections see it."""
 
+    connection_class: type[Any]
     cycle: RequestCycle
     terms: Terms
 
@@ -49,10 +68,10 @@ class Driver(Protocol[_Connection]):
     def postpone(self, connection: _Connection) -> None:
         """Call the connection's ``advance`` when others have had their turn."""
 
-    def watch(self, connection: _Connection, mask: int) -> None:
+    def watch(self, connection: Managed, mask: int) -> None:
         """Report the connection's events of this kind to it."""
 
-    def forget(self, connection: _Connection) -> None:
+    def forget(self, connection: Managed) -> None:
         """Report nothing of it any more."""
 
     def notify(self) -> None:

@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING
 
 from corn_core.serving.connection import FOREVER, Connection, Phase
 from corn_core.serving.poller import READABLE, make_poller
+from corn_core.serving.preamble import Preamble
 
 if TYPE_CHECKING:
     from corn_core.http import Request
     from corn_core.net import Listener
-    from corn_core.serving.host import Host
+    from corn_core.serving.host import Host, Managed
     from corn_core.serving.settings import Terms
     from corn_core.wsgi import RequestBody
 
@@ -48,11 +49,13 @@ class SelectorDriver:
     TICK = 1.0
     """Seconds between heartbeats of an idle worker, and between looks at deadlines."""
 
+    connection_class: type[Connection] = Connection
+
     def __init__(self, worker: Host, terms: Terms) -> None:
         self.worker = worker
         self.cycle = worker.cycle
         self.terms = terms
-        self.connections: dict[int, Connection] = {}
+        self.connections: dict[int, Managed] = {}
         self._ready: deque[Connection] = deque()
         self._poller = make_poller()
         self._acceptors: dict[int, Callable[[int], None]] = {}
@@ -100,7 +103,7 @@ class SelectorDriver:
     def _patience(self) -> float:
         return max(0.0, self._next_tick - monotonic())
 
-    def _guard(self, connection: Connection, act: Callable[..., None], *arguments: int) -> None:
+    def _guard(self, connection: Managed, act: Callable[..., None], *arguments: int) -> None:
         """Let a connection act; if that fails, it is the end of this connection and no other."""
         try:
             act(*arguments)
@@ -127,6 +130,7 @@ class SelectorDriver:
         # around what it returns: together a tenth of what a hello-world request costs.
         accept = sock._accept  # type: ignore[attr-defined]  # of the C base class
         guard = self._guard
+        begin = Preamble if self.terms.proxy is not None else self.connection_class
         make_socket = partial(socket.SocketType, sock.family, sock.type, sock.proto)
 
         def accept_some(batch: int) -> None:
@@ -141,7 +145,7 @@ class SelectorDriver:
                 except OSError as error:
                     self._on_accept_error(error)
                     return
-                connection = Connection(self, listener, make_socket(fd), peer)
+                connection = begin(self, listener, make_socket(fd), peer)
                 guard(connection, connection.start)
 
         return accept_some
@@ -186,7 +190,7 @@ class SelectorDriver:
 
     def _hurry_idle_connections(self, deadline: float) -> None:
         for connection in self.connections.values():
-            if connection.phase is Phase.IDLE:
+            if connection.idle:
                 connection.deadline = min(connection.deadline, deadline)
 
     # -- for connections -------------------------------------------------------------
@@ -206,7 +210,7 @@ class SelectorDriver:
         """Tell the master that the worker is alive."""
         self.worker.notify()
 
-    def watch(self, connection: Connection, mask: int) -> None:
+    def watch(self, connection: Managed, mask: int) -> None:
         """Report the connection's events of this kind to it."""
         if connection.watched:
             self._poller.modify(connection.fd, mask)
@@ -214,7 +218,7 @@ class SelectorDriver:
             self._poller.register(connection.fd, mask)
             self.connections[connection.fd] = connection
 
-    def forget(self, connection: Connection) -> None:
+    def forget(self, connection: Managed) -> None:
         """Stop reporting events; before the descriptor is closed, for poll(2) needs that."""
         self._poller.unregister(connection.fd)
         del self.connections[connection.fd]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from corn_core.http import Limits
 from corn_core.settings.config import Config
 from corn_core.settings.model import Setting, integer, seconds
+from corn_core.wsgi.proxied import versions_of
+from corn_core.wsgi.trust import peer_test
 
 MEBIBYTE = 1024 * 1024
 
@@ -96,11 +99,19 @@ SETTINGS = (
 )
 
 
+class ProxyPolicy(NamedTuple):
+    """Which versions of the PROXY protocol are understood, and from whom."""
+
+    versions: frozenset[str]
+    is_trusted: Callable[[object], bool]
+
+
 class Terms(NamedTuple):
     """What clients are granted, from the settings above and some others; times in seconds.
 
     :param keepalive: how long to wait for another request; 0 closes after each response.
     :param spool_limit: the bytes of a response kept for a slow client.
+    :param proxy: whether and how the PROXY protocol is understood.
     :param tmp_dir: where what is too long for memory goes, ``None`` for the system's choice.
     """
 
@@ -112,6 +123,7 @@ class Terms(NamedTuple):
     spool_limit: int
     max_connections: int
     tmp_dir: str | None
+    proxy: ProxyPolicy | None = None
 
 
 def terms_of(config: Config, keepalive: float) -> Terms:
@@ -136,4 +148,10 @@ def terms_of(config: Config, keepalive: float) -> Terms:
         spool_limit=config.limit_response_spool,
         max_connections=config.worker_connections,
         tmp_dir=config.tmp_upload_dir,
+        proxy=_proxy_policy(config),
     )
+
+
+def _proxy_policy(config: Config) -> ProxyPolicy | None:
+    versions = versions_of(config.proxy_protocol)
+    return ProxyPolicy(versions, peer_test(config.proxy_allow_ips)) if versions else None

@@ -11,7 +11,7 @@ from corn_core.process.scoreboard import BOOTING, DRAINING, IDLE
 from corn_core.process.title import set_title
 from corn_core.worker.base import Worker
 from corn_core.worker.signals import SignalHandlers
-from corn_core.wsgi import EnvironBuilder, RequestCycle
+from corn_core.wsgi import EnvironBuilder, ProxiedEnvironBuilder, RequestCycle
 
 
 def boot_worker(worker: Worker, server: object) -> int:
@@ -70,10 +70,11 @@ def _prepare(worker: Worker, server: object) -> None:
     worker.log.close_on_exec()
     worker.before_boot()
     worker.app = worker.context.load_app()
+    make_builder = EnvironBuilder if worker.cfg.proxy_protocol == "off" else ProxiedEnvironBuilder
     worker.cycle = RequestCycle(
         worker,
         worker.app,
-        builder=EnvironBuilder(
+        builder=make_builder(
             worker.cfg,
             worker.log,
             multithread=worker.multithread,

@@ -5,6 +5,7 @@ from corn_core.wsgi.connection import ConnectionInfo
 from corn_core.wsgi.cycle import RequestCycle
 from corn_core.wsgi.environ import EnvironBuilder
 from corn_core.wsgi.files import ErrorStream, FileWrapper
+from corn_core.wsgi.proxied import ProxiedEnvironBuilder
 from corn_core.wsgi.response import Response
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "EnvironBuilder",
     "ErrorStream",
     "FileWrapper",
+    "ProxiedEnvironBuilder",
     "RequestBody",
     "RequestCycle",
     "Response",

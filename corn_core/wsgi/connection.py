@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from corn_core.net import Listener
+    from corn_core.net.proxy import ProxyHeader
 
 
 class ConnectionInfo:
@@ -14,14 +15,16 @@ class ConnectionInfo:
     :ivar listener: the listener that accepted the connection.
     :ivar peer: the address as accept(2) gave it: a tuple, or text for a unix socket.
     :ivar sock: the connected socket, offered to applications as ``corn.socket``.
+    :ivar proxy: what the PROXY protocol said of the client, if it said anything.
     :ivar scheme: ``https`` when the connection itself is encrypted.
     """
 
-    __slots__ = ("listener", "peer", "scheme", "sock")
+    __slots__ = ("listener", "peer", "proxy", "scheme", "sock")
 
     def __init__(self, listener: Listener, peer: Any, sock: Any, scheme: str = "http") -> None:
         self.listener = listener
         self.peer = peer
+        self.proxy: ProxyHeader | None = None
         self.sock = sock
         self.scheme = scheme
 

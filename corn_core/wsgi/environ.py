@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from corn_core import __version__
 from corn_core.errors import BadRequest, ScriptNameMismatch, SettingError
-from corn_core.settings.model import Expected, Setting
+from corn_core.settings.model import Expected, Setting, comma_separated
 from corn_core.wsgi.files import ErrorStream, FileWrapper
 from corn_core.wsgi.trust import parse_peers, peer_test
 
@@ -33,6 +33,15 @@ def _scheme_headers(raw: object) -> dict[str, str]:
     return {name.upper(): value for name, value in raw.items()}
 
 
+def _names(raw: object) -> list[str]:
+    names = [name.upper().replace("-", "_") for name in comma_separated(raw)]
+    if not all(_NAME.fullmatch(name) for name in names):
+        raise Expected("names of fields, divided by commas")
+    return names
+
+
+_NAME = re.compile("[A-Z0-9_]+")
+
 SETTINGS = (
     Setting(
         name="forwarded_allow_ips",
@@ -49,6 +58,20 @@ SETTINGS = (
         flags=("--forwarded-allow-ips",),
         metavar="ADDRESSES",
         env="FORWARDED_ALLOW_IPS",
+    ),
+    Setting(
+        name="forwarder_headers",
+        section="Security",
+        parse=_names,
+        default=["SCRIPT_NAME", "PATH_INFO"],
+        help=(
+            "The fields with an underscore in their name that a front-end server of"
+            " forwarded_allow_ips may send, though header_map drops such fields: names, divided"
+            " by commas. SCRIPT_NAME becomes SCRIPT_NAME in the environ, and is taken off the"
+            " path; any other NAME becomes HTTP_NAME. From anybody else they are dropped."
+        ),
+        flags=("--forwarder-headers",),
+        metavar="NAMES",
     ),
     Setting(
         name="secure_scheme_headers",
@@ -114,6 +137,7 @@ class EnvironBuilder:
     ) -> None:
         self.script_name = read_script_name(variables)
         self.is_trusted = peer_test(config.forwarded_allow_ips)
+        self._forwarder_names = frozenset(config.forwarder_headers)
         self._secure_values = {
             "HTTP_" + name.replace("-", "_"): (name, value)
             for name, value in config.secure_scheme_headers.items()
@@ -155,7 +179,9 @@ class EnvironBuilder:
             path = unquote(path)
         environ["PATH_INFO"] = path
         if self.script_name:
-            self._split_path(environ, path)
+            _split_path(environ, self.script_name, path)
+        if request.dropped is not None and self._forwarder_names:
+            self._take_forwarded(environ, request, connection, path)
         if request.version != (1, 1):
             environ["SERVER_PROTOCOL"] = protocol(request.version)
         peer = connection.peer
@@ -201,19 +227,27 @@ class EnvironBuilder:
         }
         return template
 
-    def _split_path(self, environ: Environ, path: str) -> None:
-        """Divide the path between SCRIPT_NAME and PATH_INFO, at a slash."""
-        rest = path.removeprefix(self.script_name)
-        if len(rest) < len(path) and rest[:1] in ("", "/"):
-            environ["PATH_INFO"] = rest
-        elif path.startswith("/"):
-            raise ScriptNameMismatch(
-                f"the path {path!r} is not under SCRIPT_NAME {self.script_name!r}; either the"
-                " front-end server must keep the prefix, or the variable must be unset"
-            )
-        else:
-            # An authority or an asterisk (RFC 9112 section 3.2) is no path at all.
-            environ["SCRIPT_NAME"] = ""
+    def _take_forwarded(
+        self, environ: Environ, request: Request, connection: ConnectionInfo, path: str
+    ) -> None:
+        """Take fields that were dropped for their name, but came from a trusted front-end."""
+        if not self.is_trusted(connection.peer):
+            return
+        found: dict[str, str] = {}
+        for line in request.dropped or ():
+            name, _, value = line.decode("latin-1").partition(":")
+            key = name.upper().replace("-", "_")
+            if key in found:
+                raise BadRequest(f"two values of the field {key}")
+            if key in self._forwarder_names:
+                found[key] = value.strip(" \t")
+        script_name = found.pop("SCRIPT_NAME", None)
+        environ.update((f"HTTP_{key}", value) for key, value in found.items())
+        if script_name is not None:
+            prefix = unquote(script_name).rstrip("/")
+            environ["SCRIPT_NAME"], environ["PATH_INFO"] = prefix, path
+            if prefix:
+                _split_path(environ, prefix, path)
 
     def _set_scheme(self, environ: Environ, request: Request, connection: ConnectionInfo) -> None:
         """Believe a trusted front-end about the scheme of its client."""
@@ -230,6 +264,21 @@ class EnvironBuilder:
         if len(schemes) > 1:
             raise BadRequest("the fields of secure_scheme_headers contradict each other")
         environ["wsgi.url_scheme"] = schemes.pop()
+
+
+def _split_path(environ: Environ, prefix: str, path: str) -> None:
+    """Divide the path between SCRIPT_NAME and PATH_INFO, at a slash."""
+    rest = path.removeprefix(prefix)
+    if len(rest) < len(path) and rest[:1] in ("", "/"):
+        environ["PATH_INFO"] = rest
+    elif path.startswith("/"):
+        raise ScriptNameMismatch(
+            f"the path {path!r} is not under SCRIPT_NAME {prefix!r}; either the"
+            " front-end server must keep the prefix, or it must not be set"
+        )
+    else:
+        # An authority or an asterisk (RFC 9112 section 3.2) is no path at all.
+        environ["SCRIPT_NAME"] = ""
 
 
 def protocol(version: tuple[int, int]) -> str:

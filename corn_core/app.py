@@ -1,0 +1,205 @@
+"""corn inside another program: applications that bring their own configuration.
+
+:class:`BaseApplication` knows nothing of command lines and config files; its subclass sets
+what it wants in :meth:`~BaseApplication.load_config`. :class:`Application` is the ``corn``
+command with an application of its own. The names and their order of calls are those of the
+manual's chapter on custom applications.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from types import SimpleNamespace
+from typing import Any, NoReturn
+
+from corn_core import assemble
+from corn_core.cli import report
+from corn_core.errors import AppLoadError, ConfigError, CornError, did_you_mean, one_line
+from corn_core.extensions.manager import DISABLE_PLUGINS, load_plugins
+from corn_core.hookspecs import HOOKS
+from corn_core.interfaces import WSGIApp
+from corn_core.settings.commandline import Given, early_value
+from corn_core.settings.config import CODE, Config
+from corn_core.settings.environment import CMD_ARGS, FOREIGN_CMD_ARGS
+from corn_core.settings.sources import ConfigHook, Resolution, resolve
+
+_HOOKS = {name: hook for name, hook in HOOKS.items() if hook.in_config_file}
+
+
+class EmbeddedConfig:
+    """The configuration of an embedded server while it is being made.
+
+    ``settings`` has the name of every setting and every hook function. Values are read as
+    attributes.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.hooks: dict[str, ConfigHook] = {}
+        self.settings: Mapping[str, object] = {**config.settings, **_HOOKS}
+
+    def set(self, name: str, value: object) -> None:
+        """Set a setting, or a hook function.
+
+        :raises ConfigError: when there is none of that name, or it cannot take the value.
+        """
+        if name in _HOOKS:
+            if not callable(value):
+                raise ConfigError(f"{name}: expected a function, got {value!r} ({CODE})")
+            self.hooks[name] = ConfigHook(value, str(CODE))
+        elif name in self.config.settings:
+            self.config = self.config.replace(**{name: value})
+        else:
+            raise ConfigError(
+                f"there is no setting {name!r}{did_you_mean(name, self.settings)} ({CODE})"
+            )
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.config, name)
+
+
+class BaseApplication:
+    """A server for one application, configured in code.
+
+    A subclass supplies :meth:`load_config` and :meth:`load`. A reload (HUP) calls
+    :meth:`load_config` again, and each new worker :meth:`load`.
+
+    :param usage: accepted for the sake of existing subclasses, as is ``prog``; not used.
+    """
+
+    cfg: EmbeddedConfig
+
+    def __init__(self, usage: str | None = None, prog: str | None = None) -> None:
+        self.callable: WSGIApp | None = None
+        self._environ = dict(os.environ)
+        self._fresh = True
+        try:
+            disabled = early_value(DISABLE_PLUGINS, (), self._environ)
+            self._plugins = load_plugins(disabled)
+            self._registry = assemble.registry_of(self._plugins)
+            self.do_load_config()
+        except CornError as error:
+            sys.exit(report(error))
+
+    # -- what a subclass supplies ----------------------------------------------------
+
+    def load_config(self) -> None:
+        """Set what is to differ from the defaults, with ``self.cfg.set(name, value)``."""
+        raise NotImplementedError(f"{type(self).__name__} does not say how it is configured")
+
+    def load(self) -> WSGIApp:
+        """The WSGI application; called in each worker, or once in the master with preload_app."""
+        raise NotImplementedError(f"{type(self).__name__} does not say what it serves")
+
+    # -- what a program calls --------------------------------------------------------
+
+    def run(self) -> NoReturn:
+        """Serve until told to stop, and exit; also each worker's process ends in here."""
+        assembly = assemble.Assembly(self._plugins, self._read, _OwnLoader(self))
+        try:
+            status = assemble.start(assembly)
+        except CornError as error:
+            status = report(error)
+        sys.exit(status)
+
+    def reload(self) -> None:
+        """Make the configuration anew."""
+        self.do_load_config()
+
+    def wsgi(self) -> WSGIApp:
+        """The application, loaded once a process."""
+        if self.callable is None:
+            self.callable = self.load()
+        return self.callable
+
+    # -- between the two -------------------------------------------------------------
+
+    def load_default_config(self) -> None:
+        """Begin with the defaults, and the variables that take their place."""
+        variables = {
+            name: value
+            for name, value in self._environ.items()
+            if name not in (CMD_ARGS, FOREIGN_CMD_ARGS)
+        }
+        # An empty --config: this server has no config file, not even ./corn.conf.py.
+        resolution = resolve(self._registry, ["--config="], variables, os.getcwd())
+        self.cfg = EmbeddedConfig(resolution.config)
+
+    def do_load_config(self) -> None:
+        """Begin anew, and let the subclass set what it wants."""
+        self.load_default_config()
+        self.load_config()
+
+    def _read(self, directory: str) -> Resolution:
+        if not self._fresh:
+            self.reload()
+        self._fresh = False
+        return Resolution(
+            config=self.cfg.config,
+            app_uri=None,
+            hooks=self.cfg.hooks,
+            config_path=None,
+            warnings=[],
+            extra_args=[],
+        )
+
+
+class Application(BaseApplication):
+    """The ``corn`` command for an application of its own: command line, config file and all.
+
+    A subclass supplies :meth:`load`, and :meth:`init` if it has settings or arguments.
+    """
+
+    def __init__(self, usage: str | None = None, prog: str | None = None) -> None:
+        self.callable = None
+
+    def init(self, parser: None, opts: SimpleNamespace, args: list[str]) -> Any:
+        """Look at the command line; may return settings, which files and flags override.
+
+        :param parser: always ``None``: flags are declared by plugins.
+        :param opts: the flags that were given, by the setting's name, as they were typed.
+        :param args: the arguments that are no flags.
+        """
+        return None
+
+    def load_config(self) -> None:
+        """Nothing to do: the sources are those of the command."""
+
+    def run(self) -> NoReturn:
+        """Do what the command line says, and exit."""
+        try:
+            status = assemble.run(sys.argv[1:], os.environ, self._framework, _OwnLoader(self))
+        except CornError as error:
+            status = report(error)
+        sys.exit(status)
+
+    def _framework(self, given: Given, args: list[str]) -> Mapping[str, object] | None:
+        options = {name: raw for name, (_, raw) in given.items()}
+        settings: Mapping[str, object] | None = self.init(None, SimpleNamespace(**options), args)
+        return settings
+
+
+class _OwnLoader:
+    """Loads what an application object supplies."""
+
+    def __init__(self, application: BaseApplication) -> None:
+        self._application = application
+
+    def load(self, config: Config) -> WSGIApp:
+        load: Callable[[], WSGIApp] = self._application.wsgi
+        try:
+            return load()
+        except CornError:
+            raise
+        except Exception as error:
+            # Whatever the application's code raises, the master is to tell it once.
+            import traceback  # lazy: only for an application that fails
+
+            details = "".join(traceback.format_exception(error))
+            name = type(self._application).__name__
+            raise AppLoadError(f"{name}.load: {one_line(error)}", details) from None
+
+    def name(self, config: Config) -> str:
+        return type(self._application).__name__

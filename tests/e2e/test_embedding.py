@@ -1,0 +1,102 @@
+"""Programs that serve an application of their own, through ``corn_core.app``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from signal import SIGHUP
+
+import pytest
+
+from tests.e2e.server import APPS, Server, run
+from tests.e2e.waiting import wait_for
+
+EMBEDDED = APPS / "embedded"
+Embed = Callable[..., Server]
+
+
+@pytest.fixture
+def embed(tmp_path: Path) -> Iterator[Embed]:
+    """A function that runs a program of these tests."""
+    servers: list[Server] = []
+
+    def start(program: str, *arguments: str, env: Mapping[str, str] | None = None) -> Server:
+        server = Server(tmp_path, [program, *arguments], EMBEDDED, env, command=sys.executable)
+        servers.append(server)
+        return server.started()
+
+    yield start
+    for server in servers:
+        server.kill()
+        server.check_log()
+
+
+def test_the_manuals_example(embed: Embed) -> None:
+    server = embed("standalone.py", env={"TEST_PORT": "0"})
+    assert server.get() == "Works fine"
+    server.wait_for_workers((os.cpu_count() or 1) * 2 + 1)
+    server.stop()
+
+
+def test_settings_and_hooks_in_code(embed: Embed, tmp_path: Path) -> None:
+    settings = tmp_path / "settings"
+    settings.write_text("bind=127.0.0.1:0\nraw_env=GREETING=first\n")
+    server = embed("custom.py", env={"SETTINGS": str(settings)})
+    assert server.get() == "first"
+    server.wait_for_log(r"hooked \d+")
+    settings.write_text("bind=127.0.0.1:0\nraw_env=GREETING=second\n")
+    server.signal(SIGHUP)
+    server.wait_for_log(r"Worker exiting")
+    wait_for(lambda: server.get() == "second", "the new configuration")
+
+
+def test_a_reload_that_is_no_good_changes_nothing(embed: Embed, tmp_path: Path) -> None:
+    settings = tmp_path / "settings"
+    settings.write_text("bind=127.0.0.1:0\nraw_env=GREETING=first\n")
+    server = embed("custom.py", env={"SETTINGS": str(settings)})
+    settings.write_text("workers=none\n")
+    server.signal(SIGHUP)
+    server.wait_for_log(r"workers: expected .* got 'none' \(set in code\)")
+    assert server.get() == "first"
+
+
+@pytest.mark.parametrize(
+    ("settings", "complaint"),
+    [
+        ("wrkers=2", "error: there is no setting 'wrkers'; did you mean 'workers'? (set in code)"),
+        ("workers=none", "error: workers: expected a whole number"),
+        ("pre_fork=text", "error: pre_fork: expected a function"),
+    ],
+)
+def test_bad_settings_end_with_one_line(tmp_path: Path, settings: str, complaint: str) -> None:
+    path = tmp_path / "settings"
+    path.write_text(settings)
+    result = run("custom.py", cwd=EMBEDDED, env={"SETTINGS": str(path)}, command=sys.executable)
+    assert result.returncode == 1
+    assert result.stderr.startswith(complaint)
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_an_application_that_cannot_be_loaded(tmp_path: Path) -> None:
+    path = tmp_path / "settings"
+    path.write_text("bind=127.0.0.1:0\n")
+    env = {"SETTINGS": str(path), "BROKEN": "1"}
+    result = run("custom.py", cwd=EMBEDDED, env=env, command=sys.executable)
+    assert result.returncode == 4
+    assert result.stderr.count("Traceback") == 1
+    assert "Custom.load: RuntimeError: on purpose" in result.stderr
+
+
+def test_the_command_with_an_application_of_its_own(embed: Embed) -> None:
+    server = embed("custom.py", "hi", "--workers=1")
+    assert server.get() == "hi"
+    server.wait_for_workers(1)
+
+
+def test_its_commands(tmp_path: Path) -> None:
+    result = run("custom.py", "--version", cwd=EMBEDDED, command=sys.executable)
+    assert result.stdout.startswith("corn ")
+    result = run("custom.py", "hi", "--print-config", cwd=EMBEDDED, command=sys.executable)
+    assert "workers = 2  # framework settings" in result.stdout
