@@ -9,6 +9,7 @@ from typing import Any
 
 from corn_core import hookimpl, loaders, logs
 from corn_core.arbiter import settings as arbiter
+from corn_core.arbiter import wear
 from corn_core.extensions import drivers, manager
 from corn_core.http import limits
 from corn_core.net import listener
@@ -36,6 +37,7 @@ def corn_settings() -> tuple[Setting, ...]:
         *arbiter.SETTINGS,
         *drivers.SETTINGS,
         *worker.SETTINGS,
+        *wear.SETTINGS,
         *serving.SETTINGS,
         *limits.SETTINGS,
         *environ.SETTINGS,

@@ -142,6 +142,7 @@ class Arbiter(ServerView):
         for failure in failures:
             self._on_boot_failure(failure, now)
         self._watch.note_heartbeats(now)
+        self._watch.note_wear(now)
         self._act(now)
 
     def _act(self, now: float) -> None:

@@ -21,7 +21,7 @@ BACKOFF_CAP = 30.0
 class Reason(Enum):
     """Why a worker was told to go."""
 
-    RECYCLE = "it has served max_requests"
+    RECYCLE = "it is worn"
     RELOAD = "its configuration has been replaced"
     SURPLUS = "fewer workers are wanted"
     STOP = "the server stops"

@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
-from corn_core.settings.model import Setting, integer, seconds
+from corn_core.process.cpus import available_cpus, recommended_workers
+from corn_core.settings.model import Expected, Setting, integer, seconds
+
+
+def _workers(raw: object) -> int:
+    """A number of workers; ``auto`` is the manual's rule of thumb for the processors there are."""
+    if isinstance(raw, str) and raw.strip().lower() == "auto":
+        return recommended_workers(available_cpus())
+    try:
+        number: int = _NUMBER(raw)
+    except Expected as expected:
+        raise Expected(f"{expected}, or auto") from None
+    return number
+
+
+_NUMBER = integer(1)
 
 SETTINGS = (
     Setting(
         name="workers",
         section="Worker Processes",
-        parse=integer(1),
+        parse=_workers,
         default=1,
         help=(
             "The number of worker processes. Generally 2 to 4 for each core; (2 x cores) + 1 is"
-            " a good start. Each costs the memory of the application, and with too many of them"
-            " the cores spend their time on switching. The default is taken from the"
-            " environment variable WEB_CONCURRENCY when it is set. The signals TTIN and TTOU"
-            " change the number while the server runs."
+            " a good start, and what auto stands for, with the cores that this process may use"
+            " within the CPU quota of its container. Each worker costs the memory of the"
+            " application, and with too many of them the cores spend their time on switching."
+            " The default is taken from the environment variable WEB_CONCURRENCY when it is set."
+            " The signals TTIN and TTOU change the number while the server runs."
         ),
         flags=("-w", "--workers"),
         metavar="INT",

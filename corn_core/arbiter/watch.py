@@ -20,6 +20,7 @@ from corn_core.arbiter.mailbox import Failure, Message, Ready
 from corn_core.arbiter.policy import Abort, Action, Dump, Kill, Quit, Term, note
 from corn_core.arbiter.roster import WorkerHandle
 from corn_core.arbiter.view import ServerView
+from corn_core.arbiter.wear import WearLimits, WearWatch
 from corn_core.process.scoreboard import SlotView
 from corn_core.worker.signals import DUMP_SIGNAL
 
@@ -45,6 +46,7 @@ class Watch:
         self._crew = crew
         self._roster = crew.roster
         self._oom = OomCounter()
+        self._wear = WearWatch()
         self.stopping = False
 
     # -- taking in -------------------------------------------------------------------
@@ -73,6 +75,13 @@ class Watch:
                 "Worker (pid:%s) was silent for longer than its timeout, but is back", handle.pid
             )
         self._roster.note_survivors(now)
+
+    def note_wear(self, now: float) -> None:
+        """Look who has grown too large or too old."""
+        config = self._server.cfg
+        limits = WearLimits(config.max_worker_memory, config.max_worker_lifetime)
+        for handle, why in self._wear.look(self._roster, limits, now):
+            self._server.log.info("Worker (pid:%s) %s; it will be replaced", handle.pid, why)
 
     def back_off(self, spawned_at: float, now: float) -> None:
         """Count a worker that died young against the next attempts."""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from corn_core.process.cpus import available_cpus, recommended_workers
 from tests.e2e.client import Address, listens
 from tests.e2e.conftest import Serve
 from tests.e2e.waiting import alive, wait_for
@@ -84,4 +85,31 @@ def test_load_sees_no_error(serve: Serve) -> None:
     assert "Socket errors" not in report, report
     assert "Non-2xx" not in report, report
     server.wait_for_log("Autorestarting worker", count=2)
+    server.stop()
+
+
+def test_worker_that_grows_is_replaced(serve: Serve) -> None:
+    server = serve("--max-worker-memory=100M", "growing:app")
+    first = server.get("/pid")
+    server.get("/grow")
+    server.wait_for_log(rf"Worker \(pid:{first}\) holds \d+ MiB of memory; it will be replaced")
+    wait_for(lambda: server.get("/pid") != first, "the replacement")
+    wait_for(lambda: not alive(int(first)), "the large worker to end")
+    server.stop()
+
+
+def test_workers_of_age_are_replaced_one_by_one(serve: Serve) -> None:
+    server = serve("--workers=2", "--max-worker-lifetime=1", "probe:app")
+    first = server.wait_for_workers(2)
+    wait_for(lambda: not any(map(alive, first)), "both to be replaced", 60)
+    assert len(server.workers()) >= 2
+    # The old one is told to go only when the new one has booted.
+    order = re.findall(r"Booting worker with pid: (\d+)|Worker exiting \(pid: (\d+)\)", server.log)
+    assert [bool(booted) for booted, _ in order[:5]] == [True, True, True, False, True]
+    server.stop()
+
+
+def test_auto_is_a_number_of_workers(serve: Serve) -> None:
+    server = serve("--workers=auto", "probe:app")
+    assert len(server.wait_for_workers(recommended_workers(available_cpus()))) >= 3
     server.stop()

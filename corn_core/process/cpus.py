@@ -1,0 +1,73 @@
+"""How many processors this process may use: in a container, fewer than the machine has."""
+
+from __future__ import annotations
+
+import os
+from math import ceil, inf
+
+
+def recommended_workers(cpus: int) -> int:
+    """The manual's rule of thumb: twice the processors, and one."""
+    return 2 * cpus + 1
+
+
+def available_cpus(membership: str = "/proc/self/cgroup", root: str = "/sys/fs/cgroup") -> int:
+    """Processors that the scheduler lets this process run on, within its cgroups' quota."""
+    if hasattr(os, "sched_getaffinity"):
+        count = len(os.sched_getaffinity(0))
+    else:  # macOS
+        count = os.cpu_count() or 1
+    quota = cpu_quota(membership, root)
+    return max(1, min(count, ceil(quota) if quota < inf else count))
+
+
+def cpu_quota(membership: str, root: str) -> float:
+    """Processors' worth of time that our cgroups grant, the least of them; infinity for no limit.
+
+    See ``cpu.max`` in the kernel's documentation of cgroup version 2, and
+    ``cpu.cfs_quota_us`` in that of version 1.
+    """
+    quota = inf
+    for line in _read(membership).splitlines():
+        _, _, rest = line.partition(":")
+        controllers, _, path = rest.partition(":")
+        if not controllers:
+            directories, read = _ancestors(root, path), _version_2
+        elif "cpu" in controllers.split(","):
+            directories, read = _ancestors(f"{root}/cpu", path), _version_1
+        else:
+            continue
+        quota = min([quota, *map(read, directories)])
+    return quota
+
+
+def _ancestors(root: str, path: str) -> list[str]:
+    """The cgroup's directory and those above it: each may have a quota. In a container the path
+    may be the host's, and then only the root is there."""
+    parts = [part for part in path.split("/") if part]
+    return ["/".join([root, *parts[:count]]) for count in range(len(parts), -1, -1)]
+
+
+def _version_2(directory: str) -> float:
+    given, _, period = _read(f"{directory}/cpu.max").strip().partition(" ")
+    return _ratio(given, period)
+
+
+def _version_1(directory: str) -> float:
+    given, period = (_read(f"{directory}/cpu.cfs_{name}_us") for name in ("quota", "period"))
+    return _ratio(given.strip(), period.strip())
+
+
+def _ratio(given: str, period: str) -> float:
+    # "max" and -1 mean no limit, and an empty text that there is no such file.
+    if not given.isdigit() or not period.isdigit() or int(period) == 0:
+        return inf
+    return int(given) / int(period)
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="ascii", errors="replace") as file:
+            return file.read()
+    except OSError:
+        return ""  # no such cgroup, or no such system
