@@ -208,6 +208,9 @@ class Arbiter(ServerView):
         # Whatever was wrong may have been put right.
         self._crew.roster.backoff.forget()
         self._last_failure = ""
+        if self._crew.roster.fresh(self._succession.current.number):
+            # It serves, if not with all workers yet: what is broken now must not end it any more.
+            self._starting = False
         try:
             self._succession.reload()
         except Interrupted:

@@ -20,7 +20,11 @@ from typing import Any, NoReturn
 from pluggy import PluginManager
 
 from corn_core.errors import CornError, HookFailed, line_in
+from corn_core.extensions import positional
 from corn_core.hookspecs import HOOKS, Hook
+
+# The frames between the call of a hook and the code of a plugin or a config file.
+_CALLERS = (__file__, positional.__file__)
 
 _Call = tuple[str, Callable[..., Any], tuple[str, ...]]
 
@@ -126,7 +130,7 @@ def _fail(name: str, plugin: str, error: Exception) -> NoReturn:
 def _where(error: Exception) -> str:
     """The place in the implementation's own file, which is more telling than a library's."""
     step = error.__traceback__
-    while step is not None and step.tb_frame.f_code.co_filename == __file__:
+    while step is not None and step.tb_frame.f_code.co_filename in _CALLERS:
         step = step.tb_next
     if step is None:
         return ""

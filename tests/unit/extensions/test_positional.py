@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from corn_core.errors import ExtensionError
+from corn_core.errors import ExtensionError, HookFailed
 from corn_core.extensions.manager import Plugins
 from corn_core.hookspecs import HOOKS
 
@@ -108,3 +109,12 @@ def test_any_callable_can_be_a_hook() -> None:
 def test_bad_callable_without_code_is_located_where_it_was_named() -> None:
     with pytest.raises(ExtensionError, match=r"\(corn\.conf\.py line 3\)$"):
         call("on_exit", functools.partial(lambda: None))
+
+
+def test_the_place_of_a_failure_is_the_functions_own() -> None:
+    def fails(server: Any) -> None:
+        raise ZeroDivisionError("on purpose")
+
+    line = fails.__code__.co_firstlineno + 1
+    with pytest.raises(HookFailed, match=re.escape(f"({__file__} line {line})")):
+        call("on_starting", fails)
