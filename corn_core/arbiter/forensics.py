@@ -151,7 +151,7 @@ def _counter_files(membership: str, root: str) -> list[str]:
 
 def _read(path: str) -> str:
     try:
-        with open(path, encoding="ascii", errors="replace") as file:
+        with open(path, encoding="utf-8", errors="replace") as file:
             return file.read()
     except OSError:
         return ""  # no such cgroup, or no such system
