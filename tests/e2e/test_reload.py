@@ -17,7 +17,6 @@ from tests.e2e.server import Server
 from tests.e2e.waiting import alive, wait_for
 
 APP = """
-import os
 
 def app(environ, start_response):
     body = ("%s " + str(os.getpid()) + " " + os.environ.get("COLOUR", "-")).encode()
@@ -262,4 +261,39 @@ def test_load_sees_no_error_while_workers_roll(serve: Serve) -> None:
     assert "Socket errors" not in report, report
     assert "Non-2xx" not in report, report
     assert os.path.exists(f"/proc/{server.pid}")
+    server.stop()
+
+
+GATED = """
+import time
+from pathlib import Path
+
+HERE = Path(__file__).parent
+try:
+    (HERE / "first").mkdir()
+except FileExistsError:
+    while not (HERE / "gate").exists():
+        time.sleep(0.01)
+    raise RuntimeError("broken meanwhile")
+
+
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Length", "2")])
+    return [b"ok"]
+"""
+
+
+def test_hup_while_some_workers_still_start(serve: Serve, tmp_path: Path) -> None:
+    """Only one worker can load the application; the others, and those of the reload, cannot."""
+    (tmp_path / "gated.py").write_text(GATED)
+    server = serve("--workers=2", "gated", cwd=tmp_path)
+    server.tracebacks_expected = True
+    assert server.get() == "ok"
+    server.signal(SIGHUP)
+    server.wait_for_log("Booting worker with pid", count=4)
+    (tmp_path / "gate").touch()
+    server.wait_for_log("Reload failed; the server continues as it was")
+    # The second worker of the start, or the one that is to take its place, fails as well.
+    server.wait_for_log("A worker failed to boot", count=2)
+    assert server.get() == "ok"
     server.stop()
