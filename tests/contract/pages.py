@@ -6,6 +6,8 @@ A block is marked by words after its language, which neither Sphinx nor GitHub s
     write the block to this file; with ``check`` too, corn's --check-config must accept it
 ```` ```console run ````
     run the lines that begin with ``$``; the others are what they print (see ``walkthrough``)
+```` ```python run ````
+    run the block
 ```` ```console server ````
     start the only command as a server; the other lines appear in its log
 ```` ```text log ````

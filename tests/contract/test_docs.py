@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 import shutil
 import subprocess
@@ -20,6 +21,11 @@ from corn_core.settings.registry import COMMANDS
 from tests.contract import pages
 from tests.contract.pages import DOCS, OTHERS, PROSE, REFERENCE, ROOT
 from tests.contract.walkthrough import Walkthrough
+from tests.e2e.client import Address
+from tests.e2e.conftest import Serve, serve
+from tests.e2e.waiting import wait_for
+
+__all__ = ["serve"]  # the fixture, for pytest to find
 
 
 def load_generator() -> ModuleType:
@@ -171,6 +177,46 @@ def test_what_is_not_there_is_what_the_server_says_is_not_there() -> None:
 def block_of(page: str, file: str) -> str:
     (text,) = [b.text for b in pages.blocks((DOCS / page).read_text()) if b.file == file]
     return text
+
+
+@pytest.fixture
+def front(serve: Serve, tmp_path: Path) -> Iterator[Address]:
+    """The nginx of the page, with a server behind it, moved into a directory of ours."""
+    back = f"unix:{tmp_path}/corn.sock"
+    serve("probe:app", bind=(back,))
+    (tmp_path / "static").mkdir()
+    (tmp_path / "static" / "site.css").write_text("body {}")
+    kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    own = "".join(f"{kind}_temp_path {tmp_path}/{kind};\n" for kind in kinds)
+    text = block_of("deploying.md", "nginx.conf")
+    for shown, ours in {
+        "unix:/run/shop/corn.sock": back,
+        "/srv/shop/static": f"{tmp_path}/static",
+        "listen 80": f"listen unix:{tmp_path}/front.sock",
+        "http {\n": f"http {{\naccess_log off;\n{own}",
+    }.items():
+        assert shown in text
+        text = text.replace(shown, ours)
+    (tmp_path / "nginx.conf").write_text(text)
+    foreground = f"daemon off; master_process off; pid {tmp_path}/pid; error_log {tmp_path}/log;"
+    command = ["nginx", "-p", tmp_path, "-c", tmp_path / "nginx.conf", "-g", foreground]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as nginx:
+        try:
+            wait_for((tmp_path / "front.sock").exists, "nginx to listen")
+            yield Address(f"unix:{tmp_path}/front.sock")
+        finally:
+            nginx.terminate()
+
+
+@pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx is not installed")
+def test_nginx_configuration(front: Address) -> None:
+    shop = {"Host": "shop.example.com", "X-Forwarded-Proto": "https", "X-Forwarded-For": "x"}
+    assert front.request("GET", "/site.css", headers=shop).text == "body {}"
+    wsgi = json.loads(front.request("GET", "/facts", headers=shop).text)["wsgi"]
+    assert wsgi["HTTP_HOST"] == "shop.example.com"
+    assert wsgi["HTTP_X_FORWARDED_FOR"].startswith("x, ")
+    assert wsgi["wsgi.url_scheme"] == "http"  # nginx's word, not the client's
+    assert front.raw(b"GET / HTTP/1.1\r\nHost: elsewhere.example.com\r\n\r\n") == b""
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import socket
 import subprocess
 from functools import partial
@@ -84,9 +85,10 @@ class Walkthrough:
         if block.file is not None:
             self._write(block)
         if "run" in block.words:
-            for command, shown in block.commands:
-                last = (command, shown) == block.commands[-1]
-                self._run(command, shown, block.exit_status if last else 0)
+            # What is no transcript is a program of its own.
+            commands = block.commands or [(f"python -c {shlex.quote(block.text)}", [])]
+            for number, (command, shown) in enumerate(commands, 1):
+                self._run(command, shown, block.exit_status if number == len(commands) else 0)
         elif "server" in block.words:
             ((command, shown),) = block.commands
             self._start(command)
