@@ -1,0 +1,1 @@
+"""Load on a server that is reloaded, resized, recycled and robbed of its workers meanwhile."""

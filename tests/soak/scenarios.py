@@ -1,0 +1,98 @@
+"""What is done to a server while it is under load."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from signal import SIGCONT, SIGHUP, SIGKILL, SIGSTOP, SIGTTIN, SIGTTOU
+
+from tests.e2e.server import Server
+from tests.e2e.waiting import alive, wait_for
+from tests.soak.load import Load
+
+PATIENCE = 60.0
+
+Scenario = Callable[[Server, Load, int], None]
+
+
+def settled(server: Server, count: int) -> list[int]:
+    """Wait until there are so many workers; under load, none of them need be idle."""
+    wait_for(lambda: len(server.workers()) == count, f"{count} workers", PATIENCE)
+    return server.workers()
+
+
+def ended(pids: list[int]) -> None:
+    wait_for(lambda: not any(map(alive, pids)), f"the end of {pids}", PATIENCE)
+
+
+def reload(server: Server, load: Load, times: int) -> None:
+    """HUP, again and again; each is complete before the next."""
+    for _ in range(times):
+        old = settled(server, 2)
+        server.signal(SIGHUP)
+        ended(old)
+
+
+def resize(server: Server, load: Load, times: int) -> None:
+    """One worker more, and one worker less."""
+    for _ in range(times):
+        server.signal(SIGTTIN)
+        settled(server, 3)
+        server.signal(SIGTTOU)
+        settled(server, 2)
+
+
+def recycle(server: Server, load: Load, times: int) -> None:
+    """Workers that are worn after some requests, which the server was started with."""
+    begun = len(re.findall("Autorestarting worker", server.log))
+    server.wait_for_log("Autorestarting worker", count=begun + times, deadline=PATIENCE)
+
+
+def kill(server: Server, load: Load, times: int) -> None:
+    """SIGKILL of a worker that has no connection at that moment."""
+    for _ in range(times):
+        victim = wait_for(lambda: stop_idle(server), "an idle worker", PATIENCE)
+        os.kill(victim, SIGKILL)
+        ended([victim])
+        settled(server, 2)
+
+
+def stop_idle(server: Server) -> int | None:
+    """A worker that was stopped while it had no connection; others go on."""
+    for pid in server.workers():
+        os.kill(pid, SIGSTOP)
+        if connections(pid) == 0:
+            return pid
+        os.kill(pid, SIGCONT)
+    return None
+
+
+def connections(pid: int) -> int:
+    """The sockets of a process that do not listen."""
+    listening = listening_inodes()
+    count = 0
+    for name in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            target = os.readlink(f"/proc/{pid}/fd/{name}")
+        except FileNotFoundError:
+            continue  # closed meanwhile
+        inode = re.fullmatch(r"socket:\[(\d+)\]", target)
+        if inode and inode[1] not in listening:
+            count += 1
+    return count
+
+
+def listening_inodes() -> set[str]:
+    with open("/proc/net/tcp", encoding="ascii") as table:
+        rows = [line.split() for line in table][1:]
+    # State 0A is TCP_LISTEN (proc(5), the kernel's include/net/tcp_states.h).
+    return {row[9] for row in rows if row[3] == "0A"}
+
+
+SCENARIOS: dict[str, Scenario] = {
+    "HUP": reload,
+    "TTIN and TTOU": resize,
+    "recycling": recycle,
+    "SIGKILL of an idle worker": kill,
+}
