@@ -135,6 +135,12 @@ def _from_egg(kind: _Kind, name: str) -> Any:
         if each.name == wanted and _normal(_owner(each)) == _normal(owner):
             return _guarded(kind, each, each.load)
     # The manual's egg:gunicorn#gevent, say: the name is right and the owner is not.
+    owners = [_owner(each) for each in found if each.name == wanted]
+    if owners:
+        raise ExtensionError(
+            f"{kind.noun} {name!r}: {owner} has no {wanted!r}; did you mean"
+            f" 'egg:{owners[0]}#{wanted}'?"
+        )
     hint = did_you_mean(wanted, [*(each.name for each in found), *kind.known])
     raise ExtensionError(f"{kind.noun} {name!r}: {owner} has no {wanted!r}{hint}")
 

@@ -77,7 +77,10 @@ def test_egg_without_a_name_means_main(site: Site) -> None:
 
 def test_egg_of_another_distribution(site: Site) -> None:
     install_worker(site, "gevent")
-    egg = "worker class 'egg:gunicorn#gevent': gunicorn has no 'gevent'; did you mean 'gevent'?"
+    egg = (
+        "worker class 'egg:gunicorn#gevent': gunicorn has no 'gevent'; did you mean"
+        " 'egg:corn-gevent#gevent'?"
+    )
     assert refusal("egg:gunicorn#gevent") == egg
     egg = "worker class 'egg:corn-gevent#gvent': corn-gevent has no 'gvent'; did you mean 'gevent'?"
     assert refusal("egg:corn-gevent#gvent") == egg
