@@ -15,6 +15,7 @@ from selectors import EVENT_READ, DefaultSelector
 from time import monotonic
 
 from corn_core import __version__
+from corn_core.arbiter.bulletin import Bulletin
 from corn_core.arbiter.crew import HANDLED, Crew
 from corn_core.arbiter.mailbox import Failure
 from corn_core.arbiter.orders import STOPS, Interrupted, Orders, name_of
@@ -48,7 +49,8 @@ class Arbiter(ServerView):
     def __init__(self, wiring: Wiring, hooks: Hooks, reconfigure: Callable[[], Wiring]) -> None:
         super().__init__(wiring, hooks)
         self._signals = SignalQueue()
-        self._orders = Orders(self._signals)
+        self._bulletin = Bulletin(self)
+        self._orders = Orders(self._signals, self._bulletin.tend)
         self._succession = Succession(self, wiring, reconfigure, self._orders.pause)
         self._stopping = Stopping.NO
         self._starting = True
@@ -100,6 +102,10 @@ class Arbiter(ServerView):
 
     def _start(self) -> None:
         self.log.info("Starting corn %s", __version__)
+        # Before any code of somebody else runs: what its environment says to this process is
+        # not for the programs that it may start.
+        self._bulletin.open(os.environ)
+        self._succession.inherit(os.environ)
         # First of all, because it takes long and may fail: a signal ends it at once, and it
         # leaves nothing behind.
         self._succession.preload()
@@ -143,6 +149,7 @@ class Arbiter(ServerView):
             self._on_boot_failure(failure, now)
         self._watch.note_heartbeats(now)
         self._watch.note_wear(now)
+        self._bulletin.beat(now)
         self._act(now)
 
     def _act(self, now: float) -> None:
@@ -155,7 +162,8 @@ class Arbiter(ServerView):
 
     def _wait(self) -> list[int]:
         """Sleep until something happens or is due; the workers that have something to say."""
-        asked = min(TICK, max(0.0, next_due(self._crew.roster, monotonic()) - monotonic()))
+        due = min(next_due(self._crew.roster, monotonic()), self._bulletin.due)
+        asked = min(TICK, max(0.0, due - monotonic()))
         events = self._selector.select(0.0 if self._orders.waiting else asked)
         now = monotonic()
         gap = now - self._looked_at
@@ -171,6 +179,7 @@ class Arbiter(ServerView):
             self._succession.settle()
         if serving >= self.num_workers:
             self._starting = False
+        self._bulletin.note_serving(serving)
 
     def _spawn_workers(self, count: int, now: float) -> None:
         generation = self._succession.current
@@ -211,8 +220,10 @@ class Arbiter(ServerView):
         if self._crew.roster.fresh(self._succession.current.number):
             # It serves, if not with all workers yet: what is broken now must not end it any more.
             self._starting = False
+        self._bulletin.reloading()
         try:
-            self._succession.reload()
+            if not self._succession.reload():
+                self._bulletin.reload_failed()
         except Interrupted:
             return  # the signal that did it is handled next
 
@@ -235,6 +246,7 @@ class Arbiter(ServerView):
         if self._succession.can_revert:
             self.log.error("Reload failed; the server continues as it was")
             self._succession.revert()
+            self._bulletin.reload_failed()
             self._crew.roster.backoff.forget()
         elif self._starting:
             loading = failure.status == AppLoadError.exit_status
@@ -248,6 +260,7 @@ class Arbiter(ServerView):
         """Begin to stop, or hurry up with it; the policy has the workers told."""
         if self._stopping is Stopping.NO:
             self._watch.stopping = True
+            self._bulletin.stopping(self._reason)
             self._scoreboard.set_server_stopping()
             # Nobody may connect who would not be served: what is in the backlog is taken by
             # the workers, and then they close their copies too.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import select
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from math import inf
 from time import monotonic
 
 from corn_core.arbiter.policy import Stopping
@@ -25,11 +26,13 @@ class Interrupted(Exception):
 class Orders:
     """The signals that are to be obeyed next, taken from the queue.
 
+    :param tend: does what must go on during a wait, and says after how many seconds again.
     :ivar waiting: some have been taken from the queue, and not obeyed yet.
     """
 
-    def __init__(self, queue: SignalQueue) -> None:
+    def __init__(self, queue: SignalQueue, tend: Callable[[], float] = lambda: inf) -> None:
         self._queue = queue
+        self._tend = tend
         self._held: list[int] = []
 
     @property
@@ -49,7 +52,7 @@ class Orders:
         """
         end = monotonic() + seconds
         while (left := end - monotonic()) > 0:
-            select.select([self._queue], [], [], left)
+            select.select([self._queue], [], [], min(left, self._tend()))
             self._held += self._queue.drain()
             if not STOPS.keys().isdisjoint(self._held):
                 raise Interrupted

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, MutableMapping, Sequence
 
 from corn_core.arbiter.generations import Generation
 from corn_core.arbiter.wiring import Wiring
-from corn_core.interfaces import WSGIApp
-from corn_core.net import Address, Listener, bind_all, parse_address
+from corn_core.errors import BindError
+from corn_core.interfaces import Logger, WSGIApp
+from corn_core.net import Address, FdAddress, Listener, bind_all, parse_address
+from corn_core.net.activation import covers, take_activated
 from corn_core.process.pidfile import Pidfile
+from corn_core.settings.config import Config
 
 Pause = Callable[[float], object]
 """Lets so many seconds pass; may raise, to break off."""
@@ -23,6 +26,21 @@ class Builder:
     def __init__(self, pause: Pause) -> None:
         self._pause = pause
         self._preloaded: tuple[str, WSGIApp] | None = None
+        self._activated: list[Listener] = []
+
+    def inherit(self, environ: MutableMapping[str, str], pid: int, log: Logger) -> None:
+        """Take the sockets that a service manager has passed; every generation has them.
+
+        :raises BindError: when one of them is of no use.
+        """
+        self._activated = take_activated(environ, pid)
+        if self._activated:
+            urls = ",".join(listener.url for listener in self._activated)
+            log.info("Socket activation sockets: %s", urls)
+
+    def build_first(self, wiring: Wiring) -> Generation:
+        """The generation that a server begins with; as :meth:`build`."""
+        return self.build(1, wiring, self._activated)
 
     def preload(self, wiring: Wiring) -> Callable[[], WSGIApp]:
         """The application's loader for workers; with ``preload_app`` it loads it here and now.
@@ -57,16 +75,56 @@ class Builder:
         nothing has been given up for it.
         """
         config = wiring.config
-        addresses = [parse_address(text) for text in config.bind]
+        addresses = self._addresses(config)
         spare = list(held)
         kept = [_take(spare, address) for address in addresses]
         wanted = [address for address, old in zip(addresses, kept, strict=True) if old is None]
-        new = iter(bind_all(wanted, config.backlog, wiring.log, self._pause))
-        for listener in kept:
-            if listener is not None:
-                # On a socket that listens already, listen(2) changes the length of its queue.
-                listener.socket.listen(config.backlog)
+        _refuse_our_own(wanted, held)
+        bound = bind_all(wanted, config.backlog, wiring.log, self._pause, config.reuse_port)
+        for listener in filter(None, kept):
+            _adjust(listener, config, wiring.log)
+        new = iter(bound)
         return [old if old is not None else next(new) for old in kept]
+
+    def _addresses(self, config: Config) -> list[Address]:
+        """What was passed to this process, and what the configuration asks for besides.
+
+        Passed sockets take the place of the default address, but of no other: unless one of
+        them is at that very address, which is what the configuration wants then.
+        """
+        passed = [listener.address for listener in self._activated]
+        if passed and config.origin("bind").kind in _NOBODY_ASKED:
+            return passed
+        asked = [parse_address(text) for text in config.bind]
+        return passed + [
+            address
+            for address in asked
+            if not any(covers(listener, address) for listener in self._activated)
+        ]
+
+
+_NOBODY_ASKED = ("default", "environment")
+"""Origins of a ``bind`` that is only what to do without another: PORT changes the default."""
+
+
+def _refuse_our_own(wanted: Iterable[Address], held: Iterable[Listener]) -> None:
+    """A descriptor that this server has opened since it started was not passed to it."""
+    ours = {listener.fileno() for listener in held}
+    for address in wanted:
+        if isinstance(address, FdAddress) and address.fd in ours:
+            raise BindError(f"cannot listen on {address}: it is a socket of the server's own")
+
+
+def _adjust(listener: Listener, config: Config, log: Logger) -> None:
+    """Let a socket that is kept follow the configuration, as far as it can."""
+    if listener.inherited:
+        return  # its backlog is the affair of whoever opened it
+    if listener.per_worker != config.reuse_port and not listener.is_unix:
+        # Side by side, SO_REUSEPORT sockets and others cannot be bound.
+        log.warning("reuse_port changes for %s at the next start only", listener)
+    if not listener.per_worker:
+        # On a socket that listens already, listen(2) changes the length of its queue.
+        listener.socket.listen(config.backlog)
 
 
 def _take(spare: list[Listener], address: Address) -> Listener | None:

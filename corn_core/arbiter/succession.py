@@ -7,7 +7,7 @@ sockets stay open.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 
 from corn_core.arbiter.generations import Generation, Generations
 from corn_core.arbiter.orders import Interrupted
@@ -58,6 +58,13 @@ class Succession:
 
     # -- the beginning ---------------------------------------------------------------
 
+    def inherit(self, environ: MutableMapping[str, str]) -> None:
+        """Take the sockets that a service manager has passed.
+
+        :raises BindError: when one of them is of no use.
+        """
+        self._builder.inherit(environ, self._server.pid, self._server.log)
+
     def preload(self) -> None:
         """Load the application, if that is to be done in the master.
 
@@ -77,15 +84,16 @@ class Succession:
 
         :raises CornError: with nothing opened.
         """
-        generation = self._builder.build(1, self._first, ())
+        generation = self._builder.build_first(self._first)
         self._generations = Generations(generation)
         self._adopt(generation)
 
     # -- reload ----------------------------------------------------------------------
 
-    def reload(self) -> None:
+    def reload(self) -> bool:
         """Begin a new generation; whatever is wrong with it, the old one stays in force.
 
+        :returns: whether there is a new generation.
         :raises Interrupted: the server is to stop; the old generation is in force.
         """
         log = self._server.log
@@ -93,7 +101,7 @@ class Succession:
         generation = self._next_generation()
         if generation is None:
             log.error("Reload failed; the server continues as it was")
-            return
+            return False
         assert self._generations is not None
         listening = {id(listener) for listener in self._server.LISTENERS}
         self._size_before = self._server.num_workers
@@ -104,6 +112,7 @@ class Succession:
         if self._server.cfg.workers != old.workers:
             # Otherwise the number stays as TTIN and TTOU have made it.
             self._server.resize(self._server.cfg.workers)
+        return True
 
     def _next_generation(self) -> Generation | None:
         log, generations = self._server.log, self._generations

@@ -44,7 +44,7 @@ NOT_YET = frozenset(
         *("disable_redirect_access_to_syslog", "do_handshake_on_connect"),
         *("enable_stdio_inheritance", "group", "initgroups", "keyfile"),
         *("logconfig", "logconfig_dict", "logconfig_json"),
-        *("reload", "reload_engine", "reload_extra_files", "reuse_port", "spew", "ssl_version"),
+        *("reload", "reload_engine", "reload_extra_files", "spew", "ssl_version"),
         *("suppress_ragged_eofs", "syslog", "syslog_addr", "syslog_facility", "syslog_prefix"),
         *("threads", "umask", "user"),
     }

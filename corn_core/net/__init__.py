@@ -1,6 +1,22 @@
 """Addresses and the sockets that listen on them."""
 
-from corn_core.net.address import Address, TcpAddress, UnixAddress, parse_address
+from corn_core.net.address import (
+    AbstractAddress,
+    Address,
+    FdAddress,
+    TcpAddress,
+    UnixAddress,
+    parse_address,
+)
 from corn_core.net.listener import Listener, bind_all
 
-__all__ = ["Address", "Listener", "TcpAddress", "UnixAddress", "bind_all", "parse_address"]
+__all__ = [
+    "AbstractAddress",
+    "Address",
+    "FdAddress",
+    "Listener",
+    "TcpAddress",
+    "UnixAddress",
+    "bind_all",
+    "parse_address",
+]

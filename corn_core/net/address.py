@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+import sys
 from typing import NamedTuple
 
 from corn_core.settings.model import Expected, strings
@@ -14,7 +15,10 @@ DEFAULT_PORT = 8000
 # sun_path of unix(7), less the NUL at its end. macOS and the BSDs have 104 bytes, Linux 108.
 UNIX_PATH_LIMIT = 103 if hasattr(socket, "LOCAL_PEERCRED") else 107
 
-FORMS = "HOST, HOST:PORT, :PORT, [IPV6]:PORT, tcp://HOST:PORT or unix:PATH"
+FORMS = "HOST, HOST:PORT, :PORT, [IPV6]:PORT, tcp://HOST:PORT, unix:PATH, unix:@NAME or fd://N"
+
+HAS_ABSTRACT = sys.platform.startswith("linux")
+"""Whether unix sockets may have names that are no paths (unix(7), "abstract")."""
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 # RFC 1123 section 2.1, and the underscore, which is common in the names of containers.
@@ -60,7 +64,45 @@ class UnixAddress(NamedTuple):
         return f"unix:{self.path}"
 
 
-Address = TcpAddress | UnixAddress
+class AbstractAddress(NamedTuple):
+    """A unix socket that is in no file system: it is gone with the last process that has it.
+
+    :param name: as bind(2) takes it, with a NUL in front, so that it equals no path.
+    """
+
+    name: str
+
+    @property
+    def family(self) -> socket.AddressFamily:
+        return socket.AF_UNIX
+
+    @property
+    def url(self) -> str:
+        return f"unix:@{self.name[1:]}"
+
+    def __str__(self) -> str:
+        return f"unix:@{self.name[1:]}"
+
+
+class FdAddress(NamedTuple):
+    """The number of a descriptor that the process was started with."""
+
+    fd: int
+
+    @property
+    def family(self) -> socket.AddressFamily:
+        """Unknown before the descriptor is looked at."""
+        return socket.AF_UNSPEC
+
+    @property
+    def url(self) -> str:
+        return f"fd://{self.fd}"
+
+    def __str__(self) -> str:
+        return f"fd://{self.fd}"
+
+
+Address = TcpAddress | UnixAddress | AbstractAddress | FdAddress
 
 
 def parse_address(text: str) -> Address:
@@ -78,10 +120,21 @@ def parse_address(text: str) -> Address:
         return _parse_tcp(text)
     if scheme[1] == "tcp":
         return _parse_tcp(text[scheme.end() :])
+    if scheme[1] == "fd":
+        return _parse_fd(text[scheme.end() :])
     raise Expected(f"an address such as {FORMS} (there is no '{scheme[0]}' address)")
 
 
-def _parse_unix(path: str) -> UnixAddress:
+def _parse_fd(number: str) -> FdAddress:
+    # Nine digits fit into the C int that a descriptor is.
+    if number.isascii() and number.isdigit() and len(number) <= 9:
+        return FdAddress(int(number))
+    raise Expected("the number of an open descriptor after 'fd://', such as fd://3")
+
+
+def _parse_unix(path: str) -> UnixAddress | AbstractAddress:
+    if path.startswith("@"):
+        return _parse_abstract(path[1:])
     if not path or "\0" in path or path.endswith("/"):
         raise Expected("the path of a socket after 'unix:', such as unix:/run/corn.sock")
     size = len(path.encode("utf-8", "surrogateescape"))
@@ -91,6 +144,24 @@ def _parse_unix(path: str) -> UnixAddress:
             f" system's limit (this one has {size})"
         )
     return UnixAddress(path)
+
+
+def _parse_abstract(name: str) -> AbstractAddress:
+    if not HAS_ABSTRACT:
+        raise Expected(
+            "the path of a socket after 'unix:', for this system has no abstract unix sockets"
+            f" (the path of a file named like this is unix:./@{name})"
+        )
+    if not name or "\0" in name:
+        raise Expected("the name of an abstract unix socket after 'unix:@', such as unix:@corn")
+    size = len(name.encode("utf-8", "surrogateescape"))
+    # The NUL in front of the name takes the byte that a path needs at its end.
+    if size > UNIX_PATH_LIMIT:
+        raise Expected(
+            f"the name of an abstract unix socket to have at most {UNIX_PATH_LIMIT} bytes (this"
+            f" one has {size})"
+        )
+    return AbstractAddress(f"\0{name}")
 
 
 def _parse_tcp(text: str) -> TcpAddress:

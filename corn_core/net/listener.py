@@ -1,21 +1,39 @@
-"""Listening sockets: binding all of them or none, and what a stale unix socket is."""
+"""Listening sockets: what one is, and opening all of them or none."""
 
 from __future__ import annotations
 
 import errno
 import os
 import socket
-import stat
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 from corn_core.errors import BindError
 from corn_core.interfaces import Logger
-from corn_core.net.address import Address, TcpAddress, UnixAddress, parse_bind
-from corn_core.settings.model import Setting, integer
+from corn_core.net.address import (
+    AbstractAddress,
+    Address,
+    FdAddress,
+    TcpAddress,
+    UnixAddress,
+    parse_bind,
+)
+from corn_core.net.descriptor import listening_socket
+from corn_core.net.stale import inode, remove_stale
+from corn_core.settings.model import Expected, Setting, boolean, integer
 
 TRIES = 5
 """How often an address is tried that is in use or not there yet."""
+
+
+def parse_reuse_port(raw: object) -> bool:
+    """The parser of ``reuse_port``."""
+    wanted = boolean(raw)
+    if wanted and not hasattr(socket, "SO_REUSEPORT"):
+        raise Expected("false, for this system has no SO_REUSEPORT")
+    return wanted
+
 
 SETTINGS = (
     Setting(
@@ -24,13 +42,17 @@ SETTINGS = (
         parse=parse_bind,
         default=["127.0.0.1:8000"],
         help=(
-            "The address to listen on: HOST, HOST:PORT, :PORT, [IPV6]:PORT, tcp://HOST:PORT or"
-            " unix:PATH. Give it several times, or as a list, to listen on several addresses."
+            "The address to listen on: HOST, HOST:PORT, :PORT, [IPV6]:PORT, tcp://HOST:PORT,"
+            " unix:PATH, unix:@NAME for an abstract unix socket (Linux only) or fd://N for a"
+            " listening socket that the process was started with. Give it several times, or as"
+            " a list, to listen on several addresses."
             " An empty host means all IPv4 interfaces, a missing port 8000, and port 0 lets the"
             " kernel choose. An IPv6 address takes IPv6 connections only, and a host name means"
             " the first address it has, IPv4 before IPv6. The mode of a unix socket follows the"
             " umask of the process. When the environment variable PORT is set, the default is"
-            " 0.0.0.0:$PORT."
+            " 0.0.0.0:$PORT. When a service manager passes sockets (systemd's socket"
+            " activation), they are served besides these addresses, and in the place of the"
+            " default."
         ),
         flags=("-b", "--bind"),
         metavar="ADDRESS",
@@ -52,6 +74,24 @@ SETTINGS = (
         flags=("--backlog",),
         metavar="INT",
     ),
+    Setting(
+        name="reuse_port",
+        section="Server Socket",
+        parse=parse_reuse_port,
+        default=False,
+        help=(
+            "Let each worker listen on a TCP socket of its own at the same address, with"
+            " SO_REUSEPORT, so that the kernel divides the connections among the workers. It"
+            " does so without asking which of them is busy. Connections that wait for a worker"
+            " when it exits are lost, unless Linux is told to move them (sysctl"
+            " net.ipv4.tcp_migrate_req=1); and a second server of the same user at the same"
+            " address is not noticed. Unix sockets and sockets that were passed to the server"
+            " are shared as ever. An address that stays the same keeps its way of listening at"
+            " a reload."
+        ),
+        flags=("--reuse-port",),
+        action="store_true",
+    ),
 )
 
 # The address may become usable by itself: the previous server is on its way out, or the
@@ -68,28 +108,38 @@ class Listener:
     ``url`` and the server names come from the socket itself, so that port 0 shows the
     kernel's choice, and stay as they are when the socket is closed.
 
+    :ivar inherited: the process was started with it, so its path is somebody else's.
+    :ivar per_worker: the master's socket only holds the address, and each worker listens
+        on its own: see :meth:`claim`.
     :ivar server_name: SERVER_NAME (RFC 3875 section 4.1.14: IPv6 in brackets). A unix socket
         has no name that a URL could hold: ``localhost``.
     :ivar server_port: SERVER_PORT; ``80`` for a unix socket.
     """
 
-    def __init__(self, address: Address, sock: socket.socket) -> None:
+    def __init__(self, address: Address, sock: socket.socket, per_worker: bool = False) -> None:
         self.address = address
         self.socket = sock
+        self.inherited = isinstance(address, FdAddress)
+        self.per_worker = per_worker
         sock.setblocking(False)
         name = sock.getsockname()
         self.is_unix = sock.family == socket.AF_UNIX
         self.server_name, self.server_port = "localhost", "80"
+        self._path: str | None = None
         if self.is_unix:
-            self.url = UnixAddress(os.fsdecode(name)).url
+            path = os.fsdecode(name)
+            if path.startswith("\0"):
+                self.url = AbstractAddress(path).url
+            else:
+                self.url = UnixAddress(path).url
+                # Made absolute, because the process may change its directory before it unlinks.
+                self._path = os.path.abspath(path)
         else:
             bound = TcpAddress(name[0], name[1])
             self.url = bound.url
             self.server_name = f"[{name[0]}]" if ":" in name[0] else name[0]
             self.server_port = str(name[1])
-        # Made absolute, because the process may change its directory before it unlinks.
-        self._path = os.path.abspath(os.fsdecode(name)) if self.is_unix else None
-        self._inode = _inode(self._path)
+        self._inode = inode(self._path)
 
     def __str__(self) -> str:
         return self.url
@@ -106,7 +156,9 @@ class Listener:
 
     def unlink(self) -> None:
         """Remove the path of a unix socket, unless it has become another server's."""
-        if self._path is None or self._inode is None or _inode(self._path) != self._inode:
+        if self.inherited or self._path is None or self._inode is None:
+            return
+        if inode(self._path) != self._inode:
             return
         try:
             os.unlink(self._path)
@@ -114,16 +166,33 @@ class Listener:
             # Removed this moment, or out of our reach by now: the next start finds it stale.
             return
 
+    def abandon(self) -> None:
+        """Undo the opening, as far as it was ours: a descriptor that was passed stays open."""
+        if self.inherited:
+            self.socket.detach()
+        else:
+            self.unlink()
+            self.close()
 
-def _inode(path: str | None) -> tuple[int, int] | None:
-    """What identifies the file at a path, itself rather than what it points to."""
-    if path is None:
-        return None
-    try:
-        status = os.lstat(path)
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
+    def claim(self) -> None:
+        """In a worker, with ``per_worker``: take a place at the address, without listening yet.
+
+        To be done with the privileges that the master has: only sockets of one user
+        may share an address, and it may be one below 1024.
+
+        :raises BindError: when the system refuses.
+        """
+        sock = socket.socket(self.socket.family, socket.SOCK_STREAM)
+        try:
+            _set_options(sock, reuse_port=True)
+            sock.bind(self.socket.getsockname())
+        except OSError as error:
+            sock.close()
+            reason = _reason(self.address, error)
+            raise BindError(f"cannot listen on {self.address}: {reason}") from None
+        sock.setblocking(False)
+        self.socket.close()
+        self.socket = sock
 
 
 def bind_all(
@@ -131,33 +200,38 @@ def bind_all(
     backlog: int,
     log: Logger,
     wait: Callable[[float], object] = time.sleep,
+    reuse_port: bool = False,
 ) -> list[Listener]:
     """Listen on every address, or on none.
 
     An address that is in use, or not there yet, is tried five times, a second apart.
 
     :param wait: how to let a second pass; the master passes one that looks for signals.
+    :param reuse_port: leave it to each worker to listen on the TCP addresses.
     :raises BindError: names the address and the reason; everything opened is closed again.
     """
     listeners: list[Listener] = []
     try:
         for address in addresses:
-            listeners.append(_bind_patiently(address, backlog, log, wait))
+            open_it = partial(_bind, address, backlog, reuse_port)
+            listeners.append(_try_patiently(address, open_it, log, wait))
     except BaseException:
         # Also what ``wait`` may raise to break off.
         for listener in listeners:
-            listener.unlink()
-            listener.close()
+            listener.abandon()
         raise
     return listeners
 
 
-def _bind_patiently(
-    address: Address, backlog: int, log: Logger, wait: Callable[[float], object]
+def _try_patiently(
+    address: Address,
+    open_it: Callable[[], Listener],
+    log: Logger,
+    wait: Callable[[float], object],
 ) -> Listener:
     for tries_left in reversed(range(TRIES)):
         try:
-            return _bind(address, backlog)
+            return open_it()
         except OSError as error:
             if error.errno not in _PASSING:
                 raise BindError(f"cannot listen on {address}: {_reason(address, error)}") from None
@@ -172,26 +246,32 @@ def _bind_patiently(
     raise AssertionError("the last try returns or raises")
 
 
-def _bind(address: Address, backlog: int) -> Listener:
+def _bind(address: Address, backlog: int, reuse_port: bool) -> Listener:
     """Bind and listen; OSError when the system refuses, BindError when trying again is vain."""
+    if isinstance(address, FdAddress):
+        return Listener(address, listening_socket(address.fd, str(address)))
     if isinstance(address, UnixAddress):
-        _remove_stale(address)
-    family, target = _resolve(address)
+        remove_stale(address)
+    family, target = resolve(address)
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
-        _set_options(sock)
+        per_worker = reuse_port and family != socket.AF_UNIX
+        _set_options(sock, per_worker)
         sock.bind(target)
-        sock.listen(backlog)
-        return Listener(address, sock)
+        if not per_worker:
+            sock.listen(backlog)
+        return Listener(address, sock, per_worker)
     except BaseException:
         sock.close()
         raise
 
 
-def _resolve(address: Address) -> Target:
+def resolve(address: TcpAddress | UnixAddress | AbstractAddress) -> Target:
     """The family and the address that bind(2) takes."""
     if isinstance(address, UnixAddress):
         return socket.AF_UNIX, address.path
+    if isinstance(address, AbstractAddress):
+        return socket.AF_UNIX, address.name
     try:
         found = socket.getaddrinfo(
             address.host.encode(),  # text would load the codec for international names
@@ -214,7 +294,7 @@ def preferred(found: Sequence[Target]) -> Target:
     return min(found, key=lambda target: target[0] != socket.AF_INET)
 
 
-def _set_options(sock: socket.socket) -> None:
+def _set_options(sock: socket.socket, reuse_port: bool) -> None:
     if sock.family == socket.AF_UNIX:
         return
     # A restarted server must not wait for the TIME_WAIT of its predecessor's connections.
@@ -224,51 +304,19 @@ def _set_options(sock: socket.socket) -> None:
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
     # Accepted sockets inherit it (on Linux): no system call for each connection.
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    if hasattr(socket, "TCP_DEFER_ACCEPT"):
+    if reuse_port:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        # And nothing is deferred: a worker that exits can take along only what its queue has.
+    elif hasattr(socket, "TCP_DEFER_ACCEPT"):
         # A connection shows up with its request, so the first read finds it. After a second
         # without data it shows up all the same.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 1)
 
 
-def _remove_stale(address: UnixAddress) -> None:
-    """Remove what a dead server left at the path; leave alone what is anything else.
-
-    Only a socket on which nobody answers is stale. Two servers that start at the same
-    moment may both find it so; comparing inodes before unlinking leaves the second one
-    the smallest of windows to remove the first one's new socket.
-    """
-    path = address.path
-    try:
-        mode = os.lstat(path).st_mode
-    except FileNotFoundError:
-        return
-    if not stat.S_ISSOCK(mode):
-        raise BindError(f"cannot listen on {address}: the path exists and is not a socket")
-    inode = _inode(path)
-    if _is_answered(path):
-        raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
-    if _inode(path) == inode:
-        os.unlink(path)
-
-
-def _is_answered(path: str) -> bool:
-    """Whether a process listens on the socket at a path; OSError when that cannot be known."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.setblocking(False)
-        try:
-            probe.connect(path)
-        except (ConnectionRefusedError, FileNotFoundError):
-            return False
-        except BlockingIOError:
-            # Its backlog is full, so somebody is there.
-            return True
-    return True
-
-
 def _shown(address: Address) -> object:
     if isinstance(address, TcpAddress):
         return (address.host, address.port)
-    return address.path
+    return address.path if isinstance(address, UnixAddress) else str(address)
 
 
 def _reason(address: Address, error: OSError) -> str:

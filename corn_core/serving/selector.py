@@ -177,11 +177,12 @@ class SelectorDriver:
         """Stop accepting, once; then say whether every connection has ended."""
         if not self._draining:
             self._draining = True
-            if self.worker.slot.server_stopping():
-                # Nobody will accept after us: a connection that stays in the backlog would
-                # be reset, though its client has been told that it is established.
-                for accept in self._acceptors.values():
-                    accept(self.terms.max_connections)
+            stopping = self.worker.slot.server_stopping()
+            for listener in self.worker.listeners:
+                if stopping or listener.per_worker:
+                    # Nobody will accept after us: a connection that stays in the backlog would
+                    # be reset, though its client has been told that it is established.
+                    self._acceptors[listener.fileno()](self.terms.max_connections)
             self._pause_accepting(FOREVER)
             for listener in self.worker.listeners:
                 listener.close()

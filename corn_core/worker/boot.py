@@ -65,6 +65,9 @@ def _boot(worker: Worker, server: object) -> int:
 def _prepare(worker: Worker, server: object) -> None:
     worker.slot.set_state(BOOTING)
     worker.log.info("Booting worker with pid: %s", worker.pid)
+    own = [listener for listener in worker.listeners if listener.per_worker]
+    for listener in own:
+        listener.claim()
     worker.hooks.call("post_fork", server=server, worker=worker)
     set_title("worker", worker.cfg)
     worker.log.close_on_exec()
@@ -83,6 +86,9 @@ def _prepare(worker: Worker, server: object) -> None:
         send_file_allowed=worker.cfg.sendfile,
     )
     worker.hooks.call("post_worker_init", worker=worker)
+    for listener in own:
+        # Not earlier: from now on there are clients that only this worker can answer.
+        listener.socket.listen(worker.cfg.backlog)
 
 
 def _report_failure(worker: Worker, error: CornError) -> None:

@@ -52,7 +52,8 @@ class Address:
             client = socket.socket(socket.AF_UNIX)
             client.settimeout(timeout)
             try:
-                client.connect(self.url.removeprefix("unix:"))
+                path = self.url.removeprefix("unix:")
+                client.connect("\0" + path[1:] if path.startswith("@") else path)
             except OSError:
                 client.close()
                 raise

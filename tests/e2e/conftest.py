@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 import pytest
 
 from tests.e2e.gate import Gate
-from tests.e2e.server import APPS, Server
+from tests.e2e.server import APPS, COMMAND, Server
 
 
 class Serve(Protocol):
@@ -19,6 +19,8 @@ class Serve(Protocol):
     :param bind: other addresses; none leaves them to the test's own configuration.
     :param cwd: the working directory.
     :param wait: whether to return only when it listens.
+    :param command: a program that runs ``corn`` as its arguments say, in the place of that.
+    :param pass_fds: descriptors that the server is started with.
     """
 
     def __call__(
@@ -28,6 +30,8 @@ class Serve(Protocol):
         cwd: Path = APPS,
         env: Mapping[str, str] | None = None,
         wait: bool = True,
+        command: str = COMMAND,
+        pass_fds: Sequence[int] = (),
     ) -> Server: ...
 
 
@@ -42,10 +46,12 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
         cwd: Path = APPS,
         env: Mapping[str, str] | None = None,
         wait: bool = True,
+        command: str = COMMAND,
+        pass_fds: Sequence[int] = (),
     ) -> Server:
         binds = [f"--bind={address}" for address in bind]
         home = tmp_path_factory.mktemp("server")
-        server = Server(home, [*binds, *arguments], cwd, env)
+        server = Server(home, [*arguments, *binds], cwd, env, command, pass_fds)
         servers.append(server)
         return server.started() if wait else server
 

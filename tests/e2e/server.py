@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from signal import SIGKILL, SIGTERM, Signals
 
@@ -20,8 +20,9 @@ APPS = Path(__file__).with_name("apps")
 """Where the applications of these tests are, and the server's working directory by default."""
 
 NOT_INHERITED = {
-    *("CORN_CMD_ARGS", "CORN_DISABLE_PLUGINS", "FORWARDED_ALLOW_IPS", "LISTEN_FDS", "LISTEN_PID"),
-    *("NOTIFY_SOCKET", "PORT", "SCRIPT_NAME", "SENDFILE", "WEB_CONCURRENCY"),
+    *("CORN_CMD_ARGS", "CORN_DISABLE_PLUGINS", "FORWARDED_ALLOW_IPS", "LISTEN_FDNAMES"),
+    *("LISTEN_FDS", "LISTEN_PID", "NOTIFY_SOCKET", "PORT", "SCRIPT_NAME", "SENDFILE"),
+    *("WATCHDOG_PID", "WATCHDOG_USEC", "WEB_CONCURRENCY"),
 }
 """Variables of the test's own environment that would change what the server does."""
 
@@ -69,6 +70,7 @@ class Server:
         cwd: Path = APPS,
         env: Mapping[str, str] | None = None,
         command: str = COMMAND,
+        pass_fds: Sequence[int] = (),
     ) -> None:
         self.tracebacks_expected = False
         self._error_log = home / "stderr"
@@ -82,6 +84,7 @@ class Server:
                 stdout=stdout,
                 stderr=stderr,
                 start_new_session=True,
+                pass_fds=pass_fds,
             )
         self.pid = self.process.pid
 

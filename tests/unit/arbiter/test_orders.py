@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from math import inf
 from signal import SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGTTIN, SIGTTOU
+from time import monotonic
 
 import pytest
 
@@ -58,3 +60,14 @@ def test_other_orders_wait_for_the_end_of_the_wait(queue: SignalQueue) -> None:
     orders.pause(0.01)
     assert orders.waiting
     assert orders.take() == [SIGHUP]
+
+
+def test_what_must_go_on_goes_on_during_a_wait(queue: SignalQueue) -> None:
+    times: list[float] = []
+
+    def tend() -> float:
+        times.append(monotonic())
+        return 0.0 if len(times) < 3 else inf
+
+    Orders(queue, tend).pause(0.05)
+    assert len(times) == 3

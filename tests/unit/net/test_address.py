@@ -4,7 +4,15 @@ import socket
 
 import pytest
 
-from corn_core.net import Address, TcpAddress, UnixAddress, parse_address
+from corn_core.net import (
+    AbstractAddress,
+    Address,
+    FdAddress,
+    TcpAddress,
+    UnixAddress,
+    address,
+    parse_address,
+)
 from corn_core.net.address import UNIX_PATH_LIMIT, parse_bind
 from corn_core.settings.model import Expected
 
@@ -31,6 +39,12 @@ GOOD = [
     ("unix:corn.sock", UnixAddress("corn.sock"), "unix:corn.sock"),
     ("unix://corn.sock", UnixAddress("corn.sock"), "unix:corn.sock"),
     ("unix:/a b:80", UnixAddress("/a b:80"), "unix:/a b:80"),
+    ("unix:./@corn", UnixAddress("./@corn"), "unix:./@corn"),
+    ("unix:@corn", AbstractAddress("\0corn"), "unix:@corn"),
+    ("unix://@corn/a b/", AbstractAddress("\0corn/a b/"), "unix:@corn/a b/"),
+    ("fd://0", FdAddress(0), "fd://0"),
+    (" fd://03 ", FdAddress(3), "fd://3"),
+    ("fd://999999999", FdAddress(999999999), "fd://999999999"),
 ]
 
 BAD = [
@@ -56,7 +70,14 @@ BAD = [
     ("[127.0.0.1]:80", "in brackets, such as"),
     ("[]:80", "in brackets, such as"),
     ("http://127.0.0.1:80", "there is no 'http://' address"),
-    ("fd://3", "there is no 'fd://' address"),
+    ("fd://", "the number of an open descriptor after 'fd://'"),
+    ("fd://-1", "the number of an open descriptor after 'fd://'"),
+    ("fd://web", "the number of an open descriptor after 'fd://'"),
+    ("fd://3/", "the number of an open descriptor after 'fd://'"),
+    ("fd://\u0663", "the number of an open descriptor after 'fd://'"),
+    ("fd://9999999999", "the number of an open descriptor after 'fd://'"),
+    ("unix:@", "the name of an abstract unix socket after 'unix:@'"),
+    ("unix:@a\0b", "the name of an abstract unix socket after 'unix:@'"),
     ("two words:80", "HOST:PORT, :PORT"),
     ("a..b:80", "HOST:PORT, :PORT"),
     ("-a:80", "HOST:PORT, :PORT"),
@@ -71,11 +92,11 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("text", "address", "url"), GOOD)
-def test_address_is_understood(text: str, address: Address, url: str) -> None:
-    assert parse_address(text) == address
+@pytest.mark.parametrize(("text", "expected", "url"), GOOD)
+def test_address_is_understood(text: str, expected: Address, url: str) -> None:
+    assert parse_address(text) == expected
     assert parse_address(text).url == url
-    assert parse_address(str(address)) == address
+    assert parse_address(str(expected)) == expected
 
 
 @pytest.mark.parametrize(("text", "message"), BAD)
@@ -92,6 +113,8 @@ def test_bad_address_is_refused_with_an_example(text: str, message: str) -> None
         ("[::1]:1", socket.AF_INET6),
         ("localhost:1", socket.AF_UNSPEC),
         ("unix:x", socket.AF_UNIX),
+        ("unix:@x", socket.AF_UNIX),
+        ("fd://3", socket.AF_UNSPEC),
     ],
 )
 def test_family(text: str, family: socket.AddressFamily) -> None:
@@ -115,6 +138,25 @@ def test_longest_unix_path_can_be_bound(tmp_path, monkeypatch) -> None:
         sock.bind("x" * (UNIX_PATH_LIMIT + 1))
 
 
+@pytest.mark.skipif(not address.HAS_ABSTRACT, reason="not on this system")
+def test_longest_abstract_name_can_be_bound() -> None:
+    longest = "corn-test-" + "x" * (UNIX_PATH_LIMIT - 10)
+    assert parse_address(f"unix:@{longest}") == AbstractAddress(f"\0{longest}")
+    with pytest.raises(Expected, match=f"at most {UNIX_PATH_LIMIT} bytes"):
+        parse_address(f"unix:@{longest}x")
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.bind(f"\0{longest}")
+    with socket.socket(socket.AF_UNIX) as sock, pytest.raises(OSError, match="too long"):
+        sock.bind(f"\0{longest}x")
+
+
+def test_system_without_abstract_sockets_says_so(monkeypatch) -> None:
+    monkeypatch.setattr(address, "HAS_ABSTRACT", False)
+    with pytest.raises(Expected, match=r"no abstract unix sockets.*unix:\./@corn"):
+        parse_address("unix:@corn")
+    assert parse_address("unix:./@corn") == UnixAddress("./@corn")
+
+
 @pytest.mark.parametrize(
     ("raw", "value"),
     [
@@ -122,6 +164,7 @@ def test_longest_unix_path_can_be_bound(tmp_path, monkeypatch) -> None:
         (["127.0.0.1:80", " unix:x "], ["127.0.0.1:80", "unix:x"]),
         (("127.0.0.1:80",), ["127.0.0.1:80"]),
         (["127.0.0.1:0", "127.0.0.1:0"], ["127.0.0.1:0", "127.0.0.1:0"]),
+        (["unix:corn", "unix:@corn"], ["unix:corn", "unix:@corn"]),
     ],
 )
 def test_bind_is_a_list_of_texts(raw: object, value: list[str]) -> None:
@@ -136,6 +179,8 @@ def test_bind_is_a_list_of_texts(raw: object, value: list[str]) -> None:
         (["127.0.0.1:80", "127.0.0.1:x"], "a port from"),
         (["127.0.0.1:8000", "127.0.0.1"], "127.0.0.1:8000 is there twice"),
         (["unix:a", "unix://a"], "unix:a is there twice"),
+        (["unix:@a", "unix://@a"], "unix:@a is there twice"),
+        (["fd://3", "fd://03"], "fd://3 is there twice"),
         ("127.0.0.1:80,127.0.0.1:81", "in brackets|a port from"),
         (8000, "text or a list of texts"),
         (None, "text or a list of texts"),
