@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import socket
+import struct
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -226,6 +227,7 @@ def test_descriptors_as_addresses(
 ) -> None:
     fds = [sock.fileno() for sock in sockets]
     bind = (*(f"fd://{fd}" for fd in fds), f"unix:{tmp_path}/own.sock")
+    sockets[1].listen(7)
     server = serve("probe:app", bind=bind, pass_fds=fds)
     assert urls(server) == [*map(url, sockets), f"unix:{tmp_path}/own.sock"]
     (old,) = server.wait_for_workers(1)
@@ -235,6 +237,15 @@ def test_descriptors_as_addresses(
         assert address.request("GET", "/").text == "hello"
     server.stop()
     assert sorted(path.name for path in tmp_path.glob("*.sock")) == ["web.sock"]
+    assert backlog(sockets[1]) == 7, "it is as its owner made it"
+
+
+def backlog(sock: socket.socket) -> int:
+    """The length of a listening socket's queue: of struct tcp_info (linux/tcp.h), tcpi_sacked."""
+    (length,) = struct.unpack_from(
+        "I", sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 64), 28
+    )
+    return int(length)
 
 
 def test_descriptor_that_is_not_open(serve: Serve) -> None:
