@@ -105,6 +105,7 @@ def test_reload_rolls_without_a_gap(serve: Serve, tmp_path: Path) -> None:
 def test_worker_that_goes_answers_those_who_wait_for_it(serve: Serve, gate: Gate) -> None:
     server = serve("--reuse-port", "probe:app")
     (old,) = server.wait_for_workers(1)
+    wait_for(lambda: own_sockets(server, [old]), "the worker to listen")
     with server.address.connect() as held:
         held.sendall(gate.request)
         gate.entered()
@@ -125,7 +126,7 @@ def test_worker_that_goes_answers_those_who_wait_for_it(serve: Serve, gate: Gate
 def test_dead_worker_is_replaced_at_the_same_address(serve: Serve) -> None:
     server = serve("--reuse-port", "probe:app")
     (first,) = server.wait_for_workers(1)
-    server.get()
+    wait_for(lambda: own_sockets(server, [first]), "the worker to listen")
     os.kill(first, SIGKILL)
     wait_for(lambda: not alive(first), "the worker to die")
     (second,) = server.wait_for_workers(1)
@@ -141,7 +142,7 @@ def test_unix_sockets_are_shared_as_ever(serve: Serve, tmp_path: Path) -> None:
     wait_for(lambda: len(listening(tcp.port)) == 2, "two sockets")
     lines = Path("/proc/net/unix").read_text().splitlines()
     assert len([line for line in lines if line.endswith("a.sock") and f"{tmp_path}" in line]) == 1
-    assert unix.request("GET", "/").text == "hello"
+    assert unix.request("GET", "/").text == tcp.request("GET", "/").text == "hello"
     server.stop()
 
 
