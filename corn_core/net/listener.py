@@ -85,9 +85,9 @@ SETTINGS = (
             " does so without asking which of them is busy. Connections that wait for a worker"
             " when it exits are lost, unless Linux is told to move them (sysctl"
             " net.ipv4.tcp_migrate_req=1); clients are refused while no worker is ready; and a"
-            " second server of the same user at the same address is not noticed. Unix sockets and sockets that were passed to the server"
-            " are shared as ever. An address that stays the same keeps its way of listening at"
-            " a reload."
+            " second server of the same user at the same address is not noticed. Unix sockets and"
+            " sockets that were passed to the server are shared as ever. An address that stays the"
+            " same keeps its way of listening at a reload."
         ),
         flags=("--reuse-port",),
         action="store_true",

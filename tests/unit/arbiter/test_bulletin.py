@@ -1,0 +1,92 @@
+"""What a service manager hears, by what happens to the server."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from corn_core.arbiter.bulletin import Bulletin
+from corn_core.arbiter.view import ServerView
+from tests.unit.arbiter.fixtures import Lines, wiring
+
+NAME = f"@corn-bulletin-test-{os.getpid()}"
+
+
+class Told:
+    """A bulletin of a server that wants two workers, and the messages that arrive of it."""
+
+    def __init__(self, manager: socket.socket) -> None:
+        self._manager = manager
+        self.log = Lines()
+        self.server = ServerView(wiring(self.log, workers=2), hooks=None)
+        self.server.pid = 42
+        self.bulletin = Bulletin(self.server)
+
+    def messages(self) -> list[str]:
+        found = []
+        while True:
+            try:
+                found.append(self._manager.recv(4096).decode().replace("\n", " "))
+            except BlockingIOError:
+                return found
+
+
+@pytest.fixture
+def told() -> Iterator[Told]:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind("\0" + NAME[1:])
+        manager.setblocking(False)
+        told = Told(manager)
+        told.bulletin.open({"NOTIFY_SOCKET": NAME})
+        assert told.messages() == ["STATUS=Starting"]
+        yield told
+
+
+def test_ready_once_and_only_when_complete(told: Told) -> None:
+    for serving in (0, 1, 2, 2, 1, 2):
+        told.bulletin.note_serving(serving)
+    assert told.messages() == ["READY=1 MAINPID=42 STATUS=Serving with 2 workers"]
+
+
+def test_reload_is_over_when_the_new_workers_are_complete(told: Told) -> None:
+    told.bulletin.note_serving(2)
+    told.bulletin.reloading()
+    told.bulletin.note_serving(1)
+    ready, reloading = told.messages()
+    assert reloading.startswith("RELOADING=1 MONOTONIC_USEC=")
+    told.bulletin.note_serving(2)
+    assert told.messages() == [ready]
+
+
+def test_failure_is_told_until_the_next_reload(told: Told) -> None:
+    told.bulletin.reloading()
+    told.bulletin.reload_failed()
+    told.bulletin.note_serving(2)
+    assert told.messages()[1:] == [
+        "READY=1 MAINPID=42 STATUS=Reload failed. Serving with 2 workers"
+    ]
+    told.bulletin.reloading()
+    told.bulletin.note_serving(2)
+    assert told.messages()[1:] == ["READY=1 MAINPID=42 STATUS=Serving with 2 workers"]
+
+
+@pytest.mark.parametrize("complete", [False, True])
+def test_a_server_that_stops_is_not_ready_any_more(told: Told, complete: bool) -> None:
+    if complete:
+        told.bulletin.note_serving(2)
+        told.messages()
+    told.bulletin.stopping("Out of order.")
+    told.bulletin.note_serving(2)
+    assert told.messages() == ["STOPPING=1 STATUS=Stopping. Out of order."]
+
+
+def test_without_anybody_to_tell_it_waits_for_nothing() -> None:
+    log = Lines()
+    bulletin = Bulletin(ServerView(wiring(log), hooks=None))
+    bulletin.open({})
+    bulletin.note_serving(1)
+    assert bulletin.tend() == float("inf")
+    assert log.lines == []
