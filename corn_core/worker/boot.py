@@ -66,6 +66,9 @@ def _prepare(worker: Worker, server: object) -> None:
     worker.slot.set_state(BOOTING)
     worker.log.info("Booting worker with pid: %s", worker.pid)
     worker.hooks.call("post_fork", server=server, worker=worker)
+    if worker.context.tls is not None:
+        # Before anything is given up that a hook may need for reading a key.
+        worker.ssl_context = worker.context.tls.context(worker.hooks)
     set_title("worker", worker.cfg)
     worker.log.close_on_exec()
     worker.before_boot()
@@ -80,7 +83,7 @@ def _prepare(worker: Worker, server: object) -> None:
             multithread=worker.multithread,
             multiprocess=worker.cfg.workers > 1,
         ),
-        send_file_allowed=worker.cfg.sendfile,
+        send_file_allowed=worker.cfg.sendfile and worker.ssl_context is None,
     )
     worker.hooks.call("post_worker_init", worker=worker)
 

@@ -57,7 +57,7 @@ class Address:
                 client.close()
                 raise
             return client
-        host, _, port = self.url.removeprefix("http://").rpartition(":")
+        host, _, port = self.url.partition("://")[2].rpartition(":")
         return socket.create_connection((host.strip("[]"), int(port)), timeout=timeout)
 
     def request(
