@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from corn_core.http import Request
 from corn_core.interfaces import Logger, Slot
@@ -14,8 +14,6 @@ from corn_core.wsgi import RequestBody, RequestCycle
 
 if TYPE_CHECKING:
     from ssl import SSLContext
-
-    from corn_core.serving.tls import Encryption
 
 _Connection = TypeVar("_Connection", contravariant=True)
 
@@ -61,6 +59,17 @@ class Managed(Protocol):
     def on_event(self, mask: int) -> None: ...
     def expire(self) -> None: ...
     def close(self) -> None: ...
+
+
+class Encryption(NamedTuple):
+    """What the TLS connections of a worker have in common.
+
+    :param suppress_ragged_eofs: whether a connection may end without a close_notify.
+    """
+
+    context: SSLContext
+    log: Logger
+    suppress_ragged_eofs: bool
 
 
 class Driver(Protocol[_Connection]):

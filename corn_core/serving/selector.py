@@ -24,9 +24,8 @@ if TYPE_CHECKING:
 
     from corn_core.http import Request
     from corn_core.net import Listener
-    from corn_core.serving.host import Host, Managed
+    from corn_core.serving.host import Encryption, Host, Managed
     from corn_core.serving.settings import Terms
-    from corn_core.serving.tls import Encryption
     from corn_core.wsgi import RequestBody
 
 # New connections taken before the poller is asked again. More saves system calls under a
@@ -71,8 +70,8 @@ class SelectorDriver:
         self._next_tick = 0.0
 
     def _encrypt(self, context: SSLContext) -> None:
-        # lazy: it imports ssl
-        from corn_core.serving.tls import Encryption, TLSConnection
+        from corn_core.serving.host import Encryption  # lazy: only TLS needs it
+        from corn_core.serving.tls import TLSConnection  # lazy: it imports ssl
 
         self.connection_class = TLSConnection
         ragged: bool = self.worker.cfg.suppress_ragged_eofs

@@ -12,10 +12,9 @@ Imported only by a worker that speaks TLS, for it imports ``ssl``.
 from __future__ import annotations
 
 import ssl
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from corn_core.errors import BadRequest, ClientDisconnected
-from corn_core.interfaces import Logger
 from corn_core.net.certificate import variables
 from corn_core.net.context import explained
 from corn_core.serving.connection import DONTWAIT, RECEIVE, Connection, Phase, deadline_after
@@ -34,17 +33,6 @@ PIECE = 64 * 1024
 RECORD = 16 * 1024
 
 _RECEIVING = frozenset({Phase.IDLE, Phase.HEAD, Phase.BODY})
-
-
-class Encryption(NamedTuple):
-    """What the TLS connections of a worker have in common.
-
-    :param suppress_ragged_eofs: whether a connection may end without a close_notify.
-    """
-
-    context: ssl.SSLContext
-    log: Logger
-    suppress_ragged_eofs: bool
 
 
 class PlainRequest(BadRequest):

@@ -276,6 +276,20 @@ def test_every_connection_is_let_go(server: Server, context: ssl.SSLContext) -> 
     wait_for(lambda: open_descriptors(worker) == before, "the descriptors to be closed")
 
 
+def test_header_of_the_proxy_protocol_comes_before_the_handshake(
+    serve: Serve, certificate: Certificate, context: ssl.SSLContext
+) -> None:
+    server = serve(f"--certfile={certificate.both}", "--proxy-protocol", "probe:app")
+    with server.address.connect() as sock:
+        sock.sendall(b"PROXY TCP4 192.0.2.7 192.0.2.1 4711 443\r\n")
+        with secured(sock, context) as client:
+            client.sendall(get("/facts"))
+            told = json.loads(parse(read_all(client)).body)["wsgi"]
+    assert (told["REMOTE_ADDR"], told["wsgi.url_scheme"]) == ("192.0.2.7", "https")
+    assert parse(fetch(server, context, get("/"))).text == "hello"
+    assert server.request("POST", "/", body=b"plain").status == 400
+
+
 # -- other clients -------------------------------------------------------------------------
 
 
