@@ -11,6 +11,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from signal import SIGTERM
+from threading import Timer
 from urllib.parse import quote
 
 import pytest
@@ -307,31 +308,54 @@ def test_curl(probe: Server, authority: Authority, tmp_path: Path) -> None:
     assert (done.stderr, done.stdout == file.read_bytes()) == (b"", True)
 
 
+class SClient:
+    """openssl s_client, which acts on lines with a single letter; killed when it takes too long."""
+
+    def __init__(self, server: Server, *flags: str) -> None:
+        command = ["openssl", "s_client", "-connect", f"127.0.0.1:{server.address.port}", *flags]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        self._process = subprocess.Popen(command, **pipes)  # type: ignore[call-overload]
+        self._killer = Timer(DEADLINE, self._process.kill)
+        self._killer.start()
+
+    def __enter__(self) -> SClient:
+        self.read_to(b"Verify return code")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._killer.cancel()
+        self._process.kill()
+        with self._process:
+            pass
+
+    def write(self, data: bytes) -> None:
+        self._process.stdin.write(data)
+        self._process.stdin.flush()
+
+    def read_to(self, word: bytes) -> None:
+        """Read lines up to one with this word."""
+        lines = []
+        while word not in (line := self._process.stdout.readline()):
+            assert line, b"".join(lines)
+            lines.append(line)
+
+
 @pytest.mark.skipif(not shutil.which("openssl"), reason="needs openssl")
 def test_key_update(server: Server) -> None:
-    """s_client sends one for a line with K; the server has to follow, and answer with its own."""
-    command = ["openssl", "s_client", "-connect", f"127.0.0.1:{server.address.port}"]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    ) as client:
-        assert client.stdin is not None and client.stdout is not None
-        seen = b""
-
-        def await_line(word: bytes) -> None:
-            nonlocal seen
-            while word not in (line := client.stdout.readline()):  # type: ignore[union-attr]
-                assert line, seen
-                seen += line
-
+    """The server has to follow, and to answer with an update of its own."""
+    with SClient(server) as client:
         for path in (b"/first", b"/second"):
-            client.stdin.write(b"K\n")
-            client.stdin.flush()
-            await_line(b"KEYUPDATE")
-            client.stdin.write(b"GET " + path + b" HTTP/1.1\r\nHost: x\r\nX-End: 1\r\n\r\n")
-            client.stdin.flush()
-            await_line(b"200 OK")
-        client.stdin.close()
-        client.terminate()
+            client.write(b"K\n")
+            client.read_to(b"KEYUPDATE")
+            client.write(b"GET " + path + b" HTTP/1.1\r\nHost: x\r\nX-End: 1\r\n\r\n")
+            client.read_to(b"200 OK")
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="needs openssl")
+def test_renegotiation_is_refused(server: Server) -> None:
+    with SClient(server, "-tls1_2") as client:
+        client.write(b"R\n")
+        client.read_to(b"no renegotiation")
 
 
 # -- slow clients --------------------------------------------------------------------------
