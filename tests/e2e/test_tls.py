@@ -186,6 +186,24 @@ def test_a_byte_of_a_record_at_a_time(server: Server, context: ssl.SSLContext) -
     assert [reply.body for reply in replies] == [b"/slow body", b"/end "]
 
 
+def test_handshake_that_goes_on_with_a_letter(server: Server, context: ssl.SSLContext) -> None:
+    """It is no plain HTTP for that."""
+    with server.address.connect() as sock:
+        client = ByHand(sock, context)
+        with pytest.raises(ssl.SSLWantReadError):
+            client.tls.do_handshake()
+        hello = client.pending()
+        middle = hello.index(b"localhost")
+        sock.sendall(hello[:middle])
+        # When this has been answered, the first part has been read.
+        assert fetch(server, context, get("/other", CLOSE)).endswith(b"/other ")
+        sock.sendall(hello[middle:])
+        client.receive()
+        client.handshake()
+        sock.sendall(client.encrypted(get("/", CLOSE)))
+        assert client.read_all().endswith(b"/ ")
+
+
 def test_request_in_the_segment_that_ends_the_handshake(
     server: Server, context: ssl.SSLContext
 ) -> None:
