@@ -14,6 +14,7 @@ from corn_core.errors import AppLoadError, CornError, ExtensionError
 from corn_core.extensions.listing import listing
 from corn_core.extensions.manager import DISABLE_PLUGINS, Plugins, load_plugins
 from corn_core.interfaces import Logger, WSGIApp
+from corn_core.net import tls
 from corn_core.process.environment import ProcessEnvironment
 from corn_core.settings.commandline import (
     Given,
@@ -179,6 +180,7 @@ class Assembly:
         loader = self.loader or hooks.first("corn_app_loader", config=config)()
         config = config.replace(default_proc_name=loader.name(config))
         worker_class.check_config(config)
+        encryption = tls.prepare(config, hooks)
         # Last of what may fail, for it opens files.
         log: Logger = logger_class(config)
         hooks.set_logger(log)
@@ -189,13 +191,14 @@ class Assembly:
             worker_class=worker_class,
             load_app=partial(loader.load, config),
             activate=partial(self._reenter, resolution, config, log),
+            tls=encryption,
         )
 
     def _report(
         self, log: Logger, config: Config, worker_class: type[Worker], resolution: Resolution
     ) -> None:
         """Tell the operator what is amiss, though not enough to prevent a start."""
-        for warning in (*self.notes(), *resolution.warnings):
+        for warning in (*self.notes(), *resolution.warnings, *tls.notes(config)):
             log.warning("%s", warning)
         for name in worker_class.ignored_settings:
             origin = config.origin(name)

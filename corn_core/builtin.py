@@ -12,7 +12,7 @@ from corn_core.arbiter import settings as arbiter
 from corn_core.arbiter import wear
 from corn_core.extensions import drivers, manager
 from corn_core.http import limits
-from corn_core.net import listener
+from corn_core.net import listener, tls
 from corn_core.process import pidfile, scoreboard, title
 from corn_core.serving import settings as serving
 from corn_core.settings import configfile, printing
@@ -46,6 +46,7 @@ def corn_settings() -> tuple[Setting, ...]:
         *files.SETTINGS,
         *logs.SETTINGS,
         *title.SETTINGS,
+        *tls.SETTINGS,
         *pidfile.SETTINGS,
         *scoreboard.SETTINGS,
     )

@@ -102,6 +102,7 @@ class Crew:
                 load_app=generation.load_app,
                 slot=self._scoreboard.slot(slot),
                 report=report,
+                tls=wiring.tls,
             )
         )
 

@@ -169,6 +169,8 @@ class Succession:
         self._server.adopt(generation.wiring, listeners)
         if any(id(listener) not in known for listener in listeners):
             urls = ",".join(listener.url for listener in listeners)
+            if generation.wiring.tls is not None:
+                urls = urls.replace("http://", "https://")
             self._server.log.info("Listening at: %s (%s)", urls, self._server.pid)
 
     def _apply(self) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from corn_core.interfaces import Logger, WSGIApp
+from corn_core.net.tls import Tls
 from corn_core.settings.config import Config
 from corn_core.worker import Worker
 
@@ -18,6 +19,7 @@ class Wiring(NamedTuple):
     """One configuration, with everything that its names stand for.
 
     :param load_app: loads the application; ``AppLoadError`` when that fails.
+    :param tls: where workers get their TLS context from; None for plain HTTP.
     :param activate: lets the configuration act on the process: its directory, its variables,
         its hook functions. The wiring comes activated; the master calls it when a reload
         has failed and an older wiring takes over again.
@@ -28,6 +30,7 @@ class Wiring(NamedTuple):
     worker_class: type[Worker]
     load_app: Callable[[], WSGIApp]
     activate: Callable[[], object] = _nothing
+    tls: Tls | None = None
 
 
 class WorkerForked(BaseException):

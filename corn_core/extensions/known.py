@@ -40,12 +40,11 @@ OPTIONS = {
 
 NOT_YET = frozenset(
     {
-        *("ca_certs", "capture_output", "cert_reqs", "certfile", "ciphers", "daemon"),
-        *("disable_redirect_access_to_syslog", "do_handshake_on_connect"),
-        *("enable_stdio_inheritance", "group", "initgroups", "keyfile"),
+        *("capture_output", "daemon", "disable_redirect_access_to_syslog"),
+        *("enable_stdio_inheritance", "group", "initgroups"),
         *("logconfig", "logconfig_dict", "logconfig_json"),
-        *("reload", "reload_engine", "reload_extra_files", "spew", "ssl_version"),
-        *("suppress_ragged_eofs", "syslog", "syslog_addr", "syslog_facility", "syslog_prefix"),
+        *("reload", "reload_engine", "reload_extra_files", "spew"),
+        *("syslog", "syslog_addr", "syslog_facility", "syslog_prefix"),
         *("threads", "umask", "user"),
     }
 )

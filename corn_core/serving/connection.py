@@ -48,6 +48,8 @@ def deadline_after(timeout: float) -> float:
 class Phase(Enum):
     """What a connection waits for."""
 
+    HANDSHAKE = auto()
+    """the rest of a TLS handshake"""
     IDLE = auto()
     """the first byte of a request"""
     HEAD = auto()

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from corn_core.http import Request
 from corn_core.interfaces import Logger, Slot
 from corn_core.net import Listener
 from corn_core.serving.settings import Terms
+from corn_core.settings.config import Config
 from corn_core.wsgi import RequestBody, RequestCycle
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
 
 _Connection = TypeVar("_Connection", contravariant=True)
 
@@ -26,10 +30,12 @@ class Host(Protocol):
     """A worker, as its driver sees it; ``corn_core.worker.Worker`` is one."""
 
     alive: bool
+    cfg: Config
     cycle: RequestCycle
     listeners: Sequence[Listener]
     log: Logger
     slot: Slot
+    ssl_context: SSLContext | None
 
     @property
     def wakeup(self) -> Wakeup: ...
@@ -55,11 +61,23 @@ class Managed(Protocol):
     def close(self) -> None: ...
 
 
+class Encryption(NamedTuple):
+    """What the TLS connections of a worker have in common.
+
+    :param suppress_ragged_eofs: whether a connection may end without a close_notify.
+    """
+
+    context: SSLContext
+    log: Logger
+    suppress_ragged_eofs: bool
+
+
 class Driver(Protocol[_Connection]):
     """A driver, as its connections see it."""
 
     connection_class: type[Any]
     cycle: RequestCycle
+    encryption: Encryption | None
     terms: Terms
 
     def dispatch(self, connection: _Connection, request: Request, body: RequestBody) -> None:

@@ -20,9 +20,11 @@ from corn_core.serving.poller import READABLE, make_poller
 from corn_core.serving.preamble import Preamble
 
 if TYPE_CHECKING:
+    from ssl import SSLContext
+
     from corn_core.http import Request
     from corn_core.net import Listener
-    from corn_core.serving.host import Host, Managed
+    from corn_core.serving.host import Encryption, Host, Managed
     from corn_core.serving.settings import Terms
     from corn_core.wsgi import RequestBody
 
@@ -50,11 +52,14 @@ class SelectorDriver:
     """Seconds between heartbeats of an idle worker, and between looks at deadlines."""
 
     connection_class: type[Connection] = Connection
+    encryption: Encryption | None = None
 
     def __init__(self, worker: Host, terms: Terms) -> None:
         self.worker = worker
         self.cycle = worker.cycle
         self.terms = terms
+        if worker.ssl_context is not None:
+            self._encrypt(worker.ssl_context)
         self.connections: dict[int, Managed] = {}
         self._ready: deque[Connection] = deque()
         self._poller = make_poller()
@@ -63,6 +68,14 @@ class SelectorDriver:
         self._draining = False
         self._resume_at = FOREVER
         self._next_tick = 0.0
+
+    def _encrypt(self, context: SSLContext) -> None:
+        from corn_core.serving.host import Encryption  # lazy: only TLS needs it
+        from corn_core.serving.tls import TLSConnection  # lazy: it imports ssl
+
+        self.connection_class = TLSConnection
+        ragged: bool = self.worker.cfg.suppress_ragged_eofs
+        self.encryption = Encryption(context, self.worker.log, ragged)
 
     # -- the loop --------------------------------------------------------------------
 

@@ -50,8 +50,9 @@ SETTINGS = (
         help=(
             "The seconds a client has for sending the head of a request, from its first byte"
             " or, on a new connection, from the moment it connected. A client that is slower is"
-            " answered 408, or closed if it has sent nothing. 0 sets no limit. Limits are"
-            " looked at once a second."
+            " answered 408, or closed if it has sent nothing. A TLS handshake has the same time,"
+            " from the moment the client connected. 0 sets no limit. Limits are looked at once a"
+            " second."
         ),
         flags=("--header-timeout",),
         metavar="SECONDS",

@@ -105,7 +105,8 @@ class _Give(argparse.Action):
     ) -> None:
         raw = values
         if self.setting.action in ("store_true", "store_false"):
-            raw = self.setting.action == "store_true"
+            off = (option_string or "").startswith("--no-")
+            raw = self.setting.action == "store_true" and not off
         elif self.setting.action == "append":
             raw = [*getattr(namespace, self.dest, (None, []))[1], values]
         setattr(namespace, self.dest, (option_string, raw))

@@ -32,7 +32,8 @@ class Setting(NamedTuple):
         is what ``corn -h`` shows; the rest appears in the reference.
     :param flags: command-line flags, empty when it cannot be set there.
     :param metavar: the placeholder for the flag's argument in the help.
-    :param action: how the flag acts; ``append`` collects repeated flags in a list.
+    :param action: how the flag acts; ``append`` collects repeated flags in a list, and beside
+        a ``store_true`` flag there may be one that begins with ``--no-``.
     :param choices: the accepted texts, shown in the help and in error messages.
     :param env: an environment variable that takes the place of the default.
     :param env_value: turns the variable's text into a raw value for ``parse``.

@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from time import monotonic
-from typing import ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from corn_core.interfaces import Hooks, Logger, Slot, WSGIApp
 from corn_core.net import Listener
+from corn_core.net.tls import Tls
 from corn_core.settings.config import Config
 from corn_core.settings.model import Setting, integer
 from corn_core.worker.signals import Wakeup
 from corn_core.wsgi import RequestCycle
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
 
 SETTINGS = (
     Setting(
@@ -54,6 +58,7 @@ class WorkerContext(NamedTuple):
     :param load_app: loads the application, or returns the one the master has preloaded.
     :param slot: the worker's slot of the scoreboard.
     :param report: the write end of the pipe on which the worker tells the master its state.
+    :param tls: where the TLS context comes from; None when the server speaks plain HTTP.
     """
 
     age: int
@@ -66,6 +71,7 @@ class WorkerContext(NamedTuple):
     load_app: Callable[[], WSGIApp]
     slot: Slot
     report: int
+    tls: Tls | None = None
 
 
 class Worker:
@@ -91,6 +97,8 @@ class Worker:
     cycle: RequestCycle
     wakeup: Wakeup
     """Its ``fd`` is readable after a signal, for a loop that waits in a poller."""
+    ssl_context: SSLContext | None = None
+    """For the connections of all listeners; None when they speak plain HTTP."""
 
     def __init__(self, context: WorkerContext) -> None:
         self.context = context

@@ -69,6 +69,9 @@ def _prepare(worker: Worker, server: object) -> None:
     for listener in own:
         listener.claim()
     worker.hooks.call("post_fork", server=server, worker=worker)
+    if worker.context.tls is not None:
+        # Before anything is given up that a hook may need for reading a key.
+        worker.ssl_context = worker.context.tls.context(worker.hooks)
     set_title("worker", worker.cfg)
     worker.log.close_on_exec()
     worker.before_boot()
@@ -83,7 +86,7 @@ def _prepare(worker: Worker, server: object) -> None:
             multithread=worker.multithread,
             multiprocess=worker.cfg.workers > 1,
         ),
-        send_file_allowed=worker.cfg.sendfile,
+        send_file_allowed=worker.cfg.sendfile and worker.ssl_context is None,
     )
     worker.hooks.call("post_worker_init", worker=worker)
     for listener in own:

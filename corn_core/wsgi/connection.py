@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -17,9 +19,12 @@ class ConnectionInfo:
     :ivar sock: the connected socket, offered to applications as ``corn.socket``.
     :ivar proxy: what the PROXY protocol said of the client, if it said anything.
     :ivar scheme: ``https`` when the connection itself is encrypted.
+    :ivar variables: what an encrypted connection adds to the environ of its requests.
     """
 
     __slots__ = ("listener", "peer", "proxy", "scheme", "sock")
+
+    variables: Mapping[str, Any] = MappingProxyType({})
 
     def __init__(self, listener: Listener, peer: Any, sock: Any, scheme: str = "http") -> None:
         self.listener = listener

@@ -192,6 +192,7 @@ class EnvironBuilder:
         environ["corn.socket"] = environ["gunicorn.socket"] = connection.sock
         if connection.scheme != "http":
             environ["wsgi.url_scheme"] = connection.scheme
+            environ.update(connection.variables)
         for key in self._scheme_keys:
             if key in fields:
                 self._set_scheme(environ, request, connection)

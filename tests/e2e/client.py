@@ -58,7 +58,7 @@ class Address:
                 client.close()
                 raise
             return client
-        host, _, port = self.url.removeprefix("http://").rpartition(":")
+        host, _, port = self.url.partition("://")[2].rpartition(":")
         return socket.create_connection((host.strip("[]"), int(port)), timeout=timeout)
 
     def request(
@@ -95,11 +95,14 @@ def listens(address: Address) -> bool:
 
 
 def read_all(client: socket.socket) -> bytes:
-    """What the server sends until it closes in good order; a reset is an error."""
-    received = b""
-    while piece := client.recv(65536):
-        received += piece
-    return received
+    """What the server sends until it closes; a reset after some bytes counts as closing."""
+    received = bytearray()
+    try:
+        while piece := client.recv(65536):
+            received += piece
+    except ConnectionResetError:
+        assert received, "the connection was reset without a response"
+    return bytes(received)
 
 
 def reply_of(response: http.client.HTTPResponse) -> Reply:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -10,6 +11,7 @@ import pytest
 
 from tests.e2e.gate import Gate
 from tests.e2e.server import APPS, COMMAND, Server
+from tests.tls import Authority, Certificate
 
 
 class Serve(Protocol):
@@ -68,3 +70,21 @@ def gate(tmp_path: Path) -> Iterator[Gate]:
     made = Gate(tmp_path)
     yield made
     made.open()
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """An authority that issues certificates."""
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(scope="session")
+def certificate(authority: Authority) -> Certificate:
+    """A certificate for the servers of the tests."""
+    return authority.issue()
+
+
+@pytest.fixture(scope="session")
+def context(authority: Authority) -> ssl.SSLContext:
+    """That of a client that trusts this certificate and has none of its own."""
+    return authority.context()
