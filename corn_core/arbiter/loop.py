@@ -137,13 +137,17 @@ class Arbiter(ServerView):
 
     def _cycle(self) -> None:
         reporting = self._wait()
-        if self._handle_signals():
-            # A worker may have reported before the signal came, and after the wait: a decision on
-            # the signal must know of it.
-            reporting = list(self.WORKERS)
+        orders = self._orders.take()
+        failures = []
+        if orders:
+            # Workers may have reported before the signal came, and after the wait: whoever obeys
+            # it must know. Their deaths are for later, as the signal may be what they died of.
+            failures = self._watch.read_mail(list(self.WORKERS), monotonic())
+            self._note_progress()
+            self._obey(orders)
         # Read now, not earlier: a reload may have taken a while.
         now = monotonic()
-        failures = self._watch.read_mail(reporting, now) + self._watch.reap_workers(now)
+        failures += self._watch.read_mail(reporting, now) + self._watch.reap_workers(now)
         self._note_progress()
         for failure in failures:
             self._on_boot_failure(failure, now)
@@ -197,9 +201,7 @@ class Arbiter(ServerView):
 
     # -- signals ---------------------------------------------------------------------
 
-    def _handle_signals(self) -> bool:
-        """Do what signals demand; whether there were any."""
-        orders = self._orders.take()
+    def _obey(self, orders: list[int]) -> None:
         for number in orders:
             self.log.info("Handling signal: %s", name_of(number))
             if number in STOPS:
@@ -210,7 +212,6 @@ class Arbiter(ServerView):
                 self._on_signal[number]()
             else:
                 self.log.info("Ignored, for it means nothing to this server")
-        return bool(orders)
 
     def _reload(self) -> None:
         self.log.info("Hang up: Master")

@@ -17,6 +17,7 @@ from tests.e2e.server import Server
 from tests.e2e.waiting import alive, wait_for
 
 APP = """
+import os
 
 def app(environ, start_response):
     body = ("%s " + str(os.getpid()) + " " + os.environ.get("COLOUR", "-")).encode()
