@@ -75,6 +75,8 @@ class Logger:
         except BaseException:
             outlets.retire()
             raise
+        # disable_existing_loggers is for the loggers of the application.
+        self.error_log.disabled = self.access_log.disabled = False
         self.cfg = config
         self._plan = (config, plan)
         self._render = render

@@ -79,7 +79,6 @@ def exchange(log: logging.Logger, handlers: list[OwnHandler]) -> list[logging.Ha
     """Put our handlers into the place of earlier ones of ours, which are returned; leave those
     of others."""
     log.propagate = False
-    log.disabled = False
     old = [one for one in log.handlers if isinstance(one, OwnHandler)]
     for one in handlers:
         log.addHandler(one)
