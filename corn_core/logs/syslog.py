@@ -12,9 +12,8 @@ import os
 import socket
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from time import monotonic
-from typing import Any
+from typing import Any, NamedTuple
 
 from corn_core.net.address import UNIX_PATH_LIMIT, TcpAddress, parse_address
 from corn_core.settings.model import Expected
@@ -46,8 +45,7 @@ MAX_DATAGRAM = 60_000
 _TYPES = {"stream": socket.SOCK_STREAM, "dgram": socket.SOCK_DGRAM}
 
 
-@dataclass(frozen=True, slots=True)
-class SyslogAddress:
+class SyslogAddress(NamedTuple):
     """Where to send to: a host and port, or the path of a unix socket.
 
     :param type: that of the socket; None for a unix socket that is to be tried both ways.
