@@ -370,6 +370,19 @@ def test_repeating_one_adds_nothing(files: Files) -> None:
     assert len(logger.error_log.handlers) == 1
 
 
+def test_filters_are_taken_back_too(tmp_path: Path) -> None:
+    class No(logging.Filter):
+        def filter(self, record: logging.LogRecord) -> bool:
+            return False
+
+    given = dictionary(io.StringIO(), corn_error={"handlers": ["it"], "filters": ["no"]})
+    logger = Logger(config(logconfig_dict={**given, "filters": {"no": {"()": No}}}))
+    assert len(logger.error_log.filters) == 1
+    path = tmp_path / "error.log"
+    Logger(config(errorlog=str(path))).info("heard")
+    assert path.read_text().endswith("] heard\n")
+
+
 def test_what_the_application_added_stays(files: Files) -> None:
     Logger(config(logconfig=files.write()))
     shop = logging.getLogger("shop")
