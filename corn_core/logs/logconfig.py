@@ -123,17 +123,9 @@ def _from_dict(value: Mapping[str, Any]) -> Callable[[], object]:
     def carry_out() -> None:
         from logging.config import dictConfig  # lazy: takes 40 ms, and few servers need it
 
-        # A copy, for the configurator writes into what it is given.
-        dictConfig(_copied(merged))
+        dictConfig(merged)
 
     return carry_out
-
-
-def _copied(value: Any) -> Any:
-    """A copy of the containers; what is in them may be objects that cannot be copied."""
-    if type(value) is dict:
-        return {key: _copied(item) for key, item in value.items()}
-    return [_copied(item) for item in value] if type(value) is list else value
 
 
 def _from_json(path: str) -> Callable[[], object]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import logging
+import logging.config
+import os
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -381,6 +383,77 @@ def test_filters_are_taken_back_too(tmp_path: Path) -> None:
     path = tmp_path / "error.log"
     Logger(config(errorlog=str(path))).info("heard")
     assert path.read_text().endswith("] heard\n")
+
+
+def test_handlers_that_were_there_before_come_back(files: Files) -> None:
+    stream = io.StringIO()
+    shop = logging.getLogger("shop")
+    own = logging.StreamHandler(stream)
+    shop.addHandler(own)
+    Logger(config(logconfig=files.write()))
+    assert own not in shop.handlers
+    Logger(config())
+    shop.error("sold")
+    shop.removeHandler(own)
+    assert stream.getvalue() == "sold\n"
+
+
+def test_loggers_are_disabled_no_longer_than_it_is_in_force() -> None:
+    shop = logging.getLogger("shop")
+    given = {**dictionary(io.StringIO()), "disable_existing_loggers": True}
+    Logger(config(logconfig_dict=given))
+    assert shop.disabled
+    Logger(config())
+    assert not shop.disabled
+
+
+def test_propagation_that_the_application_changed_stays(files: Files) -> None:
+    shop = logging.getLogger("shop")
+    shop.propagate = False
+    Logger(config(logconfig=files.write()))
+    assert shop.propagate
+    Logger(config())
+    assert not shop.propagate
+    Logger(config(logconfig=files.write(**{"level = DEBUG": "propagate = 0"})))
+    shop.propagate = True
+    Logger(config())
+    assert shop.propagate
+
+
+@pytest.mark.parametrize("level", ["DEBUG", "LOUD"])
+def test_handlers_are_known_to_the_library_afterwards(tmp_path: Path, level: str) -> None:
+    handler = logging.FileHandler(tmp_path / "app.log")
+    try:
+        Logger(config(logconfig_dict={"loggers": {"shop": {"level": level}}}))
+    except ConfigError:
+        assert level == "LOUD"
+    # Which closes them at the end of the process, or whenever somebody wants that.
+    logging.config.dictConfig({"version": 1, "disable_existing_loggers": False})
+    assert handler.stream is None
+
+
+def test_files_of_a_bad_one_are_closed(tmp_path: Path) -> None:
+    path = tmp_path / "error.log"
+    bad = {"loggers": {"shop": {"level": "LOUD"}}}
+    with pytest.raises(ConfigError) as caught:
+        Logger(config(errorlog=str(path), logconfig_dict=bad))
+    # The traceback, which the exception keeps, has the handler in it.
+    assert caught.value.__traceback__ is not None
+    links = [f"/proc/self/fd/{fd}" for fd in os.listdir("/proc/self/fd")]
+    assert str(path) not in map(os.path.realpath, links)
+
+
+def test_dictionary_can_be_returned_to() -> None:
+    stream = io.StringIO()
+    given = dictionary(stream, corn_error={"handlers": ["it"]})
+    given["formatters"]["plain"]["()"] = logging.Formatter
+    given["formatters"]["plain"]["fmt"] = given["formatters"]["plain"].pop("format")
+    first = config(logconfig_dict=given)
+    logger = Logger(first)
+    Logger(config())
+    logger.setup(first)
+    logger.info("back")
+    assert stream.getvalue() == "corn.error|back\n"
 
 
 def test_what_the_application_added_stays(files: Files) -> None:

@@ -509,6 +509,14 @@ def test_file_closed_by_the_application_is_reopened_when_rotated(error_file: Pat
     assert error_file.read_text().endswith("after\n")
 
 
+def test_file_that_was_closed_for_good_stays_closed(error_file: Path) -> None:
+    handler = LogFile(str(error_file))
+    handler.retire()
+    with pytest.raises(OSError, match="is closed"):
+        handler.write_line("x")
+    assert open_descriptors_of(error_file) == 0
+
+
 def test_handler_kinds(error_file: Path) -> None:
     logger = Logger(config(errorlog=str(error_file), accesslog="-"))
     assert [type(handler) for handler in logger.error_log.handlers] == [LogFile]

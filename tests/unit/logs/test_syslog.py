@@ -320,6 +320,7 @@ def test_daemon_that_does_not_read_holds_up_no_one(
     monkeypatch.setattr("corn_core.logs.syslog.PATIENCE", 0.05)
     unix(daemons, tmp_path / "log", socket.SOCK_STREAM)
     handler(log, f"unix://{tmp_path}/log#stream", reports)
+    log.info("there is room for this")
     log.info("x" * 10_000_000)
     (report,) = reports
     assert "timed out" in report
