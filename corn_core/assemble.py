@@ -14,6 +14,7 @@ from corn_core.errors import AppLoadError, CornError, ExtensionError
 from corn_core.extensions.listing import listing
 from corn_core.extensions.manager import DISABLE_PLUGINS, Plugins, load_plugins
 from corn_core.interfaces import Logger, WSGIApp
+from corn_core.logs.capture import release_output
 from corn_core.net import tls
 from corn_core.process.environment import ProcessEnvironment
 from corn_core.settings.commandline import (
@@ -216,6 +217,7 @@ class Assembly:
             # A check ends with 0 or 1, whatever it is that is wrong.
             error.exit_status = 1
             raise
+        release_output()
         if wiring.config.print_config and self.resolution is not None:
             print(print_config(wiring.config, self.resolution.hooks))
         return 0

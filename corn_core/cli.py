@@ -25,6 +25,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def report(error: CornError) -> int:
     """Tell the user what is wrong; returns the exit status that says the same."""
+    # lazy: by now it is imported, and at the top it would be before _import_server
+    from corn_core.logs.capture import release_output
+
+    release_output()  # somebody waits for the answer at a terminal
     if isinstance(error, AppLoadError) and error.details:
         print(error.details, file=sys.stderr, end="")
     print(f"error: {error}", file=sys.stderr)

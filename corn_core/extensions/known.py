@@ -17,7 +17,7 @@ WORKERS = {
     "aiohttp": "corn-aiohttp",
 }
 
-LOGGERS = {"simple": "corn-core", "statsd": "corn-statsd"}
+LOGGERS = {"simple": "corn-core", "json": "corn-jsonlog", "statsd": "corn-statsd"}
 
 LOADERS = {"wsgi": "corn-core", "paste": "corn-paste", "django": "corn-django"}
 
@@ -40,12 +40,8 @@ OPTIONS = {
 
 NOT_YET = frozenset(
     {
-        *("capture_output", "daemon", "disable_redirect_access_to_syslog"),
-        *("enable_stdio_inheritance", "group", "initgroups"),
-        *("logconfig", "logconfig_dict", "logconfig_json"),
-        *("reload", "reload_engine", "reload_extra_files", "spew"),
-        *("syslog", "syslog_addr", "syslog_facility", "syslog_prefix"),
-        *("threads", "umask", "user"),
+        *("daemon", "enable_stdio_inheritance", "group", "initgroups", "reload", "reload_engine"),
+        *("reload_extra_files", "spew", "threads", "umask", "user"),
     }
 )
 """Settings of the manual that no release has yet. A config file that has one of them counts on

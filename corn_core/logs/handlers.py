@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from io import TextIOWrapper
 from typing import Any, TextIO
 
 
@@ -29,6 +30,7 @@ class LogFile(logging.FileHandler):
 
     def __init__(self, path: str) -> None:
         super().__init__(path, mode="a", encoding="utf-8")
+        self._retired = False
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
@@ -42,7 +44,7 @@ class LogFile(logging.FileHandler):
         """Write a line; OSError when that fails."""
         stream = self.stream
         if stream is None:
-            raise OSError(f"{self.baseFilename} is closed")
+            stream = self._open_again()
         write_all(stream.fileno(), encode_line(text))
 
     def reopen(self) -> None:
@@ -50,14 +52,34 @@ class LogFile(logging.FileHandler):
         stream = self._open()
         self.acquire()
         try:
-            if self.stream is None:
-                raise OSError(f"{self.baseFilename} is closed")
+            current = self.stream or self._open_again()
             # The new file takes the place of the old one under its descriptor: a thread that is
             # about to write needs no lock, for at no moment is the number anything else's.
-            os.dup2(stream.fileno(), self.stream.fileno(), inheritable=False)
+            os.dup2(stream.fileno(), current.fileno(), inheritable=False)
         finally:
             self.release()
             stream.close()
+
+    def _open_again(self) -> TextIOWrapper:
+        """Open the file that was closed behind our back.
+
+        Every application that configures logging does that: ``logging.config`` closes all
+        handlers of the process, also those that it leaves in place.
+        """
+        self.acquire()
+        try:
+            if self._retired:
+                raise OSError(f"{self.baseFilename} is closed")
+            if self.stream is None:
+                self.stream = self._open()
+            return self.stream
+        finally:
+            self.release()
+
+    def retire(self) -> None:
+        """Close the file for good."""
+        self._retired = True
+        self.close()
 
 
 class LogStream(logging.Handler):
@@ -97,6 +119,9 @@ class LogStream(logging.Handler):
             stream.flush()
         else:
             write_all(fd, encode_line(text))
+
+    def retire(self) -> None:
+        """Nothing is opened, so there is nothing to close."""
 
 
 LineHandler = LogFile | LogStream

@@ -1,4 +1,4 @@
-"""The Logger class behind the name ``simple``, and the settings of logging."""
+"""The Logger class behind the name ``simple``."""
 
 from __future__ import annotations
 
@@ -8,89 +8,27 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from corn_core.errors import SettingError
 from corn_core.interfaces import Request, Response
-from corn_core.logs.access import Renderer, SafeAtoms, compile_format, parse_access_format
+from corn_core.logs import capture
+from corn_core.logs.access import Renderer, SafeAtoms, compile_format
+from corn_core.logs.aliases import adopt_names
 from corn_core.logs.atoms import all_atoms
-from corn_core.logs.handlers import LineHandler, LogFile, LogStream, make_handler
-from corn_core.settings.model import Expected, Setting, one_of, optional
+from corn_core.logs.handlers import LineHandler, LogFile
+from corn_core.logs.logconfig import Plan, read_plan
+from corn_core.logs.outlets import Outlets, close, exchange, refusal
+from corn_core.logs.settings import LEVELS
+from corn_core.logs.states import all_loggers, replace_configuration
+from corn_core.settings.model import Expected
 
 if TYPE_CHECKING:
     from corn_core.settings.config import Config
-
-LEVELS = {
-    "debug": logging.DEBUG,
-    "info": logging.INFO,
-    "warning": logging.WARNING,
-    "error": logging.ERROR,
-    "critical": logging.CRITICAL,
-}
-
-
-def _target(raw: object) -> str:
-    if not isinstance(raw, str) or not raw.strip() or "\0" in raw:
-        raise Expected("the path of a file, or - for a standard stream")
-    return raw.strip()
-
-
-SETTINGS = (
-    Setting(
-        name="accesslog",
-        section="Logging",
-        parse=optional(_target),
-        default=None,
-        help=(
-            "The file to which a line for every request is appended, - for standard output."
-            " Without it there is no access log."
-        ),
-        flags=("--access-logfile",),
-        metavar="FILE",
-    ),
-    Setting(
-        name="access_log_format",
-        section="Logging",
-        parse=parse_access_format,
-        default='%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s"',
-        help=(
-            "The format of a line of the access log. Its atoms: h remote address, l a dash, u"
-            " user name of Basic authentication, t time of the response, r request line, m"
-            " method, U path without query, q query, H protocol, s status, B length of the"
-            " body, b the same with a dash for 0, f referer, a user agent, T whole seconds"
-            " taken, M milliseconds, D microseconds, L decimal seconds, p process id in angle"
-            " brackets, {name}i request field, {name}o response field, {name}e variable of the"
-            " WSGI environ; %% is a percent sign. What is not there is a dash. Quotation marks,"
-            " backslashes and everything but printable ASCII in a value are escaped."
-        ),
-        flags=("--access-logformat",),
-        metavar="FORMAT",
-    ),
-    Setting(
-        name="errorlog",
-        section="Logging",
-        parse=_target,
-        default="-",
-        help="The file to which the server's messages are appended, - for standard error.",
-        flags=("--error-logfile", "--log-file"),
-        metavar="FILE",
-    ),
-    Setting(
-        name="loglevel",
-        section="Logging",
-        parse=one_of(*LEVELS),
-        default="info",
-        help="The least severe messages that the error log takes.",
-        flags=("--log-level",),
-        metavar="LEVEL",
-        choices=tuple(LEVELS),
-    ),
-)
 
 
 class Logger:
     """Error and access log, on the standard library's loggers ``corn.error`` and ``corn.access``.
 
-    A subclass may override :meth:`setup`, :meth:`access` or :meth:`atoms`, and the
-    formats. Handlers that others add to the two loggers get everything too.
+    A subclass may override :meth:`setup`, :meth:`access` or :meth:`atoms`, the formats, the
+    formatters and :meth:`renderer`. Handlers that others add to the two loggers get everything too.
 
     :param config: has the settings above.
     :raises SettingError: when a file cannot be appended to, or the format names no atom.
@@ -100,14 +38,19 @@ class Logger:
     error_fmt: ClassVar[str] = "[%(asctime)s] [%(process)d] [%(levelname)s] %(message)s"
     access_fmt: ClassVar[str] = "%(message)s"
 
+    syslog_fmt: ClassVar[str] = "[%(process)d] %(message)s"
+
     access_enabled: bool
 
     def __init__(self, config: Config) -> None:
+        adopt_names()
         self.error_log = logging.getLogger("corn.error")
         self.access_log = logging.getLogger("corn.access")
         self.cfg = config
         self._render: Renderer
         self._access_failing = False
+        self._plan: tuple[Config, Plan | None] | None = None
+        self._captured = ""
         self.setup(config)
 
     def setup(self, config: Config) -> None:
@@ -116,25 +59,66 @@ class Logger:
         It may be called again, by this object or another one: the loggers belong to the
         process, and the last configuration counts. When it raises, the logs go on as before.
         """
-        render = self._compile(config)
-        error_handler = _open(config, "errorlog", "stderr")
-        try:
-            access_handler = config.accesslog and _open(config, "accesslog", "stdout")
-        except SettingError:
-            error_handler.close()
-            raise
-        self.cfg = config
-        self._render = render
-        error_handler.setFormatter(logging.Formatter(self.error_fmt, self.datefmt))
-        _replace_handlers(self.error_log, error_handler)
-        self.error_log.setLevel(LEVELS[config.loglevel])
-        if access_handler:
-            access_handler.setFormatter(logging.Formatter(self.access_fmt, self.datefmt))
-        _replace_handlers(self.access_log, access_handler or None)
-        self.access_log.setLevel(logging.INFO)
-        self.access_enabled = bool(access_handler)
+        render = self.renderer(config)
+        plan = self._read_plan(config)
+        outlets = Outlets(config, self.warning)
+        outlets.dress(self.error_formatter(), self.access_formatter(), self.syslog_formatter())
 
-    def _compile(self, config: Config) -> Renderer:
+        def prepare() -> list[logging.Handler]:
+            self.error_log.setLevel(LEVELS[config.loglevel])
+            self.access_log.setLevel(logging.INFO)
+            old = exchange(self.error_log, outlets.error)
+            return old + exchange(self.access_log, outlets.access)
+
+        try:
+            dropped = replace_configuration(plan, prepare)
+        except BaseException:
+            outlets.retire()
+            raise
+        # disable_existing_loggers is for the loggers of the application.
+        self.error_log.disabled = self.access_log.disabled = False
+        self.cfg = config
+        self._plan = (config, plan)
+        self._render = render
+        # A logging configuration that names a logger takes its handlers away, ours too.
+        in_use = (*self.error_log.handlers, *self.access_log.handlers)
+        for one in (*dropped, *outlets.error, *outlets.access):
+            if one not in in_use:
+                close(one)
+        self.access_enabled = (
+            self.access_log.isEnabledFor(logging.INFO) and self.access_log.hasHandlers()
+        )
+        self._capture(config)
+
+    def _read_plan(self, config: Config) -> Plan | None:
+        """The logging configuration; when an earlier one is to be returned to, as it was then,
+        whatever its file says by now."""
+        if self._plan is not None and self._plan[0] is config:
+            return self._plan[1]
+        return read_plan(config)
+
+    def _capture(self, config: Config) -> None:
+        # The path is absolute, for reopen_files() may be called in another directory.
+        wanted = config.capture_output and config.errorlog != "-"
+        self._captured = os.path.abspath(config.errorlog) if wanted else ""
+        if self._captured:
+            self._capture_again()
+        else:
+            capture.release_output()
+
+    def _capture_again(self) -> None:
+        try:
+            capture.capture_output(self._captured)
+        except OSError as error:
+            self.error("Cannot capture output in %s: %s", self._captured, error.strerror)
+
+    # -- what a subclass may override ------------------------------------------------
+
+    def renderer(self, config: Config) -> Renderer:
+        """The function that makes the text of an access line.
+
+        :raises ConfigError: when the configuration gives no usable format.
+        """
         format_text: str = config.access_log_format
         if type(self).atoms is not Logger.atoms:
             # A subclass with atoms of its own: only it knows them, so they are all made.
@@ -142,7 +126,17 @@ class Logger:
         try:
             return compile_format(format_text)
         except Expected as problem:
-            raise _refusal(config, "access_log_format", str(problem)) from None
+            raise refusal(config, "access_log_format", str(problem)) from None
+
+    def error_formatter(self) -> logging.Formatter:
+        return logging.Formatter(self.error_fmt, self.datefmt)
+
+    def access_formatter(self) -> logging.Formatter:
+        return logging.Formatter(self.access_fmt, self.datefmt)
+
+    def syslog_formatter(self) -> logging.Formatter:
+        """For both logs; the daemon puts time and host in front, and the handler the program."""
+        return logging.Formatter(self.syslog_fmt, self.datefmt)
 
     # -- the error log ---------------------------------------------------------------
 
@@ -227,6 +221,8 @@ class Logger:
                 _reopen(handler)
             except OSError as error:
                 self.error("Cannot reopen %s: %s", handler.baseFilename, error.strerror)
+        if self._captured:
+            self._capture_again()
 
     def close_on_exec(self) -> None:
         """Keep log files, the application's too, from programs that the process starts."""
@@ -235,34 +231,11 @@ class Logger:
                 os.set_inheritable(handler.stream.fileno(), False)
 
 
-def _refusal(config: Config, name: str, expected: str) -> SettingError:
-    return SettingError(name, expected, getattr(config, name), str(config.origin(name)))
-
-
-def _open(config: Config, name: str, stream_name: str) -> LineHandler:
-    try:
-        return make_handler(getattr(config, name), stream_name)
-    except OSError as error:
-        raise _refusal(config, name, f"a file to append to ({error.strerror})") from None
-
-
-def _replace_handlers(log: logging.Logger, handler: LineHandler | None) -> None:
-    """Put our handler into the place of an earlier one of ours; leave those of others."""
-    log.propagate = False
-    old = [one for one in log.handlers if isinstance(one, LogFile | LogStream)]
-    if handler is not None:
-        log.addHandler(handler)
-    for one in old:
-        log.removeHandler(one)
-        one.close()
-
-
 def _file_handlers() -> Iterator[logging.FileHandler]:
     """Every file handler of every logger of the process, each once."""
     seen = set()
-    for log in (logging.getLogger(), *logging.getLogger().manager.loggerDict.values()):
-        # loggerDict also has placeholders, for parents that nobody has asked for.
-        for handler in log.handlers if isinstance(log, logging.Logger) else ():
+    for log in all_loggers():
+        for handler in log.handlers:
             if isinstance(handler, logging.FileHandler) and handler not in seen:
                 seen.add(handler)
                 yield handler

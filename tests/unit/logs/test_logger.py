@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import io
 import logging
+import logging.config
 import os
 import re
 import socket
-import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,39 +20,14 @@ import pytest
 from corn_core.errors import SettingError
 from corn_core.logs import SETTINGS, Logger
 from corn_core.logs.handlers import LogFile, LogStream, write_all
-from corn_core.settings.config import Config
 from corn_core.settings.model import Expected
+from tests.unit.logs.configs import config, in_python
 
 ASKED = SimpleNamespace(
     method="GET", uri="/a?b", path="/a", query="b", version=(1, 1), headers=[("X-ID", "7")]
 )
 ANSWERED = SimpleNamespace(status="200 OK", headers=[], sent=5, status_code=200)
 ENVIRON = {"REMOTE_ADDR": "192.0.2.7"}
-
-
-def config(**values: object) -> Config:
-    settings = {setting.name: setting for setting in SETTINGS}
-    defaults = {setting.name: setting.default for setting in SETTINGS}
-    return Config(settings, defaults, {}).replace(**values)
-
-
-@pytest.fixture(autouse=True)
-def loggers() -> Iterator[None]:
-    """The two loggers, without handlers, as at the start of a process; and again afterwards."""
-    logs = [logging.getLogger(name) for name in ("corn.error", "corn.access")]
-
-    def clear() -> None:
-        for log in logs:
-            for handler in log.handlers[:]:
-                log.removeHandler(handler)
-                handler.close()
-            log.filters.clear()
-            log.setLevel(logging.NOTSET)
-            log.propagate = True
-
-    clear()
-    yield
-    clear()
 
 
 @pytest.fixture
@@ -69,25 +43,6 @@ def access_file(tmp_path: Path) -> Path:
 def access(logger: Logger, **changes: Any) -> None:
     asked = SimpleNamespace(**{**vars(ASKED), **changes})
     logger.access(ANSWERED, asked, ENVIRON, timedelta(0))
-
-
-def in_python(code: str, **options: Any) -> subprocess.CompletedProcess[str]:
-    """Run a logger in a process of its own, where the standard streams are real."""
-    set_up = (
-        "import os, sys\n"
-        "from types import SimpleNamespace as NS\n"
-        "from datetime import timedelta\n"
-        "from corn_core.logs import SETTINGS, Logger\n"
-        "from corn_core.settings.config import Config\n"
-        "defaults = {s.name: s.default for s in SETTINGS}\n"
-        "config = Config({s.name: s for s in SETTINGS}, defaults, {})\n"
-        "resp = NS(status='200 OK', headers=[], sent=1)\n"
-        "short = config.replace(accesslog='-', access_log_format='%(s)s')\n"
-    )
-    environ = {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"}
-    return subprocess.run(
-        [sys.executable, "-c", set_up + code], text=True, timeout=30, env=environ, **options
-    )
 
 
 # -- the error log -------------------------------------------------------------------
@@ -527,6 +482,39 @@ def test_standard_streams_are_not_closed_in_programs_that_are_started() -> None:
         capture_output=True,
     )
     assert (done.stdout, done.stderr) == ("out\n", "err\n")
+
+
+# -- applications that configure logging ---------------------------------------------
+
+
+def test_file_closed_by_the_application_is_opened_again(
+    error_file: Path, access_file: Path
+) -> None:
+    values = {"errorlog": str(error_file), "accesslog": str(access_file)}
+    logger = Logger(config(**values, access_log_format="%(m)s"))
+    # It closes every handler of the process, as Django's set-up does.
+    logging.config.dictConfig({"version": 1, "disable_existing_loggers": False})
+    assert open_descriptors_of(error_file) == 0
+    logger.info("still here")
+    access(logger)
+    assert error_file.read_text().endswith("still here\n")
+    assert access_file.read_text() == "GET\n"
+
+
+def test_file_closed_by_the_application_is_reopened_when_rotated(error_file: Path) -> None:
+    logger = Logger(config(errorlog=str(error_file)))
+    logging.config.dictConfig({"version": 1, "disable_existing_loggers": False})
+    logger.reopen_files()
+    logger.info("after")
+    assert error_file.read_text().endswith("after\n")
+
+
+def test_file_that_was_closed_for_good_stays_closed(error_file: Path) -> None:
+    handler = LogFile(str(error_file))
+    handler.retire()
+    with pytest.raises(OSError, match="is closed"):
+        handler.write_line("x")
+    assert open_descriptors_of(error_file) == 0
 
 
 def test_handler_kinds(error_file: Path) -> None:

@@ -1,0 +1,60 @@
+"""``capture_output``: what the process writes to its standard streams goes to the error log."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+_originals: dict[int, int] = {}
+# Copies of the standard streams' descriptors as they were; empty while nothing is captured. They
+# belong to the process and not to a logger, of which a reload makes another one.
+
+
+def capture_output(path: str) -> None:
+    """Append to a file what is written to standard output and standard error, by programs that
+    the process starts too.
+
+    :raises OSError: when the file cannot be opened; the streams are as they were.
+    """
+    fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        _flush()
+        for stream in (1, 2):
+            _remember(stream)
+            os.dup2(fd, stream)
+    finally:
+        os.close(fd)
+    # To a file Python writes in blocks, and a worker that is killed would keep the last one.
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(line_buffering=True)
+
+
+def release_output() -> None:
+    """Give the streams back what they were before; nothing happens if nothing is captured."""
+    if not _originals:
+        return
+    _flush()
+    for stream, copy in _originals.items():
+        os.dup2(copy, stream)
+        os.close(copy)
+    _originals.clear()
+
+
+def is_captured() -> bool:
+    return bool(_originals)
+
+
+def _remember(stream: int) -> None:
+    if stream in _originals:
+        return
+    try:
+        _originals[stream] = os.dup(stream)
+    except OSError:
+        # The process was started without it, and there is nothing to give back.
+        return
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()

@@ -1,0 +1,206 @@
+"""The settings of logging."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from corn_core.logs.access import parse_access_format
+from corn_core.logs.syslog import FACILITIES, default_address, parse_syslog_address
+from corn_core.settings.model import Expected, Setting, boolean, one_of, optional, string
+
+LEVELS = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+    "critical": logging.CRITICAL,
+}
+
+
+def _target(raw: object) -> str:
+    if not isinstance(raw, str) or not raw.strip() or "\0" in raw:
+        raise Expected("the path of a file, or - for a standard stream")
+    return raw.strip()
+
+
+def _dictionary(raw: object) -> dict[str, Any]:
+    if raw is None:
+        return {}
+    if not isinstance(raw, Mapping):
+        raise Expected("a dictionary as logging.config.dictConfig takes it")
+    return dict(raw)
+
+
+def _syslog_address(raw: object) -> str:
+    text = string(raw)
+    parse_syslog_address(text)
+    return text
+
+
+SETTINGS = (
+    Setting(
+        name="accesslog",
+        section="Logging",
+        parse=optional(_target),
+        default=None,
+        help=(
+            "The file to which a line for every request is appended, - for standard output."
+            " Without it there is no access log."
+        ),
+        flags=("--access-logfile",),
+        metavar="FILE",
+    ),
+    Setting(
+        name="access_log_format",
+        section="Logging",
+        parse=parse_access_format,
+        default='%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s"',
+        help=(
+            "The format of a line of the access log. Its atoms: h remote address, l a dash, u"
+            " user name of Basic authentication, t time of the response, r request line, m"
+            " method, U path without query, q query, H protocol, s status, B length of the"
+            " body, b the same with a dash for 0, f referer, a user agent, T whole seconds"
+            " taken, M milliseconds, D microseconds, L decimal seconds, p process id in angle"
+            " brackets, {name}i request field, {name}o response field, {name}e variable of the"
+            " WSGI environ; %% is a percent sign. What is not there is a dash. Quotation marks,"
+            " backslashes and everything but printable ASCII in a value are escaped."
+        ),
+        flags=("--access-logformat",),
+        metavar="FORMAT",
+    ),
+    Setting(
+        name="errorlog",
+        section="Logging",
+        parse=_target,
+        default="-",
+        help="The file to which the server's messages are appended, - for standard error.",
+        flags=("--error-logfile", "--log-file"),
+        metavar="FILE",
+    ),
+    Setting(
+        name="loglevel",
+        section="Logging",
+        parse=one_of(*LEVELS),
+        default="info",
+        help="The least severe messages that the error log takes.",
+        flags=("--log-level",),
+        metavar="LEVEL",
+        choices=tuple(LEVELS),
+    ),
+    Setting(
+        name="capture_output",
+        section="Logging",
+        parse=boolean,
+        default=False,
+        help=(
+            "Write what the application prints, to standard output and standard error, into the"
+            " error log. It needs a file as errorlog. An accesslog of - goes there too, for that"
+            " is standard output."
+        ),
+        flags=("--capture-output",),
+        action="store_true",
+    ),
+    Setting(
+        name="logconfig",
+        section="Logging",
+        parse=optional(_target),
+        default=None,
+        help=(
+            "A logging configuration in the ini format of Python's logging.config.fileConfig."
+            " %(here)s in it is the directory of the file and %(__file__)s its path. Loggers"
+            " that it does not name stay as they are; corn.error and corn.access are the"
+            " server's, and gunicorn.error and gunicorn.access mean the same ones."
+        ),
+        flags=("--log-config",),
+        metavar="FILE",
+    ),
+    Setting(
+        name="logconfig_dict",
+        section="Logging",
+        parse=_dictionary,
+        default={},
+        help=(
+            "A logging configuration as a dictionary, for logging.config.dictConfig. It takes"
+            " precedence over logconfig_json and logconfig. An entry that it does not have has a"
+            " default: version 1, disable_existing_loggers False, the formatter generic, the"
+            " handlers console and error_console, and a root logger that uses console."
+        ),
+        places=("file",),
+    ),
+    Setting(
+        name="logconfig_json",
+        section="Logging",
+        parse=optional(_target),
+        default=None,
+        help=(
+            "A file with the JSON text of a logging configuration, an object as logconfig_dict"
+            " takes it. It takes precedence over logconfig."
+        ),
+        flags=("--log-config-json",),
+        metavar="FILE",
+    ),
+    Setting(
+        name="syslog",
+        section="Logging",
+        parse=boolean,
+        default=False,
+        help=(
+            "Send the error log and the access log to syslog too. A daemon that is not there"
+            " does not keep the server from starting: the messages are lost, and the error log"
+            " says so once."
+        ),
+        flags=("--log-syslog",),
+        action="store_true",
+    ),
+    Setting(
+        name="syslog_addr",
+        section="Logging",
+        parse=_syslog_address,
+        default=default_address(),
+        default_text=(
+            "udp://localhost:514; unix:///var/run/syslog on macOS, unix:///var/run/log on"
+            " FreeBSD, unix:///dev/log on OpenBSD"
+        ),
+        help=(
+            "The address of the syslog daemon: udp://HOST:PORT, tcp://HOST:PORT (the port is 514"
+            " if none is given; an IPv6 address stands in brackets), unix://PATH#stream or"
+            " unix://PATH#dgram. unix://PATH alone tries a stream, and then datagrams."
+        ),
+        flags=("--log-syslog-to",),
+        metavar="ADDRESS",
+    ),
+    Setting(
+        name="syslog_prefix",
+        section="Logging",
+        parse=optional(string),
+        default=None,
+        default_text="the name of the process: proc_name, or the application",
+        help=(
+            "The middle of the program's name in syslog: corn.PREFIX.error for the error log and"
+            " corn.PREFIX.access for the access log. Colons, brackets and spaces become dots."
+        ),
+        flags=("--log-syslog-prefix",),
+        metavar="PREFIX",
+    ),
+    Setting(
+        name="syslog_facility",
+        section="Logging",
+        parse=one_of(*FACILITIES),
+        default="user",
+        help="The facility of the messages to syslog, such as user, daemon or local0.",
+        flags=("--log-syslog-facility",),
+        metavar="FACILITY",
+        choices=tuple(FACILITIES),
+    ),
+    Setting(
+        name="disable_redirect_access_to_syslog",
+        section="Logging",
+        parse=boolean,
+        default=False,
+        help="Send the error log only to syslog, and not the access log.",
+        flags=("--disable-redirect-access-to-syslog",),
+        action="store_true",
+    ),
+)

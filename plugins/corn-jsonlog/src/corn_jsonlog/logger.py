@@ -1,0 +1,120 @@
+"""The logger class behind the name ``json``, and its formatter for use in other places."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from corn_core.logs import Logger
+from corn_core.logs.atoms import CLIENT_ATOMS
+
+if TYPE_CHECKING:
+    from corn_core.interfaces import Request, Response
+    from corn_core.logs.access import Renderer
+    from corn_core.settings.config import Config
+
+RESERVED = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+"""What every log record has; anything else is an extra of whoever logged it."""
+
+# One encoder for all lines. What is not ASCII is escaped: then a line is valid JSON in whatever
+# encoding it is read, and no character in it ends the line.
+_encode = json.JSONEncoder(default=str, check_circular=False, separators=(", ", ": ")).encode
+
+
+def timestamp(seconds: float) -> str:
+    """A moment as RFC 3339 has it, in UTC and with milliseconds."""
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class JsonFormatter(logging.Formatter):
+    """Formats any log record as one JSON object; see the README for the fields.
+
+    The arguments are those of ``logging.Formatter``, so that logging configurations can name
+    this class; they have no effect.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        fields: dict[str, Any] = {
+            "time": timestamp(record.created),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "pid": record.process,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            fields["exception"] = self.formatException(record.exc_info)
+        if record.stack_info:
+            fields["stack"] = record.stack_info
+        extra = {name: value for name, value in vars(record).items() if name not in RESERVED}
+        if extra:
+            fields["extra"] = extra
+        return _line(fields)
+
+
+def _line(fields: dict[str, Any]) -> str:
+    try:
+        return _encode(fields)
+    except (TypeError, ValueError, RecursionError):
+        # Keys that JSON has no text for, or a structure that contains itself. A line of the
+        # log is worth more than the form of what somebody attached to it.
+        return _encode({**fields, "extra": repr(fields.get("extra"))})
+
+
+class JsonLogger(Logger):
+    """The ``simple`` logger with JSON in its lines; files, syslog and reopening are the same.
+
+    ``access_log_format`` has no effect.
+    """
+
+    def error_formatter(self) -> logging.Formatter:
+        return JsonFormatter()
+
+    def syslog_formatter(self) -> logging.Formatter:
+        return _SyslogFormatter()
+
+    def renderer(self, config: Config) -> Renderer:
+        return render
+
+
+class _SyslogFormatter(JsonFormatter):
+    """An access line is JSON already, and syslog gets both logs."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return record.getMessage() if record.name == "corn.access" else super().format(record)
+
+
+_address, _user = CLIENT_ATOMS["h"], CLIENT_ATOMS["u"]
+_referer, _user_agent = CLIENT_ATOMS["f"], CLIENT_ATOMS["a"]
+
+
+def render(
+    response: Response, request: Request | None, environ: Mapping[str, Any], elapsed: timedelta
+) -> str:
+    """One access line. What is not known of a request is null."""
+    asked = (response, request, environ, elapsed)
+    status = response.status.partition(" ")[0]
+    return _encode(
+        {
+            "time": timestamp(time.time()),
+            "pid": os.getpid(),
+            "remote_addr": _address(*asked) or None,
+            "user": _user(*asked) or None,
+            "method": request.method if request else None,
+            "uri": request.uri if request else None,
+            "path": request.path if request else None,
+            "query": request.query if request else None,
+            "protocol": "HTTP/{}.{}".format(*request.version) if request else None,
+            "status": int(status) if status.isdecimal() else None,
+            "bytes": response.sent,
+            "duration": elapsed.total_seconds(),
+            "host": environ.get("HTTP_HOST"),
+            "referer": _referer(*asked) or None,
+            "user_agent": _user_agent(*asked) or None,
+        }
+    )
