@@ -40,13 +40,12 @@ OPTIONS = {
 
 NOT_YET = frozenset(
     {
-        *("capture_output", "daemon", "disable_redirect_access_to_syslog"),
-        *("enable_stdio_inheritance", "group", "initgroups"),
+        *("capture_output", "disable_redirect_access_to_syslog"),
         *("logconfig", "logconfig_dict", "logconfig_json"),
-        *("reload", "reload_engine", "reload_extra_files", "spew"),
+        *("reload", "reload_engine", "reload_extra_files"),
         *("syslog", "syslog_addr", "syslog_facility", "syslog_prefix"),
-        *("threads", "umask", "user"),
+        "threads",
     }
 )
 """Settings of the manual that no release has yet. A config file that has one of them counts on
-it: with ``user`` it would run with the master's privileges, were the name just passed over."""
+it: with ``syslog`` its messages would be looked for in vain, were the name just passed over."""
