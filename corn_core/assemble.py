@@ -16,6 +16,7 @@ from corn_core.extensions.manager import DISABLE_PLUGINS, Plugins, load_plugins
 from corn_core.interfaces import Logger, WSGIApp
 from corn_core.logs.capture import release_output
 from corn_core.net import tls
+from corn_core.process import daemon, privileges
 from corn_core.process.environment import ProcessEnvironment
 from corn_core.settings.commandline import (
     Given,
@@ -113,12 +114,20 @@ def start(assembly: Assembly) -> int:
 
 def serve(wiring: Wiring, assembly: Assembly) -> int:
     """Run the master, and, in each process that it forks, the worker."""
-    arbiter = Arbiter(wiring, assembly.plugins.hooks, assembly.configure)
+    launch = daemon.launch(wiring.config)
+    arbiter = Arbiter(wiring, assembly.plugins.hooks, assembly.configure, launch.succeed)
     try:
-        return arbiter.run()
+        status = arbiter.run()
+        # Which means nothing once it has succeeded.
+        launch.fail(status, "the server could not start; its error log says why")
+        return status
+    except CornError as error:
+        launch.fail(error.exit_status)
+        raise
     except WorkerForked as forked:
         worker = forked.worker
     # The arbiter's frames are gone: whatever the worker does, it cannot return into them.
+    launch.leave()
     return boot_worker(worker, server=arbiter)
 
 
@@ -182,6 +191,8 @@ class Assembly:
         config = config.replace(default_proc_name=loader.name(config))
         worker_class.check_config(config)
         encryption = tls.prepare(config, hooks)
+        if not (config.check_config or config.print_config):
+            privileges.check_privileges(config)  # a check is for any user to make
         # Last of what may fail, for it opens files.
         log: Logger = logger_class(config)
         hooks.set_logger(log)
@@ -199,7 +210,8 @@ class Assembly:
         self, log: Logger, config: Config, worker_class: type[Worker], resolution: Resolution
     ) -> None:
         """Tell the operator what is amiss, though not enough to prevent a start."""
-        for warning in (*self.notes(), *resolution.warnings, *tls.notes(config)):
+        notes = (*tls.notes(config), *privileges.warnings(config), *daemon.warnings(config))
+        for warning in (*self.notes(), *resolution.warnings, *notes):
             log.warning("%s", warning)
         for name in worker_class.ignored_settings:
             origin = config.origin(name)

@@ -13,11 +13,12 @@ from corn_core.arbiter import wear
 from corn_core.extensions import drivers, manager
 from corn_core.http import limits
 from corn_core.net import listener, tls
-from corn_core.process import pidfile, scoreboard, title
+from corn_core.process import daemon, pidfile, privileges, scoreboard, title
 from corn_core.serving import settings as serving
 from corn_core.settings import configfile, printing
 from corn_core.settings.model import Setting
 from corn_core.worker import base as worker
+from corn_core.worker import spew
 from corn_core.wsgi import body, environ, files, proxied
 
 AUTO = "auto"
@@ -49,6 +50,9 @@ def corn_settings() -> tuple[Setting, ...]:
         *tls.SETTINGS,
         *pidfile.SETTINGS,
         *scoreboard.SETTINGS,
+        *privileges.SETTINGS,
+        *daemon.SETTINGS,
+        *spew.SETTINGS,
     )
 
 

@@ -26,6 +26,8 @@ from corn_core.arbiter.watch import BootFailure, Watch
 from corn_core.arbiter.wiring import Wiring, WorkerForked
 from corn_core.errors import AppLoadError, BootError, one_line
 from corn_core.interfaces import Hooks
+from corn_core.logs.ownership import give_log_files
+from corn_core.process.daemon import in_terminal
 from corn_core.process.scoreboard import Scoreboard
 from corn_core.process.signals import SignalQueue
 from corn_core.process.title import set_title
@@ -44,10 +46,18 @@ class Arbiter(ServerView):
     :param wiring: the configuration to run with, and what its names stand for.
     :param hooks: the hook implementations of all plugins.
     :param reconfigure: makes a new wiring at a reload; ``CornError`` when it is no good.
+    :param started: called once, when as many workers as wanted serve for the first time.
     """
 
-    def __init__(self, wiring: Wiring, hooks: Hooks, reconfigure: Callable[[], Wiring]) -> None:
+    def __init__(
+        self,
+        wiring: Wiring,
+        hooks: Hooks,
+        reconfigure: Callable[[], Wiring],
+        started: Callable[[], object] = lambda: None,
+    ) -> None:
         super().__init__(wiring, hooks)
+        self._started = started
         self._signals = SignalQueue()
         self._bulletin = Bulletin(self)
         self._orders = Orders(self._signals, self._bulletin.tend)
@@ -56,13 +66,16 @@ class Arbiter(ServerView):
         self._starting = True
         self._exit_status = 0
         self._reason = ""
+        # How many workers there were before a WINCH sent them away.
+        self._size_at_rest: int | None = None
         self._looked_at = 0.0
         self._last_failure = ""
         self._on_signal: dict[int, Callable[[], None]] = {
             signal.SIGHUP: self._reload,
             signal.SIGTTIN: lambda: self.resize(self.num_workers + 1),
-            signal.SIGTTOU: lambda: self.resize(max(1, self.num_workers - 1)),
+            signal.SIGTTOU: self._shrink,
             signal.SIGUSR1: self._reopen_logs,
+            signal.SIGWINCH: self._rest,
         }
 
     def run(self) -> int:
@@ -181,9 +194,15 @@ class Arbiter(ServerView):
         serving = len(self._crew.roster.serving(self._succession.current.number))
         if serving:
             self._succession.settle()
-        if serving >= self.num_workers:
-            self._starting = False
+        if serving >= self.num_workers and self._stopping is Stopping.NO:
+            self._note_start()
         self._bulletin.note_serving(serving)
+
+    def _note_start(self) -> None:
+        """The server serves; from now on, a failure is no reason to give up."""
+        if self._starting:
+            self._starting = False
+            self._started()
 
     def _spawn_workers(self, count: int, now: float) -> None:
         generation = self._succession.current
@@ -220,16 +239,38 @@ class Arbiter(ServerView):
         self._last_failure = ""
         if self._crew.roster.fresh(self._succession.current.number):
             # It serves, if not with all workers yet: what is broken now must not end it any more.
-            self._starting = False
+            self._note_start()
         self._bulletin.reloading()
+        if self._size_at_rest is not None:
+            # Before the new configuration is read: whatever is wrong with it, there are to be
+            # workers again, if need be those of the old one.
+            size, self._size_at_rest = self._size_at_rest, None
+            self.resize(size)
         try:
             if not self._succession.reload():
                 self._bulletin.reload_failed()
         except Interrupted:
             return  # the signal that did it is handled next
 
+    def _shrink(self) -> None:
+        # The last worker stays. Where WINCH has left none, there is none to take away.
+        if self.num_workers > 1:
+            self.resize(self.num_workers - 1)
+
+    def _rest(self) -> None:
+        """Retire all workers; the sockets stay open, for whoever else accepts on them."""
+        if in_terminal():
+            self.log.info("Ignored, for a terminal sends it whenever its size changes")
+            return
+        if self._size_at_rest is None:
+            self._size_at_rest = self.num_workers
+        self.log.info("All workers retire; HUP brings them back")
+        self.resize(0)
+
     def _reopen_logs(self) -> None:
         self.log.reopen_files()
+        # Before the workers are told: they may not open root's new files.
+        give_log_files(self.cfg)
         for pid in self.WORKERS:
             self._crew.send(pid, signal.SIGUSR1)
 

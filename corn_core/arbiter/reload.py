@@ -8,7 +8,7 @@ from corn_core.arbiter.generations import Generation
 from corn_core.arbiter.wiring import Wiring
 from corn_core.errors import BindError
 from corn_core.interfaces import Logger, WSGIApp
-from corn_core.net import Address, FdAddress, Listener, bind_all, parse_address
+from corn_core.net import Address, FdAddress, Listener, PathAccess, bind_all, parse_address
 from corn_core.net.activation import covers, take_activated
 from corn_core.process.pidfile import Pidfile
 from corn_core.settings.config import Config
@@ -80,7 +80,8 @@ class Builder:
         kept = [_take(spare, address) for address in addresses]
         wanted = [address for address, old in zip(addresses, kept, strict=True) if old is None]
         _refuse_our_own(wanted, held)
-        bound = bind_all(wanted, config.backlog, wiring.log, self._pause, config.reuse_port)
+        access = PathAccess(config.umask, _number(config.user), _number(config.group))
+        bound = bind_all(wanted, config.backlog, wiring.log, self._pause, config.reuse_port, access)
         for listener in filter(None, kept):
             _adjust(listener, config, wiring.log)
         new = iter(bound)
@@ -125,6 +126,10 @@ def _adjust(listener: Listener, config: Config, log: Logger) -> None:
     if not listener.per_worker:
         # On a socket that listens already, listen(2) changes the length of its queue.
         listener.socket.listen(config.backlog)
+
+
+def _number(owner: int | None) -> int:
+    return -1 if owner is None else owner  # -1: chown(2) leaves it as it is
 
 
 def _take(spare: list[Listener], address: Address) -> Listener | None:

@@ -15,6 +15,7 @@ from corn_core.arbiter.reload import Builder, Pause, close_listeners, update_pid
 from corn_core.arbiter.view import ServerView
 from corn_core.arbiter.wiring import Wiring
 from corn_core.errors import CornError
+from corn_core.logs.ownership import give_log_files
 from corn_core.net import Listener
 from corn_core.process.pidfile import Pidfile
 from corn_core.process.title import set_title
@@ -167,6 +168,7 @@ class Succession:
         """Put a generation in force; ``known`` sockets need no mention in the log."""
         listeners: list[Listener] = list(generation.listeners)
         self._server.adopt(generation.wiring, listeners)
+        give_log_files(self._server.cfg)
         if any(id(listener) not in known for listener in listeners):
             urls = ",".join(listener.url for listener in listeners)
             if generation.wiring.tls is not None:

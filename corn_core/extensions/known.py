@@ -40,9 +40,8 @@ OPTIONS = {
 
 NOT_YET = frozenset(
     {
-        *("daemon", "enable_stdio_inheritance", "group", "initgroups", "reload", "reload_engine"),
-        *("reload_extra_files", "spew", "threads", "umask", "user"),
+        *("reload", "reload_engine", "reload_extra_files", "threads"),
     }
 )
 """Settings of the manual that no release has yet. A config file that has one of them counts on
-it: with ``user`` it would run with the master's privileges, were the name just passed over."""
+it: with ``threads`` it would wait for one request after another, were the name passed over."""

@@ -216,7 +216,7 @@ class Logger:
 
     def reopen_files(self) -> None:
         """Open all log files anew, the application's too, after they were rotated."""
-        for handler in _file_handlers():
+        for handler in file_handlers():
             try:
                 _reopen(handler)
             except OSError as error:
@@ -226,12 +226,12 @@ class Logger:
 
     def close_on_exec(self) -> None:
         """Keep log files, the application's too, from programs that the process starts."""
-        for handler in _file_handlers():
+        for handler in file_handlers():
             if handler.stream is not None:
                 os.set_inheritable(handler.stream.fileno(), False)
 
 
-def _file_handlers() -> Iterator[logging.FileHandler]:
+def file_handlers() -> Iterator[logging.FileHandler]:
     """Every file handler of every logger of the process, each once."""
     seen = set()
     for log in all_loggers():

@@ -8,13 +8,14 @@ from corn_core.net.address import (
     UnixAddress,
     parse_address,
 )
-from corn_core.net.listener import Listener, bind_all
+from corn_core.net.listener import Listener, PathAccess, bind_all
 
 __all__ = [
     "AbstractAddress",
     "Address",
     "FdAddress",
     "Listener",
+    "PathAccess",
     "TcpAddress",
     "UnixAddress",
     "bind_all",

@@ -7,6 +7,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 from corn_core.errors import BindError
@@ -48,9 +49,9 @@ SETTINGS = (
             " a list, to listen on several addresses."
             " An empty host means all IPv4 interfaces, a missing port 8000, and port 0 lets the"
             " kernel choose. An IPv6 address takes IPv6 connections only, and a host name means"
-            " the first address it has, IPv4 before IPv6. The mode of a unix socket follows the"
-            " umask of the process. When the environment variable PORT is set, the default is"
-            " 0.0.0.0:$PORT. When a service manager passes sockets (systemd's socket"
+            " the first address it has, IPv4 before IPv6. Who may connect to a unix socket"
+            " is said by umask, user and group. When the environment variable PORT is set, the"
+            " default is 0.0.0.0:$PORT. When a service manager passes sockets (systemd's socket"
             " activation), they are served besides these addresses, and in the place of the"
             " default."
         ),
@@ -100,6 +101,23 @@ _PASSING = frozenset({errno.EADDRINUSE, errno.EADDRNOTAVAIL})
 
 Target = tuple[int, str | tuple[object, ...]]
 """A family, and an address of it as bind(2) takes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class PathAccess:
+    """Who may connect to a unix socket; None and -1 leave that to the process that binds it.
+
+    :param umask: the mode bits that its path does not get.
+    :param uid: its owner.
+    :param gid: its group.
+    """
+
+    umask: int | None = None
+    uid: int = -1
+    gid: int = -1
+
+
+ANYBODY = PathAccess()
 
 
 class Listener:
@@ -201,6 +219,7 @@ def bind_all(
     log: Logger,
     wait: Callable[[float], object] = time.sleep,
     reuse_port: bool = False,
+    access: PathAccess = ANYBODY,
 ) -> list[Listener]:
     """Listen on every address, or on none.
 
@@ -208,12 +227,13 @@ def bind_all(
 
     :param wait: how to let a second pass; the master passes one that looks for signals.
     :param reuse_port: leave it to each worker to listen on the TCP addresses.
+    :param access: for unix sockets.
     :raises BindError: names the address and the reason; everything opened is closed again.
     """
     listeners: list[Listener] = []
     try:
         for address in addresses:
-            open_it = partial(_bind, address, backlog, reuse_port)
+            open_it = partial(_bind, address, backlog, reuse_port, access)
             listeners.append(_try_patiently(address, open_it, log, wait))
     except BaseException:
         # Also what ``wait`` may raise to break off.
@@ -246,7 +266,7 @@ def _try_patiently(
     raise AssertionError("the last try returns or raises")
 
 
-def _bind(address: Address, backlog: int, reuse_port: bool) -> Listener:
+def _bind(address: Address, backlog: int, reuse_port: bool, access: PathAccess) -> Listener:
     """Bind and listen; OSError when the system refuses, BindError when trying again is vain."""
     if isinstance(address, FdAddress):
         return Listener(address, listening_socket(address.fd, str(address)))
@@ -257,13 +277,35 @@ def _bind(address: Address, backlog: int, reuse_port: bool) -> Listener:
     try:
         per_worker = reuse_port and family != socket.AF_UNIX
         _set_options(sock, per_worker)
-        sock.bind(target)
+        if isinstance(address, UnixAddress):
+            _bind_path(sock, address.path, access)
+        else:
+            sock.bind(target)
         if not per_worker:
             sock.listen(backlog)
         return Listener(address, sock, per_worker)
     except BaseException:
         sock.close()
         raise
+
+
+def _bind_path(sock: socket.socket, path: str, access: PathAccess) -> None:
+    """Bind a unix socket; it has its mode from the first moment, and nobody listens yet."""
+    if access.umask is None:
+        sock.bind(path)
+    else:
+        before = os.umask(access.umask)
+        try:
+            sock.bind(path)
+        finally:
+            os.umask(before)
+    if (access.uid, access.gid) != (-1, -1):
+        try:
+            os.lchown(path, access.uid, access.gid)
+        except OSError as error:
+            os.unlink(path)
+            reason = f"cannot give it to user and group: {error.strerror}"
+            raise BindError(f"cannot listen on unix:{path}: {reason}") from None
 
 
 def resolve(address: TcpAddress | UnixAddress | AbstractAddress) -> Target:

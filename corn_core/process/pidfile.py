@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from corn_core.errors import ConfigError
 from corn_core.settings.model import Setting, optional, string
@@ -23,6 +26,10 @@ SETTINGS = (
     ),
 )
 
+LOCK_TRIES = 100
+LOCK_PAUSE = 0.02
+"""Seconds between tries. Two seconds in all: others hold the lock for less than a millisecond."""
+
 
 class Pidfile:
     """A file with the process id of the process that created it, and a line feed."""
@@ -39,15 +46,17 @@ class Pidfile:
             something else than a pidfile, or when it cannot be written.
         """
         self.pid = os.getpid()
-        self._refuse_another(self.path)
-        self._write(self.path)
+        with _alone_in(os.path.dirname(self.path)):
+            self._refuse_another(self.path)
+            self._write(self.path)
 
     def rename(self, path: str) -> None:
         """Move to another path, on the same terms as :meth:`create`."""
         path = os.path.abspath(path)
-        self._refuse_another(path)
-        # First there, then away from here: at no moment is there no pidfile.
-        self._write(path)
+        with _alone_in(os.path.dirname(path)):
+            self._refuse_another(path)
+            # First there, then away from here: at no moment is there no pidfile.
+            self._write(path)
         if path != self.path:
             self.unlink()
             self.path = path
@@ -93,6 +102,37 @@ class Pidfile:
             os.rename(temporary, path)
         except OSError as error:
             raise ConfigError(f"pidfile: cannot write {path!r}: {error.strerror}") from None
+
+
+@contextmanager
+def _alone_in(directory: str) -> Iterator[None]:
+    """Keep other servers from their pidfiles of this directory for a moment.
+
+    Two that start at once would both find the path free, or stale, and the second to write
+    would take it from the first. The lock is on the directory, and so leaves nothing behind.
+    """
+    import fcntl  # lazy: for a pidfile only
+
+    try:
+        fd = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        # We may write in it and not read it; or there is no such directory, as we will see.
+        yield
+        return
+    try:
+        for _ in range(LOCK_TRIES):
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                # Whoever may read the directory may lock it too, and for as long as he likes;
+                # that must not keep a server from starting.
+                time.sleep(LOCK_PAUSE)
+            except OSError:
+                break  # a file system without locks
+        yield
+    finally:
+        os.close(fd)
 
 
 def _read(path: str) -> str:

@@ -6,9 +6,11 @@ master's privileges, ``post_worker_init`` when the application is loaded, ``work
 
 from __future__ import annotations
 
-from corn_core.errors import AppLoadError, BootError, CornError, HookFailed, WorkerQuit
+from corn_core.errors import AppLoadError, BootError, CornError, HookFailed, WorkerQuit, one_line
+from corn_core.process.privileges import drop_privileges
 from corn_core.process.scoreboard import BOOTING, DRAINING, IDLE
 from corn_core.process.title import set_title
+from corn_core.worker import spew
 from corn_core.worker.base import Worker
 from corn_core.worker.signals import SignalHandlers
 from corn_core.wsgi import EnvironBuilder, ProxiedEnvironBuilder, RequestCycle
@@ -72,8 +74,11 @@ def _prepare(worker: Worker, server: object) -> None:
     if worker.context.tls is not None:
         # Before anything is given up that a hook may need for reading a key.
         worker.ssl_context = worker.context.tls.context(worker.hooks)
+    drop_privileges(worker.cfg)
     set_title("worker", worker.cfg)
     worker.log.close_on_exec()
+    if worker.cfg.spew:
+        spew.install()
     worker.before_boot()
     worker.app = worker.context.load_app()
     make_builder = EnvironBuilder if worker.cfg.proxy_protocol == "off" else ProxiedEnvironBuilder
@@ -96,9 +101,13 @@ def _prepare(worker: Worker, server: object) -> None:
 
 def _report_failure(worker: Worker, error: CornError) -> None:
     """Tell the master, which logs it: once, however many workers fail in the same way."""
-    import json  # lazy: only a worker that cannot boot needs them
-    import traceback  # lazy: see above
-
+    try:
+        import json  # lazy: only a worker that cannot boot needs them
+        import traceback  # lazy: see above
+    except ImportError:
+        # It may be the very reason: user cannot read what Python was installed into.
+        worker.report(b"failed " + one_line(error).encode())
+        return
     details = error.details if isinstance(error, AppLoadError) else ""
     if error.__cause__ is not None and not details:
         details = "".join(traceback.format_exception(error.__cause__))

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from signal import SIGHUP
 from typing import Any
 
 import pytest
@@ -15,7 +16,8 @@ import pytest
 from tests.e2e.client import parse, read_all
 from tests.e2e.conftest import Serve
 from tests.e2e.gate import Gate
-from tests.e2e.server import APPS, Server
+from tests.e2e.privileges import script
+from tests.e2e.server import APPS, COMMAND, Server
 from tests.e2e.waiting import wait_for
 
 IMPORTED = """
@@ -240,3 +242,70 @@ def test_atexit_handlers_of_the_application_run(serve: Serve, tmp_path: Path) ->
     (worker,) = server.workers()
     server.stop()
     assert record.read_text() == f"{worker}\n"
+
+
+def test_two_servers_at_once_with_one_pidfile(serve: Serve, tmp_path: Path) -> None:
+    """One serves, and the file is its; the other ends before it touches a socket."""
+    path = tmp_path / "corn.pid"
+    servers = [serve(f"--pid={path}", "probe:app", wait=False) for _ in range(2)]
+    wait_for(lambda: any(server.process.poll() is not None for server in servers), "one to end")
+    (loser,) = [server for server in servers if server.process.poll() is not None]
+    (winner,) = [server for server in servers if server is not loser]
+    loser.wait(1)
+    assert f"names process {winner.pid}, which is running" in loser.log
+    assert "Listening at" not in loser.log
+    assert winner.started().get() == "hello"
+    assert path.read_text() == f"{winner.pid}\n"
+    winner.stop()
+    assert not path.exists()
+
+
+def test_spew_prints_the_lines_of_workers(serve: Serve, tmp_path: Path) -> None:
+    source = "def app(environ, start_response):\n    start_response('200 OK', [])\n"
+    (tmp_path / "traced.py").write_text(source + "    return [b'traced']\n")
+    server = serve("--spew", "traced:app", cwd=tmp_path)
+    assert server.get() == "traced"
+    server.stop()
+    lines = server.output.splitlines()
+    importing = lines.index("traced:1: def app(environ, start_response):")
+    calling = lines.index("traced:2:     start_response('200 OK', [])")
+    assert importing < calling < lines.index("traced:3:     return [b'traced']")
+    assert any(line.startswith("corn_core.worker.base:") for line in lines)
+    assert not any(line.startswith("corn_core.arbiter.") for line in lines), "only in workers"
+
+
+def test_spew_of_threads_and_after_a_reload(serve: Serve, tmp_path: Path) -> None:
+    (tmp_path / "traced.py").write_text(
+        "import threading\n"
+        "def work():\n"
+        "    return 'in the thread'\n"
+        "def app(environ, start_response):\n"
+        "    thread = threading.Thread(target=work)\n"
+        "    thread.start()\n"
+        "    thread.join()\n"
+        "    start_response('200 OK', [])\n"
+        "    return [b'traced']\n"
+    )
+    config = tmp_path / "config.py"
+    config.write_text("spew = False\n")
+    server = serve(f"--config={config}", "traced:app", cwd=tmp_path)
+    (before,) = server.wait_for_workers(1)
+    server.get()
+    assert server.output == ""
+    config.write_text("spew = True\n")
+    server.signal(SIGHUP)
+    wait_for(lambda: server.workers() not in ([before], []), "the new worker")
+    wait_for(lambda: before not in server.workers(), "the old worker to end")
+    server.get()
+    wait_for(lambda: "traced:3:     return 'in the thread'\n" in server.output, "the line")
+    server.stop()
+
+
+@pytest.mark.parametrize("redirection", ["> /dev/full", ">&-"])
+def test_spew_that_cannot_be_written(serve: Serve, tmp_path: Path, redirection: str) -> None:
+    """It is for looking on: requests must not fail for want of a spectator."""
+    shell = f'exec {COMMAND} "$@" {redirection}'
+    command = script(tmp_path / "corn", "/bin/sh", "-c", shell, "sh")
+    server = serve("--spew", "probe:app", command=command)
+    assert [server.get() for _ in range(3)] == ["hello"] * 3
+    server.stop()

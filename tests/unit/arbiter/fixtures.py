@@ -10,7 +10,7 @@ from corn_core.arbiter.settings import SETTINGS
 from corn_core.arbiter.wiring import Wiring
 from corn_core.interfaces import Request, Response, WSGIApp
 from corn_core.net import listener
-from corn_core.process import pidfile
+from corn_core.process import pidfile, privileges
 from corn_core.settings.config import DEFAULT, Config
 from corn_core.settings.model import Setting, boolean, optional, string
 from corn_core.worker import Worker
@@ -25,7 +25,13 @@ def config(**values: object) -> Config:
     """The defaults of what the master reads, and these values."""
     settings = {
         setting.name: setting
-        for setting in (*SETTINGS, *listener.SETTINGS, *pidfile.SETTINGS, *_OF_OTHERS)
+        for setting in (
+            *SETTINGS,
+            *listener.SETTINGS,
+            *pidfile.SETTINGS,
+            *privileges.SETTINGS,
+            *_OF_OTHERS,
+        )
     }
     defaults = {name: setting.default for name, setting in settings.items()}
     return Config(settings, defaults, dict.fromkeys(settings, DEFAULT)).replace(**values)

@@ -280,7 +280,7 @@ def test_known_names_are_of_distributions_that_corn_has() -> None:
     assert {name for table in tables for name in table.values()} == distributions
 
 
-@pytest.mark.parametrize("option", ["user", "--user"])
+@pytest.mark.parametrize("option", ["threads", "--threads"])
 def test_setting_of_the_manual_that_is_not_there_yet(option: str) -> None:
     explanation = load_plugins().explain(option)
     assert explanation is not None

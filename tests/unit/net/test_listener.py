@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from corn_core.errors import BindError
-from corn_core.net import Listener, bind_all, parse_address
+from corn_core.net import Listener, PathAccess, bind_all, parse_address
 from corn_core.net.listener import SETTINGS, preferred
 
 LOG = logging.getLogger("tests.listener")
@@ -354,3 +354,34 @@ def test_port_variable() -> None:
     assert bind.env == "PORT"
     assert bind.env_value is not None
     assert bind.parse(bind.env_value("5000")) == ["0.0.0.0:5000"]
+
+
+# -- who may connect to a unix socket ------------------------------------------------
+
+
+@pytest.mark.parametrize("umask", [0, 0o007, 0o077])
+def test_umask_of_a_path(path: str, umask: int) -> None:
+    before = os.umask(0o022)
+    try:
+        with closing(
+            bind_all([parse_address(f"unix:{path}")], 1, LOG, access=PathAccess(umask))[0]
+        ):
+            assert stat.S_IMODE(os.stat(path).st_mode) == 0o777 & ~umask
+        assert os.umask(0o022) == 0o022, "the process has its own again"
+    finally:
+        os.umask(before)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
+def test_owner_of_a_path(path: str) -> None:
+    access = PathAccess(uid=54321, gid=54322)
+    with closing(bind_all([parse_address(f"unix:{path}")], 1, LOG, access=access)[0]):
+        status = os.stat(path)
+        assert (status.st_uid, status.st_gid) == (54321, 54322)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may give files away")
+def test_owner_that_cannot_be_had(path: str) -> None:
+    with pytest.raises(BindError, match="cannot give it to user and group"):
+        bind_all([parse_address(f"unix:{path}")], 1, LOG, access=PathAccess(uid=0))
+    assert not os.path.exists(path)

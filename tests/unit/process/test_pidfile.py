@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from corn_core.errors import ConfigError
 from corn_core.process.pidfile import SETTINGS, Pidfile
+from tests.e2e.waiting import alive, wait_for
 
 
 @pytest.fixture
@@ -154,3 +157,66 @@ def test_setting() -> None:
     (setting,) = SETTINGS
     assert setting.parse("/run/corn.pid") == "/run/corn.pid"
     assert setting.parse(" ") is setting.default is None
+
+
+def create_in_child(path: Path, start: int, end: tuple[int, int]) -> int:
+    """A process that creates the pidfile at a byte on one pipe, and lives until the other ends.
+
+    Its exit status says how that went; 0: the file is its own.
+    """
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.close(end[1])
+            os.read(start, 1)
+            Pidfile(str(path)).create()
+        except ConfigError:
+            os._exit(1)
+        except BaseException:
+            os._exit(2)
+        # Not before all have tried: the file of a process that has ended may be taken over.
+        os.read(end[0], 1)
+        os._exit(0)
+    return pid
+
+
+@pytest.mark.parametrize("stale", [False, True], ids=["none", "stale"])
+def test_only_one_of_many_at_once_gets_it(path: Path, stale: bool) -> None:
+    old = dead()
+    for _ in range(10):
+        path.unlink(missing_ok=True)
+        if stale:
+            path.write_text(f"{old}\n")
+        start, end = os.pipe(), os.pipe()
+        children = {create_in_child(path, start[0], end) for _ in range(4)}
+        os.write(start[1], b"all!")
+        wait_for(partial(three_ended, children), "three to give up")
+        assert path.read_text().strip() in map(str, children - ended(children))
+        os.close(end[1])
+        codes = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in children]
+        assert sorted(codes) == [0, 1, 1, 1]
+        for fd in (*start, end[0]):
+            os.close(fd)
+
+
+def three_ended(pids: set[int]) -> bool:
+    return len(ended(pids)) >= 3
+
+
+def ended(pids: set[int]) -> set[int]:
+    return {pid for pid in pids if not alive(pid)}
+
+
+def test_a_lock_that_somebody_keeps_prevents_nothing(path: Path) -> None:
+    directory = os.open(path.parent, os.O_RDONLY)
+    fcntl.flock(directory, fcntl.LOCK_EX)
+    Pidfile(str(path)).create()
+    os.close(directory)
+    assert path.read_text() == f"{os.getpid()}\n"
+
+
+def test_the_lock_is_let_go(path: Path) -> None:
+    Pidfile(str(path)).create()
+    directory = os.open(path.parent, os.O_RDONLY)
+    fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.close(directory)

@@ -1,0 +1,205 @@
+"""``daemon``: the server in the background, and how the command that starts it ends.
+
+The process that was started, the launcher, stays in front of the terminal until the server in
+the background has begun to serve, or has failed. It ends with status 0 only in the first case;
+until then the server writes to the same standard error, so that what goes wrong is seen. A pipe
+tells the launcher: it reads the pid, then a status, and then waits for the end of the pipe.
+
+    launcher ── fork ── session leader ── fork ── server
+                        ends at once              can get no terminal any more: only a session
+                                                  leader that opens one is given it (setsid(2))
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import Any, NoReturn
+
+from corn_core.settings.model import Setting, boolean
+
+SETTINGS = (
+    Setting(
+        name="daemon",
+        section="Server Mechanics",
+        parse=boolean,
+        default=False,
+        help=(
+            "Run in the background, without a terminal. The command returns when all workers"
+            " serve, with status 0, or when the server could not be started, with the status"
+            " that says so. From then on, standard input, output and error are /dev/null: set"
+            " errorlog. Leave it out under a supervisor such as systemd, which expects that the"
+            " process it starts is the server."
+        ),
+        flags=("-D", "--daemon"),
+        action="store_true",
+    ),
+    Setting(
+        name="enable_stdio_inheritance",
+        section="Server Mechanics",
+        parse=boolean,
+        default=False,
+        help=(
+            "Let a daemon keep its standard output and error where they were redirected to a"
+            " file or a pipe; a terminal is let go all the same. Set PYTHONUNBUFFERED in the"
+            " environment to have what the application prints written at once."
+        ),
+        flags=("-R", "--enable-stdio-inheritance"),
+        action="store_true",
+    ),
+)
+
+
+class Launch:
+    """The server's side of its launch; without a pipe there is nobody to tell.
+
+    :param pipe: the launcher waits at the other end.
+    :param inherit: keep standard output and error that are no terminal.
+    """
+
+    def __init__(self, pipe: int | None = None, inherit: bool = False) -> None:
+        self._pipe = pipe
+        self._inherit = inherit
+
+    def succeed(self) -> None:
+        """The server serves: let go of the terminal, and let the launcher end."""
+        if self._pipe is not None:
+            _let_go_of_streams(self._inherit)
+            self._tell(0)
+            self._hang_up()
+
+    def fail(self, status: int, message: str = "") -> None:
+        """The server ends with this status; a message goes to standard error.
+
+        The launcher waits for the pipe's end, which is the end of this process: so that all
+        that it has to say is on the terminal before the prompt is.
+        """
+        if message and self._pipe is not None:
+            print(f"error: {message}", file=sys.stderr, flush=True)
+        # One that was told to stop before it served has not failed, and is not there either.
+        self._tell(status or 1)
+
+    def leave(self) -> None:
+        """In a worker, which inherited both the terminal and the pipe: give them up."""
+        if self._pipe is not None:
+            _let_go_of_streams(self._inherit)
+            self._hang_up()
+
+    def _tell(self, number: int) -> None:
+        if self._pipe is not None:
+            try:
+                os.write(self._pipe, b"%d\n" % number)
+            except BrokenPipeError:
+                return  # somebody has killed the launcher; the server may live all the same
+
+    def _hang_up(self) -> None:
+        if self._pipe is not None:
+            os.close(self._pipe)
+            self._pipe = None
+
+
+def launch(config: Any) -> Launch:
+    """Go into the background, if the configuration says so; only the server returns.
+
+    The launcher has ended by itself when it is over.
+    """
+    if not config.daemon:
+        return Launch()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child:
+        os.close(writing)
+        os.waitpid(child, 0)
+        _wait(reading)
+    os.close(reading)
+    os.setsid()
+    if os.fork():
+        os._exit(0)
+    # Never more open to others than what the command was started with, and never files that
+    # anybody may write to: whoever starts daemons at boot may have no umask at all.
+    os.umask(os.umask(0o777) | 0o022)
+    # A read from the terminal of another session fails with EIO.
+    _redirect([0] if sys.__stdin__ is not None else [])
+    server = Launch(writing, config.enable_stdio_inheritance)
+    server._tell(os.getpid())
+    return server
+
+
+def _wait(pipe: int) -> NoReturn:
+    """In the launcher: wait for the pipe's end, and end as the last number on it says.
+
+    By _exit(2), for what has been registered with atexit is the server's to do.
+    """
+    numbers: list[int] = []
+    with open(pipe) as lines:
+        while True:
+            try:
+                for line in lines:
+                    numbers.append(int(line))
+                break
+            except KeyboardInterrupt:
+                # The server is in another session, and has not got the Ctrl-C.
+                if numbers:
+                    _stop(numbers[0])
+    if len(numbers) < 2:
+        print("error: the server ended before it could serve", file=sys.stderr, flush=True)
+    os._exit(numbers[-1] if len(numbers) > 1 else 1)
+
+
+def _stop(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGTERM)
+    except ProcessLookupError:
+        return  # it was faster
+
+
+def _let_go_of_streams(inherit: bool) -> None:
+    streams = {1: sys.__stdout__, 2: sys.__stderr__}
+    # Where a stream was closed from the start, its number may be another file's by now.
+    present = [fd for fd, stream in streams.items() if stream is not None]
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()
+    _redirect([fd for fd in present if not inherit or os.isatty(fd)])
+
+
+def _redirect(fds: list[int]) -> None:
+    null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    for fd in fds:
+        os.dup2(null, fd)
+    os.close(null)
+
+
+def warnings(config: Any) -> list[str]:
+    """What an operator should think about, though it works."""
+    if not config.daemon:
+        return []
+    found = []
+    if config.errorlog == "-" and not (config.enable_stdio_inheritance and not os.isatty(2)):
+        found.append("daemon: errorlog is standard error, which a daemon has not; name a file")
+    if os.environ.get("NOTIFY_SOCKET"):
+        found.append("daemon: a service manager (NOTIFY_SOCKET) may not listen to one")
+    return found
+
+
+def in_terminal() -> bool:
+    """Whether this process gets what a terminal sends by itself, such as SIGWINCH.
+
+    With a terminal as its standard input it may; in the foreground of its session's
+    terminal it does, even if its standard input is something else.
+    """
+    if os.isatty(0):
+        return True
+    try:
+        terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_CLOEXEC)
+    except OSError:
+        return False  # there is none
+    try:
+        return os.tcgetpgrp(terminal) == os.getpgrp()
+    except OSError:
+        return False  # it has hung up
+    finally:
+        os.close(terminal)
