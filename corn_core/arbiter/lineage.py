@@ -33,6 +33,11 @@ class Lineage:
         self._shared: list[Listener] = []
 
     @property
+    def alone(self) -> bool:
+        """Whether this is the only master, and whoever is not served here is not served at all."""
+        return not self.predecessor and not self.successor
+
+    @property
     def role(self) -> str:
         """What the process title calls this master."""
         return f"master{NEW}" if self.predecessor else "master"

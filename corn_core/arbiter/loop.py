@@ -310,10 +310,15 @@ class Arbiter(ServerView):
         """Begin to stop, or hurry up with it; the policy has the workers told."""
         if self._stopping is Stopping.NO:
             self._watch.stopping = True
-            self._bulletin.stopping(self._reason)
-            self._scoreboard.set_server_stopping()
+            self._upgrade.look()
+            if self._succession.lineage.alone:
+                self._bulletin.stopping(self._reason)
+                self._scoreboard.set_server_stopping()
+            else:
+                self._bulletin.leaving(self._succession.lineage.successor)
             # Nobody may connect who would not be served: what is in the backlog is taken by
-            # the workers, and then they close their copies too.
+            # the workers, and then they close their copies too. Not during an upgrade: the
+            # other master serves what is in it, and the clients that it serves never cease.
             self._succession.stop_listening()
         if self._stopping is not Stopping.QUICK:
             self._stopping = how

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from signal import SIGHUP, SIGKILL, SIGTERM, SIGUSR2
 from threading import Event, Thread
@@ -86,6 +87,11 @@ def has_poller(pid: int) -> bool:
         return any("eventpoll" in os.readlink(fd) for fd in Path(f"/proc/{pid}/fd").iterdir())
     except OSError:
         return False  # it ends this moment
+
+
+def make(directory: Path) -> Path:
+    directory.mkdir()
+    return directory
 
 
 def upgrade(server: Server, master: int = 0) -> int:
@@ -240,6 +246,60 @@ def test_new_code_that_cannot_be_loaded(site: Site, arguments: tuple[str, ...]) 
     end(server.pid)
     assert server.addresses[0].request("GET", "/").text.startswith(f"two {new} ")
     end(new)
+    wait_for_nothing(server)
+
+
+@pytest.mark.parametrize("leaving", ["old", "new"])
+def test_the_backlog_is_left_to_the_other_master(site: Site, tmp_path: Path, leaving: str) -> None:
+    server = site.start()
+    address = server.address
+    new = upgrade(server)
+    pids = {"old": server.pid, "new": new}
+    stays = pids["new" if leaving == "old" else "old"]
+    gates = [Gate(make(tmp_path / name)) for name in ("first", "second")]
+    with ExitStack() as stack:
+        for gate in gates:
+            stack.callback(gate.open)
+            stack.enter_context(address.connect()).sendall(gate.request)
+            gate.entered()
+        # Each worker holds one of these. The one that goes is let go, and the other is not yet.
+        (worker,) = serving(server, pids[leaving])
+        held = [os.readlink(fd) for fd in Path(f"/proc/{worker}/fd").iterdir()]
+        # More than a worker takes before it looks whether it is to stop.
+        waiting = [stack.enter_context(address.connect()) for _ in range(60)]
+        for client in waiting:
+            client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        os.kill(pids[leaving], SIGTERM)
+        server.wait_for_log("Handling signal: term")
+        gates.sort(key=lambda gate: str(gate.fifo) not in held)
+        gates[0].open()
+        wait_for(lambda: not alive(pids[leaving]), "the master to end")
+        gates[1].open()
+        answers = [parse(read_all(client)).text.split()[1] for client in waiting]
+    assert str(stays) in answers
+    end(stays)
+    wait_for_nothing(server)
+
+
+@pytest.mark.parametrize("leaving", ["old", "new"])
+def test_the_master_that_stays_serves_its_backlog_when_it_ends(
+    site: Site, gate: Gate, leaving: str
+) -> None:
+    server = site.start()
+    address = server.address
+    new = upgrade(server)
+    goes, stays = (server.pid, new) if leaving == "old" else (new, server.pid)
+    end(goes)
+    with ExitStack() as stack:
+        stack.enter_context(address.connect()).sendall(gate.request)
+        gate.entered()
+        waiting = [stack.enter_context(address.connect()) for _ in range(60)]
+        for client in waiting:
+            client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        os.kill(stays, SIGTERM)
+        server.wait_for_log(rf"\[{stays}\] \[INFO\] Handling signal: term")
+        gate.open()
+        assert {parse(read_all(client)).status for client in waiting} == {200}
     wait_for_nothing(server)
 
 

@@ -42,7 +42,7 @@ def path_of(ours: Listener) -> Path:
 
 def test_a_single_master() -> None:
     lineage = Lineage()
-    assert lineage.refusal == ""
+    assert lineage.refusal == "" and lineage.alone
     assert lineage.role == "master"
     assert lineage.pidfile_path("/run/pid") == "/run/pid"
 
@@ -50,14 +50,14 @@ def test_a_single_master() -> None:
 def test_the_old_master() -> None:
     lineage = Lineage()
     lineage.successor = OTHER
-    assert f"the new master (pid:{OTHER})" in lineage.refusal
+    assert f"the new master (pid:{OTHER})" in lineage.refusal and not lineage.alone
     assert lineage.role == "master"
     assert lineage.pidfile_path("/run/pid") == "/run/pid"
     lineage.aside = True
     assert lineage.pidfile_path("/run/pid") == "/run/pid.oldbin"
     assert lineage.pidfile_path(None) is None
     lineage.part()
-    assert lineage.refusal == ""
+    assert lineage.refusal == "" and lineage.alone
     assert lineage.pidfile_path("/run/pid") == "/run/pid"
 
 
@@ -66,12 +66,12 @@ def test_the_new_master(tmp_path: Path) -> None:
     pidfile.write_text(f"{OTHER}\n")
     lineage = Lineage()
     lineage.inherit(Handover(OTHER, ()))
-    assert f"the old one (pid:{OTHER})" in lineage.refusal
+    assert f"the old one (pid:{OTHER})" in lineage.refusal and not lineage.alone
     assert lineage.role == "master.2"
     assert lineage.pidfile_path(str(pidfile)) == f"{pidfile}.2"
     assert lineage.pidfile_path(None) is None
     lineage.part()
-    assert lineage.role == "master"
+    assert lineage.role == "master" and lineage.alone
     assert lineage.pidfile_path(str(pidfile)) == str(pidfile)
 
 
