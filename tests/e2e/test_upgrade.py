@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,8 +15,10 @@ import pytest
 from tests.e2e.client import Address, listens, parse, read_all
 from tests.e2e.conftest import Serve
 from tests.e2e.gate import Gate
-from tests.e2e.server import Server
-from tests.e2e.waiting import alive, children, session_members, wait_for
+from tests.e2e.server import COMMAND, Server
+from tests.e2e.waiting import DEADLINE, alive, children, session_members, wait_for
+
+LAUNCHER = str(Path(__file__).with_name("activation.py"))
 
 APP = """
 import os
@@ -481,4 +484,63 @@ def test_no_request_fails_during_upgrade_and_rollback(site: Site) -> None:
         load.stop()
     assert load.failures == []
     end(last)
+    wait_for_nothing(server)
+
+
+def test_passed_sockets_are_passed_on(serve: Serve, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as passed:
+        fds = [passed.fileno()]
+        launcher = [LAUNCHER, str(fds[0]), "--", COMMAND]
+        unix = f"unix:{tmp_path}/also.sock"
+        server = serve(
+            *launcher,
+            f"--bind={unix}",
+            "probe:app",
+            bind=(),
+            command=sys.executable,
+            pass_fds=fds,
+        )
+        wait_for(lambda: serving(server, server.pid), "the first master's worker")
+        addresses = server.addresses
+        assert len(addresses) == 2
+        new = upgrade(server)
+        end(server.pid)
+        third = upgrade(server, new)
+        end(new)
+        assert server.addresses == addresses
+        (worker,) = serving(server, third)
+        assert {address.request("GET", "/pid").text for address in addresses} == {str(worker)}
+        end(third)
+    wait_for_nothing(server)
+
+
+def test_sockets_of_workers_are_made_by_the_new_ones(serve: Serve) -> None:
+    server = serve("--reuse-port", "probe:app")
+    wait_for(lambda: serving(server, server.pid), "the first master's worker")
+    address = server.address
+    new = upgrade(server)
+    end(server.pid)
+    assert server.address == address
+    (worker,) = serving(server, new)
+    assert address.request("GET", "/pid").text == str(worker)
+    end(new)
+    wait_for_nothing(server)
+
+
+def test_service_manager_is_told_of_the_new_master(serve: Serve, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(DEADLINE)
+        server = serve("probe:app", env={"NOTIFY_SOCKET": str(tmp_path / "notify")})
+        undone = upgrade(server)
+        end(undone)
+        new = upgrade(server)
+        end(server.pid)
+        promoted(server, server.pid)
+        end(new)
+        told = []
+        while not told or "STOPPING=1" not in told[-1]:
+            told.append(manager.recv(4096).decode())
+    assert f"MAINPID={new}" in told[:-1]
+    assert [each for each in told if "STOPPING=1" in each] == [told[-1]]
     wait_for_nothing(server)
