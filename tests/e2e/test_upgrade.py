@@ -267,14 +267,20 @@ def test_the_backlog_is_left_to_the_other_master(site: Site, tmp_path: Path, lea
             gate.entered()
         # Each worker holds one of these. The one that goes is let go, and the other is not yet.
         (worker,) = serving(server, pids[leaving])
-        held = [os.readlink(fd) for fd in Path(f"/proc/{worker}/fd").iterdir()]
+
+        def holds(gate: Gate) -> bool:
+            fds = Path(f"/proc/{worker}/fd").iterdir()
+            return str(gate.fifo) in map(os.readlink, fds)
+
+        # The writer may have the FIFO open a moment before its reader has its descriptor.
+        wait_for(lambda: any(map(holds, gates)), "the gate that the worker holds")
+        gates.sort(key=holds, reverse=True)
         # More than a worker takes before it looks whether it is to stop.
         waiting = [stack.enter_context(address.connect()) for _ in range(60)]
         for client in waiting:
             client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         os.kill(pids[leaving], SIGTERM)
         server.wait_for_log("Handling signal: term")
-        gates.sort(key=lambda gate: str(gate.fifo) not in held)
         gates[0].open()
         wait_for(lambda: not alive(pids[leaving]), "the master to end")
         gates[1].open()
