@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -18,6 +19,7 @@ from corn_core.logs.capture import release_output
 from corn_core.net import tls
 from corn_core.process import daemon, privileges
 from corn_core.process.environment import ProcessEnvironment
+from corn_core.process.handover import is_heir
 from corn_core.settings.commandline import (
     Given,
     early_command,
@@ -114,8 +116,12 @@ def start(assembly: Assembly) -> int:
 
 def serve(wiring: Wiring, assembly: Assembly) -> int:
     """Run the master, and, in each process that it forks, the worker."""
-    launch = daemon.launch(wiring.config)
-    arbiter = Arbiter(wiring, assembly.plugins.hooks, assembly.configure, launch.succeed)
+    # A master that takes the place of another is where that was.
+    again = is_heir(os.environ, os.getpid())
+    launch = daemon.Launch() if again else daemon.launch(wiring.config)
+    arbiter = Arbiter(
+        wiring, assembly.plugins.hooks, assembly.configure, assembly.process, launch.succeed
+    )
     try:
         status = arbiter.run()
         # Which means nothing once it has succeeded.

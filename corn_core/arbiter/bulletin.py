@@ -79,6 +79,15 @@ class Bulletin:
         self._ending = True
         self._send("STOPPING=1", _status(f"Stopping. {reason}".strip()))
 
+    def leaving(self, successor: int) -> None:
+        """This master goes down and the server does not: that is the other master's by now.
+
+        :param successor: its process id, if it is to be watched in the place of this one.
+        """
+        self._ending = True
+        if successor:
+            self._send(f"MAINPID={successor}")
+
     def _send(self, *assignments: str) -> None:
         self._notifier.send(*assignments)
         self._complain()

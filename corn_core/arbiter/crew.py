@@ -68,7 +68,7 @@ class Crew:
             reading, report = fds = os.pipe()
             worker = self._make(generation, slot, report)
             self._hooks.call("pre_fork", server=server, worker=worker)
-            pid = self._fork()
+            pid = fork(self._signals)
         except BaseException:
             # No child comes here: all that may raise does so before there is one.
             self._scoreboard.release(slot)
@@ -105,19 +105,6 @@ class Crew:
                 tls=wiring.tls,
             )
         )
-
-    def _fork(self) -> int:
-        # Whatever is buffered now would be written by both processes.
-        for stream in (sys.stdout, sys.stderr):
-            if stream is not None:
-                stream.flush()
-        # Held back until each side has its own handlers: see SignalQueue.hold.
-        self._signals.hold()
-        try:
-            return os.fork()
-        except OSError:
-            self._signals.let_go()
-            raise
 
     def _leave_master(self) -> None:
         """In the child: give up what is the master's own.
@@ -210,6 +197,25 @@ class Crew:
         mailbox.close()
         self._scoreboard.release(handle.slot)
         return worker
+
+
+def fork(signals: SignalQueue) -> int:
+    """Fork, with the signals held back until each side has its own handlers.
+
+    See :meth:`SignalQueue.hold`; both sides have to let them go.
+
+    :raises OSError: the system has no process left.
+    """
+    # Whatever is buffered now would be written by both processes.
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()
+    signals.hold()
+    try:
+        return os.fork()
+    except OSError:
+        signals.let_go()
+        raise
 
 
 def _do_nothing(number: int, frame: object) -> None:

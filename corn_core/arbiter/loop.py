@@ -21,6 +21,7 @@ from corn_core.arbiter.mailbox import Failure
 from corn_core.arbiter.orders import STOPS, Interrupted, Orders, name_of
 from corn_core.arbiter.policy import Spawn, Stopping, Target, next_actions, next_due
 from corn_core.arbiter.succession import Succession
+from corn_core.arbiter.upgrade import Upgrade
 from corn_core.arbiter.view import ServerView
 from corn_core.arbiter.watch import BootFailure, Watch
 from corn_core.arbiter.wiring import Wiring, WorkerForked
@@ -28,6 +29,7 @@ from corn_core.errors import AppLoadError, BootError, one_line
 from corn_core.interfaces import Hooks
 from corn_core.logs.ownership import give_log_files
 from corn_core.process.daemon import in_terminal
+from corn_core.process.environment import ProcessEnvironment
 from corn_core.process.scoreboard import Scoreboard
 from corn_core.process.signals import SignalQueue
 from corn_core.process.title import set_title
@@ -46,6 +48,7 @@ class Arbiter(ServerView):
     :param wiring: the configuration to run with, and what its names stand for.
     :param hooks: the hook implementations of all plugins.
     :param reconfigure: makes a new wiring at a reload; ``CornError`` when it is no good.
+    :param process: how this process was started, for an upgrade.
     :param started: called once, when as many workers as wanted serve for the first time.
     """
 
@@ -54,6 +57,7 @@ class Arbiter(ServerView):
         wiring: Wiring,
         hooks: Hooks,
         reconfigure: Callable[[], Wiring],
+        process: ProcessEnvironment,
         started: Callable[[], object] = lambda: None,
     ) -> None:
         super().__init__(wiring, hooks)
@@ -62,6 +66,7 @@ class Arbiter(ServerView):
         self._bulletin = Bulletin(self)
         self._orders = Orders(self._signals, self._bulletin.tend)
         self._succession = Succession(self, wiring, reconfigure, self._orders.pause)
+        self._upgrade = Upgrade(self, self._succession, self._signals, process)
         self._stopping = Stopping.NO
         self._starting = True
         self._exit_status = 0
@@ -76,6 +81,7 @@ class Arbiter(ServerView):
             signal.SIGTTOU: self._shrink,
             signal.SIGUSR1: self._reopen_logs,
             signal.SIGWINCH: self._rest,
+            signal.SIGUSR2: self._upgrade.start,
         }
 
     def run(self) -> int:
@@ -119,6 +125,7 @@ class Arbiter(ServerView):
         # not for the programs that it may start.
         self._bulletin.open(os.environ)
         self._succession.inherit(os.environ)
+        self._upgrade.open()
         # First of all, because it takes long and may fail: a signal ends it at once, and it
         # leaves nothing behind.
         self._succession.preload()
@@ -131,7 +138,7 @@ class Arbiter(ServerView):
         self._signals.install(HANDLED)
         self._succession.open()
         self.log.info("Using worker: %s", _worker_name(self._wiring))
-        set_title("master", self.cfg)
+        set_title(self._succession.lineage.role, self.cfg)
         self._selector = DefaultSelector()
         self._selector.register(self._signals, EVENT_READ)
         self._scoreboard = scoreboard
@@ -158,6 +165,7 @@ class Arbiter(ServerView):
             failures = self._watch.read_mail(list(self.WORKERS), monotonic())
             self._note_progress()
             self._obey(orders)
+        self._upgrade.look()
         # Read now, not earlier: a reload may have taken a while.
         now = monotonic()
         failures += self._watch.read_mail(reporting, now) + self._watch.reap_workers(now)
@@ -302,10 +310,15 @@ class Arbiter(ServerView):
         """Begin to stop, or hurry up with it; the policy has the workers told."""
         if self._stopping is Stopping.NO:
             self._watch.stopping = True
-            self._bulletin.stopping(self._reason)
-            self._scoreboard.set_server_stopping()
+            self._upgrade.look()
+            if self._succession.lineage.alone:
+                self._bulletin.stopping(self._reason)
+                self._scoreboard.set_server_stopping()
+            else:
+                self._bulletin.leaving(self._succession.lineage.successor)
             # Nobody may connect who would not be served: what is in the backlog is taken by
-            # the workers, and then they close their copies too.
+            # the workers, and then they close their copies too. Not during an upgrade: the
+            # other master serves what is in it, and the clients that it serves never cease.
             self._succession.stop_listening()
         if self._stopping is not Stopping.QUICK:
             self._stopping = how
@@ -322,6 +335,7 @@ class Arbiter(ServerView):
         say("Shutting down: Master")
         if self._reason:
             say("Reason: %s", self._reason)
+        self._upgrade.close()
         self._succession.remove_pidfile()
         self.hooks.call("on_exit", server=self)
         return self._exit_status

@@ -38,9 +38,9 @@ class Builder:
             urls = ",".join(listener.url for listener in self._activated)
             log.info("Socket activation sockets: %s", urls)
 
-    def build_first(self, wiring: Wiring) -> Generation:
+    def build_first(self, wiring: Wiring, held: Sequence[Listener] = ()) -> Generation:
         """The generation that a server begins with; as :meth:`build`."""
-        return self.build(1, wiring, self._activated)
+        return self.build(1, wiring, [*self._activated, *held])
 
     def preload(self, wiring: Wiring) -> Callable[[], WSGIApp]:
         """The application's loader for workers; with ``preload_app`` it loads it here and now.
@@ -147,9 +147,12 @@ def close_listeners(listeners: Iterable[Listener]) -> None:
         listener.close()
 
 
-def update_pidfile(pidfile: Pidfile | None, path: str | None) -> Pidfile | None:
+def update_pidfile(
+    pidfile: Pidfile | None, path: str | None, instead_of: int = 0
+) -> Pidfile | None:
     """Write the pidfile that a configuration asks for, or remove the one that it does not.
 
+    :param instead_of: a process that has ended, and may have left its pidfile.
     :raises CornError: when it cannot be written; the old one is as it was.
     """
     if path is None:
@@ -161,5 +164,5 @@ def update_pidfile(pidfile: Pidfile | None, path: str | None) -> Pidfile | None:
         pidfile.create()
     else:
         # To the same path as well: somebody may have removed it.
-        pidfile.rename(path)
+        pidfile.rename(path, instead_of)
     return pidfile

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, MutableMapping, Sequence
 
 from corn_core.arbiter.generations import Generation, Generations
+from corn_core.arbiter.lineage import NEW, Lineage
 from corn_core.arbiter.orders import Interrupted
 from corn_core.arbiter.reload import Builder, Pause, close_listeners, update_pidfile
 from corn_core.arbiter.view import ServerView
@@ -17,6 +18,7 @@ from corn_core.arbiter.wiring import Wiring
 from corn_core.errors import CornError
 from corn_core.logs.ownership import give_log_files
 from corn_core.net import Listener
+from corn_core.process.handover import Handover
 from corn_core.process.pidfile import Pidfile
 from corn_core.process.title import set_title
 
@@ -27,6 +29,7 @@ class Succession:
     :param server: the master.
     :param reconfigure: makes a new wiring; ``CornError`` when it is no good.
     :param pause: how to wait for an address that is in use.
+    :ivar lineage: the other master that there is during an upgrade.
     """
 
     def __init__(
@@ -35,7 +38,9 @@ class Succession:
         self._server = server
         self._first = first
         self._reconfigure = reconfigure
+        self.lineage = Lineage()
         self._builder = Builder(pause)
+        self._inherited: list[Listener] = []
         self._pidfile: Pidfile | None = None
         self._generations: Generations | None = None
         # How many workers the generation wanted that a failed reload returns to.
@@ -66,6 +71,14 @@ class Succession:
         """
         self._builder.inherit(environ, self._server.pid, self._server.log)
 
+    def take_over(self, handover: Handover | None) -> None:
+        """Take what another master has handed over, if this one was started in its place.
+
+        :raises BindError: when it is of no use.
+        """
+        if handover is not None:
+            self._inherited = self.lineage.inherit(handover)
+
     def preload(self) -> None:
         """Load the application, if that is to be done in the master.
 
@@ -73,21 +86,27 @@ class Succession:
         """
         self._builder.preload(self._first)
 
-    def write_pidfile(self) -> None:
-        """Write or move the pidfile, as the configuration in force says.
+    def write_pidfile(self, instead_of: int = 0) -> None:
+        """Write or move the pidfile, as the configuration in force and the lineage say.
 
+        :param instead_of: a master that has ended, and may have left its pidfile.
         :raises CornError: when it cannot be written.
         """
-        self._pidfile = update_pidfile(self._pidfile, self._server.cfg.pidfile)
+        path = self.lineage.pidfile_path(self._server.cfg.pidfile)
+        self._pidfile = update_pidfile(self._pidfile, path, instead_of)
 
     def open(self) -> None:
         """Listen, for the first generation.
 
         :raises CornError: with nothing opened.
         """
-        generation = self._builder.build_first(self._first)
+        generation = self._builder.build_first(self._first, self._inherited)
         self._generations = Generations(generation)
         self._adopt(generation)
+        for listener in self._inherited:
+            if listener not in generation.listeners:
+                # Or clients would wait on it for ever, once the other master has closed its own.
+                listener.close()
 
     # -- reload ----------------------------------------------------------------------
 
@@ -109,7 +128,7 @@ class Succession:
         close_listeners(self._generations.begin(generation))
         self._adopt(generation, known=listening)
         self._server.hooks.call("on_reload", server=self._server)
-        self._apply()
+        self.apply()
         if self._server.cfg.workers != old.workers:
             # Otherwise the number stays as TTIN and TTOU have made it.
             self._server.resize(self._server.cfg.workers)
@@ -152,7 +171,7 @@ class Succession:
         self._reactivate(generation.wiring)
         self._adopt(generation, known={id(listener) for listener in generation.listeners})
         close_listeners(dropped)
-        self._apply()
+        self.apply()
         if self._server.cfg.workers != failed.workers:
             self._server.resize(self._size_before)
 
@@ -175,13 +194,13 @@ class Succession:
                 urls = urls.replace("http://", "https://")
             self._server.log.info("Listening at: %s (%s)", urls, self._server.pid)
 
-    def _apply(self) -> None:
-        """Let the rest of a new configuration act on the master."""
+    def apply(self, instead_of: int = 0) -> None:
+        """Let the rest of a new configuration, or a change in the lineage, act on the master."""
         try:
-            self.write_pidfile()
+            self.write_pidfile(instead_of)
         except CornError as error:
             self._server.log.error("%s", error)
-        set_title("master", self._server.cfg)
+        set_title(self.lineage.role, self._server.cfg)
 
     # -- the end ---------------------------------------------------------------------
 
@@ -192,4 +211,11 @@ class Succession:
 
     def remove_pidfile(self) -> None:
         if self._pidfile is not None:
+            if self.lineage.successor:
+                # Sooner than it notices that we are gone: there should always be one.
+                self._pidfile.leave_to(self.lineage.successor, self._pidfile.path + NEW)
             self._pidfile.unlink()
+            if self.lineage.predecessor:
+                # It may have done so this moment, on its own way out.
+                self._pidfile.path = self._pidfile.path.removesuffix(NEW)
+                self._pidfile.unlink()

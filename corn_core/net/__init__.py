@@ -8,7 +8,7 @@ from corn_core.net.address import (
     UnixAddress,
     parse_address,
 )
-from corn_core.net.listener import Listener, PathAccess, bind_all
+from corn_core.net.listener import Listener, PathAccess, adopt, bind_all
 
 __all__ = [
     "AbstractAddress",
@@ -18,6 +18,7 @@ __all__ = [
     "PathAccess",
     "TcpAddress",
     "UnixAddress",
+    "adopt",
     "bind_all",
     "parse_address",
 ]

@@ -21,7 +21,7 @@ from corn_core.net.address import (
     parse_bind,
 )
 from corn_core.net.descriptor import listening_socket
-from corn_core.net.stale import inode, remove_stale
+from corn_core.net.stale import inode, is_answered, remove_stale
 from corn_core.settings.model import Expected, Setting, boolean, integer
 
 TRIES = 5
@@ -129,6 +129,7 @@ class Listener:
     :ivar inherited: the process was started with it, so its path is somebody else's.
     :ivar per_worker: the master's socket only holds the address, and each worker listens
         on its own: see :meth:`claim`.
+    :ivar shared: another master listens on it too, and its path must stay.
     :ivar server_name: SERVER_NAME (RFC 3875 section 4.1.14: IPv6 in brackets). A unix socket
         has no name that a URL could hold: ``localhost``.
     :ivar server_port: SERVER_PORT; ``80`` for a unix socket.
@@ -139,6 +140,7 @@ class Listener:
         self.socket = sock
         self.inherited = isinstance(address, FdAddress)
         self.per_worker = per_worker
+        self.shared = False
         sock.setblocking(False)
         name = sock.getsockname()
         self.is_unix = sock.family == socket.AF_UNIX
@@ -168,15 +170,22 @@ class Listener:
     def fileno(self) -> int:
         return self.socket.fileno()
 
+    @property
+    def closed(self) -> bool:
+        return self.fileno() < 0
+
+    @property
+    def reachable(self) -> bool:
+        """Whether clients can find it: the path of a unix socket leads to it."""
+        return self._path is None or (self._inode is not None and inode(self._path) == self._inode)
+
     def close(self) -> None:
         """Close this process's descriptor; other processes may go on accepting."""
         self.socket.close()
 
     def unlink(self) -> None:
-        """Remove the path of a unix socket, unless it has become another server's."""
-        if self.inherited or self._path is None or self._inode is None:
-            return
-        if inode(self._path) != self._inode:
+        """Remove the path of a unix socket, unless it is, or has become, another server's."""
+        if self.inherited or self.shared or self._path is None or not self.reachable:
             return
         try:
             os.unlink(self._path)
@@ -191,6 +200,16 @@ class Listener:
         else:
             self.unlink()
             self.close()
+
+    def unlink_unanswered(self) -> None:
+        """When it is closed: remove the path, though shared, if nobody listens there any more."""
+        try:
+            answered = self._path is None or is_answered(self._path)
+        except OSError:
+            return  # out of our reach by now; the next start finds it stale
+        if not answered:
+            self.shared = False
+            self.unlink()
 
     def claim(self) -> None:
         """In a worker, with ``per_worker``: take a place at the address, without listening yet.
@@ -211,6 +230,18 @@ class Listener:
         sock.setblocking(False)
         self.socket.close()
         self.socket = sock
+
+
+def adopt(fd: int, address: Address) -> Listener:
+    """The listener of a socket that this process was started with.
+
+    :raises OSError: when the descriptor is no socket.
+    """
+    sock = socket.socket(fileno=fd)
+    os.set_inheritable(fd, False)
+    # One that does not listen holds an address for the workers' own.
+    listens = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+    return Listener(address, sock, per_worker=not listens)
 
 
 def bind_all(

@@ -37,13 +37,13 @@ def remove_stale(address: UnixAddress) -> None:
     if not stat.S_ISSOCK(mode):
         raise BindError(f"cannot listen on {address}: the path exists and is not a socket")
     found = inode(path)
-    if _is_answered(path):
+    if is_answered(path):
         raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
     if inode(path) == found:
         os.unlink(path)
 
 
-def _is_answered(path: str) -> bool:
+def is_answered(path: str) -> bool:
     """Whether a process listens on the socket at a path; OSError when that cannot be known."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.setblocking(False)

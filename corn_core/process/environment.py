@@ -39,9 +39,11 @@ class ProcessEnvironment:
 
     :ivar start_directory: where the process was when this object was made; a relative
         ``chdir`` starts from there, however often it is applied.
+    :ivar start_environ: the variables that it had then.
     """
 
     def __init__(self) -> None:
+        self.start_environ = dict(os.environ)
         self.start_directory = working_directory()
         self._before: dict[str, str | None] = {}
         self._search: list[str] = []

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from corn_core.errors import ConfigError
-from corn_core.settings.model import Setting, optional, string
+from corn_core.settings.model import Setting, one_of, optional, string
 
 SETTINGS = (
     Setting(
@@ -23,6 +23,19 @@ SETTINGS = (
         ),
         flags=("-p", "--pid"),
         metavar="FILE",
+    ),
+    Setting(
+        name="pidfile_scheme",
+        section="Server Mechanics",
+        parse=one_of("new", "oldbin"),
+        default="new",
+        help=(
+            "Which pidfile has another name during an upgrade (the signal USR2). new: the new"
+            " master's is FILE.2, and replaces FILE when the old master has gone. oldbin: the"
+            " old master moves its own to FILE.oldbin, and back if the new one goes first."
+        ),
+        flags=("--pidfile-scheme",),
+        metavar="SCHEME",
     ),
 )
 
@@ -50,16 +63,28 @@ class Pidfile:
             self._refuse_another(self.path)
             self._write(self.path)
 
-    def rename(self, path: str) -> None:
-        """Move to another path, on the same terms as :meth:`create`."""
+    def rename(self, path: str, instead_of: int = 0) -> None:
+        """Move to another path, on the same terms as :meth:`create`.
+
+        :param instead_of: the process whose file may be there. It is no more; but until its
+            parent has asked how it ended, the system still has its number.
+        """
         path = os.path.abspath(path)
         with _alone_in(os.path.dirname(path)):
-            self._refuse_another(path)
+            self._refuse_another(path, instead_of)
             # First there, then away from here: at no moment is there no pidfile.
             self._write(path)
         if path != self.path:
             self.unlink()
             self.path = path
+
+    def leave_to(self, heir: int, path: str) -> None:
+        """Let the pidfile of another process take the place of this one, if it is at ``path``."""
+        if names(self.path, self.pid) and self.pid == os.getpid() and names(path, heir):
+            try:
+                os.rename(path, self.path)
+            except OSError:
+                return  # the heir does it itself, a moment later
 
     def unlink(self) -> None:
         """Remove the file, if this process wrote it and it still says so."""
@@ -73,7 +98,7 @@ class Pidfile:
             # Gone, or out of reach by now: there is nothing left that we could remove.
             return
 
-    def _refuse_another(self, path: str) -> None:
+    def _refuse_another(self, path: str, instead_of: int = 0) -> None:
         try:
             text = _read(path)
         except FileNotFoundError:
@@ -83,7 +108,7 @@ class Pidfile:
         if text and not text.isdigit():
             # Perhaps -p was given the wrong file; it would be overwritten.
             raise ConfigError(f"pidfile: {path!r} exists and holds no process id; remove it first")
-        if text and int(text) != os.getpid() and _is_running(int(text)):
+        if text and int(text) not in (os.getpid(), instead_of) and _is_running(int(text)):
             raise ConfigError(
                 f"pidfile: {path!r} names process {text}, which is running;"
                 " stop it, or give this server another pidfile"
@@ -133,6 +158,14 @@ def _alone_in(directory: str) -> Iterator[None]:
         yield
     finally:
         os.close(fd)
+
+
+def names(path: str, pid: int) -> bool:
+    """Whether there is a pidfile at a path, and it is that of a certain process."""
+    try:
+        return _read(path) == str(pid)
+    except (OSError, ValueError):
+        return False
 
 
 def _read(path: str) -> str:

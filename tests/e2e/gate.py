@@ -11,17 +11,20 @@ from tests.e2e.waiting import wait_for
 
 
 class Gate:
-    """A FIFO. ``probe:app`` opens it for reading under :attr:`path` and waits for its writer."""
+    """A FIFO. ``probe:app`` opens it for reading under :attr:`path` and waits for its writer.
+
+    :ivar fifo: the FIFO's path.
+    """
 
     def __init__(self, directory: Path) -> None:
-        self._fifo = directory / "gate"
+        self.fifo = directory / "gate"
         self._fd: int | None = None
-        os.mkfifo(self._fifo)
+        os.mkfifo(self.fifo)
 
     @property
     def path(self) -> str:
         """The path to request."""
-        return f"/wait?q={quote(str(self._fifo))}"
+        return f"/wait?q={quote(str(self.fifo))}"
 
     @property
     def request(self) -> bytes:
@@ -34,7 +37,7 @@ class Gate:
 
     def _writer(self) -> int | None:
         try:
-            return os.open(self._fifo, os.O_WRONLY | os.O_NONBLOCK)
+            return os.open(self.fifo, os.O_WRONLY | os.O_NONBLOCK)
         except OSError as error:
             # ENXIO: nobody has it open for reading yet (fifo(7)).
             if error.errno != errno.ENXIO:

@@ -247,7 +247,7 @@ def test_stale_socket_is_replaced(bound: Bound, path: str) -> None:
     assert serves(listener)
 
 
-def test_socket_that_is_answered_is_not_touched(bound: Bound, path: str, caplog) -> None:
+def test_socket_thatis_answered_is_not_touched(bound: Bound, path: str, caplog) -> None:
     (first,) = bound(f"unix:{path}")
     with pytest.raises(BindError, match=rf"cannot listen on unix:{path}: Address already in use"):
         bound(f"unix:{path}")

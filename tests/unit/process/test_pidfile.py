@@ -154,7 +154,8 @@ def test_rename_to_the_file_of_a_running_process(path: Path, running: int) -> No
 
 
 def test_setting() -> None:
-    (setting,) = SETTINGS
+    setting, scheme = SETTINGS
+    assert scheme.parse(" OldBin ") == "oldbin" and scheme.default == "new"
     assert setting.parse("/run/corn.pid") == "/run/corn.pid"
     assert setting.parse(" ") is setting.default is None
 
@@ -220,3 +221,37 @@ def test_the_lock_is_let_go(path: Path) -> None:
     directory = os.open(path.parent, os.O_RDONLY)
     fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
     os.close(directory)
+
+
+def test_rename_to_the_file_of_one_that_has_ended_and_is_still_counted(
+    path: Path, running: int
+) -> None:
+    pidfile = Pidfile(f"{path}.2")
+    pidfile.create()
+    path.write_text(f"{running}\n")
+    pidfile.rename(str(path), instead_of=running)
+    assert path.read_text() == f"{os.getpid()}\n"
+
+
+def test_leave_to(path: Path, running: int) -> None:
+    pidfile = Pidfile(str(path))
+    pidfile.create()
+    heirs = Path(f"{path}.2")
+    pidfile.leave_to(running, str(heirs))
+    heirs.write_text("1\n")
+    pidfile.leave_to(running, str(heirs))
+    assert path.read_text() == f"{os.getpid()}\n"
+    heirs.write_text(f"{running}\n")
+    pidfile.leave_to(running, str(heirs))
+    pidfile.unlink()
+    assert os.listdir(path.parent) == ["corn.pid"]
+    assert path.read_text() == f"{running}\n"
+
+
+def test_leave_to_of_a_file_that_is_another_process_by_now(path: Path, running: int) -> None:
+    pidfile = Pidfile(str(path))
+    pidfile.create()
+    path.write_text("1\n")
+    Path(f"{path}.2").write_text(f"{running}\n")
+    pidfile.leave_to(running, f"{path}.2")
+    assert path.read_text() == "1\n"

@@ -1,0 +1,184 @@
+"""SIGUSR2: another master is started in the place of this one, and takes over or is dropped.
+
+    old master ── fork ── pre_exec ── exec ── new master, with the same sockets: both serve
+        TERM to the old one:  the new one finds that its parent has changed, and is the master
+        TERM to the new one:  the old one reaps it, and everything is as it was before
+
+Nothing is given up for the new master: whatever is wrong with it, the old one goes on.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from corn_core.arbiter.crew import fork
+from corn_core.arbiter.forensics import describe_exit
+from corn_core.arbiter.succession import Succession
+from corn_core.arbiter.view import ServerView
+from corn_core.errors import CornError
+from corn_core.net import Listener
+from corn_core.process.environment import ProcessEnvironment
+from corn_core.process.handover import VARIABLE, Handover, take_handover
+from corn_core.process.signals import SignalQueue
+
+CANCELLED = 1
+"""The exit status of a process that has not become a master."""
+
+_FOR_PID = ("LISTEN_PID", "WATCHDOG_PID")
+"""Variables of a service manager that say for which process its others are."""
+
+
+class Upgrade:
+    """Starts the next master, and notices when one of the two has gone.
+
+    :param server: the master.
+    :param process: how it was started, and so how the next one is.
+    """
+
+    def __init__(
+        self,
+        server: ServerView,
+        succession: Succession,
+        signals: SignalQueue,
+        process: ProcessEnvironment,
+    ) -> None:
+        self._server = server
+        self._succession = succession
+        self._lineage = succession.lineage
+        self._signals = signals
+        self._process = process
+
+    def open(self) -> None:
+        """Take what the master before this one has handed over, if there is one.
+
+        :raises CornError: when that is of no use.
+        """
+        self._succession.take_over(take_handover(os.environ, self._server.pid))
+        if self._lineage.predecessor:
+            self._server.log.info(
+                "Upgrade: the old master is (pid:%s); TERM to it completes the upgrade, TERM to"
+                " this one, the new master, undoes it",
+                self._lineage.predecessor,
+            )
+
+    # -- starting the next one -------------------------------------------------------
+
+    def start(self) -> None:
+        """Start a new master, unless there are two already."""
+        log = self._server.log
+        self.look()
+        if self._lineage.refusal:
+            log.warning("No upgrade, for %s", self._lineage.refusal)
+            return
+        # The sockets are marked, and the pidfile is moved, before there is anybody who might
+        # come upon them.
+        self._lineage.share(self._server.LISTENERS)
+        try:
+            self._step_aside()
+            pid = fork(self._signals)
+        except (CornError, OSError) as error:
+            log.error("No upgrade: %s", error)
+            self._end()
+            return
+        if pid == 0:
+            self._become_the_next()
+        self._signals.let_go()
+        self._lineage.successor = pid
+        log.info("Upgrade: the new master is (pid:%s)", pid)
+        if self._server.pid == 1:
+            log.warning("This master is process 1: when it ends, so does everything in here")
+
+    def _step_aside(self) -> None:
+        if self._server.cfg.pidfile_scheme == "oldbin":
+            self._lineage.aside = True
+            self._succession.write_pidfile()
+
+    def _become_the_next(self) -> NoReturn:
+        """In the child: execute the command that this master was started with.
+
+        The child must not come back from here, into the loop of a master: it ends, whatever
+        happens. A plain exit would run what the application registered with atexit.
+        """
+        try:
+            # Handlers go with this program, but what is ignored or blocked stays so in the next.
+            self._signals.restore()
+            self._signals.let_go()
+            self._server.hooks.call("pre_exec", server=self._server)
+            self._execute(self._server.LISTENERS)
+        except CornError as error:
+            self._server.log.error("%s", error)
+        except BaseException:
+            # Also a SystemExit of the hook's: that is no way to become a master either.
+            self._server.log.exception("The new master cannot be started")
+        finally:
+            _flush()
+            os._exit(CANCELLED)
+
+    def _execute(self, listeners: Sequence[Listener]) -> None:
+        # What was passed to this master is passed on as it was, under the same numbers.
+        opened = [each for each in listeners if not each.inherited]
+        sockets = tuple((each.fileno(), str(each.address)) for each in opened)
+        handover = Handover(os.getppid(), sockets)
+        environ = {**self._process.start_environ, VARIABLE: handover.encode(os.getpid())}
+        for name in _FOR_PID:
+            if environ.get(name) == str(os.getppid()):
+                environ[name] = str(os.getpid())
+        for each in listeners:
+            # Here and not in the master: it would pass them on to any program it starts.
+            os.set_inheritable(each.fileno(), True)
+        # By the name it had at the start: behind a link there may be a new release by now.
+        os.chdir(self._process.start_directory)
+        # What is buffered goes with this program.
+        _flush()
+        # With the interpreter's own options, such as -m, which sys.argv lacks.
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environ)
+
+    # -- noticing the end of one -----------------------------------------------------
+
+    def look(self) -> None:
+        """See whether the other master is still there; the loop asks in every cycle."""
+        lineage = self._lineage
+        if lineage.successor:
+            self._reap()
+        elif lineage.predecessor and os.getppid() != lineage.predecessor:
+            self._server.log.info(
+                "Upgrade: the old master (pid:%s) is gone, and this one takes its place",
+                lineage.predecessor,
+            )
+            self._end()
+
+    def _reap(self) -> None:
+        pid, log = self._lineage.successor, self._server.log
+        try:
+            reaped, status = os.waitpid(pid, os.WNOHANG)
+        except ChildProcessError:
+            # Somebody in this process has waited for any child, and knows how it ended.
+            log.warning("Upgrade: the new master (pid:%s) is gone", pid)
+            self._end()
+            return
+        if reaped:
+            exit_code = os.waitstatus_to_exitcode(status)
+            say = log.error if exit_code else log.info
+            say("Upgrade: the new master (pid:%s) %s", pid, describe_exit(exit_code))
+            self._end()
+
+    def _end(self) -> None:
+        """There is one master only, and it is this one."""
+        gone = self._lineage.predecessor or self._lineage.successor
+        self._lineage.part()
+        self._succession.apply(gone)
+
+    def close(self) -> None:
+        """At the end of this master, when its sockets are closed: leave what the other one needs,
+        and nothing else."""
+        self.look()
+        self._lineage.close()
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()
