@@ -23,7 +23,7 @@ help:
 	@echo "make lint    lint and types"
 	@echo "make docs    write the reference anew, build the documentation into docs/_build"
 	@echo "make bench   compare with other servers (needs wrk and taskset)"
-	@echo "make soak    load a server while it is reloaded, resized and robbed of workers"
+	@echo "make soak    load a server while it is reloaded, resized and upgraded"
 	@echo "make dist    a wheel and an sdist of every distribution, in dist/"
 	@echo "make clean   remove .venv and what was built"
 

@@ -73,6 +73,7 @@ class Server:
         pass_fds: Sequence[int] = (),
     ) -> None:
         self.tracebacks_expected = False
+        self.home = home
         self._error_log = home / "stderr"
         self._output = home / "stdout"
         with open(self._error_log, "wb") as stderr, open(self._output, "wb") as stdout:

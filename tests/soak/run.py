@@ -14,7 +14,7 @@ from tests.e2e.server import Server
 from tests.e2e.waiting import alive, wait_for
 from tests.soak.load import Load, Tally
 from tests.soak.measure import Holdings, holdings
-from tests.soak.scenarios import PATIENCE, SCENARIOS
+from tests.soak.scenarios import PATIENCE, SCENARIOS, served
 
 HERE = Path(__file__).parent
 CLIENTS = {"kept": 4, "new": 4}
@@ -32,6 +32,7 @@ FULL = {
     "HUP": 20,
     "TTIN and TTOU": 30,
     "recycling": 40,
+    "upgrade and rollback": 3,
     "SIGKILL of an idle worker": 10,
 }
 SHORT = dict.fromkeys(FULL, 2)
@@ -52,7 +53,7 @@ def running(*options: str) -> Iterator[tuple[Server, Path]]:
     (home / "tmp").mkdir()
     arguments = [
         *("--bind=127.0.0.1:0", "--workers=2", "--keep-alive=30"),
-        *("--worker-class=app.KeepAliveWorker", *options, "app:app"),
+        *("--worker-class=app.KeepAliveWorker", f"--pid={home / 'pid'}", *options, "app:app"),
     ]
     server = Server(home, arguments, HERE, {"TMPDIR": str(home / "tmp")}).started()
     try:
@@ -69,10 +70,9 @@ def under_load(name: str, times: int) -> Outcome:
     """One scenario; the clients go on for a while before it and after it."""
     with running(*OPTIONS.get(name, ())) as (server, _):
         load = Load(server.address, **FEWER_CLIENTS.get(name, CLIENTS))
-        wait_for(lambda: load.answered > 100, "the load", PATIENCE)
+        served(load, 100)
         SCENARIOS[name](server, load, times)
-        before = load.answered
-        wait_for(lambda: load.answered > before + 100, "the load afterwards", PATIENCE)
+        served(load, 100)
         return Outcome(name, times, load.stop())
 
 

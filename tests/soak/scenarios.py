@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
-from signal import SIGCONT, SIGHUP, SIGKILL, SIGSTOP, SIGTTIN, SIGTTOU
+from pathlib import Path
+from signal import SIGCONT, SIGHUP, SIGKILL, SIGSTOP, SIGTERM, SIGTTIN, SIGTTOU, SIGUSR2
 
 from tests.e2e.server import Server
-from tests.e2e.waiting import alive, wait_for
+from tests.e2e.waiting import alive, children, wait_for
 from tests.soak.load import Load
 
 PATIENCE = 60.0
@@ -16,10 +17,17 @@ PATIENCE = 60.0
 Scenario = Callable[[Server, Load, int], None]
 
 
-def settled(server: Server, count: int) -> list[int]:
-    """Wait until there are so many workers; under load, none of them need be idle."""
-    wait_for(lambda: len(server.workers()) == count, f"{count} workers", PATIENCE)
-    return server.workers()
+def settled(server: Server, count: int, master: int | None = None) -> list[int]:
+    """Wait until a master has so many workers; under load, none of them need be idle."""
+    pid = master or server.pid
+    wait_for(lambda: len(children(pid)) == count, f"{count} workers", PATIENCE)
+    return children(pid)
+
+
+def served(load: Load, count: int) -> None:
+    """Wait until so many requests more have been answered."""
+    before = load.answered
+    wait_for(lambda: load.answered > before + count, f"{count} answers", PATIENCE)
 
 
 def ended(pids: list[int]) -> None:
@@ -90,9 +98,33 @@ def listening_inodes() -> set[str]:
     return {row[9] for row in rows if row[3] == "0A"}
 
 
+def upgrade(server: Server, load: Load, times: int) -> None:
+    """USR2 and back again; the pidfile tells which master is which."""
+    for _ in range(times):
+        old = settled(server, 2)
+        # Refused as long as the last one is not known to be over.
+        wait_for(lambda: new_master(server) is None, "the last new master to be gone", PATIENCE)
+        server.signal(SIGUSR2)
+        successor = wait_for(lambda: new_master(server), "the new master", PATIENCE)
+        settled(server, 2, successor)
+        served(load, 50)
+        os.kill(successor, SIGTERM)
+        ended([successor])
+        assert settled(server, 2) == old
+
+
+def new_master(server: Server) -> int | None:
+    """The process id in the pidfile that a new master writes."""
+    try:
+        return int(Path(f"{server.home / 'pid'}.2").read_text())
+    except (FileNotFoundError, ValueError):
+        return None  # not yet, or not yet all of it
+
+
 SCENARIOS: dict[str, Scenario] = {
     "HUP": reload,
     "TTIN and TTOU": resize,
     "recycling": recycle,
+    "upgrade and rollback": upgrade,
     "SIGKILL of an idle worker": kill,
 }
