@@ -40,10 +40,6 @@ OPTIONS = {
 }
 """Names of settings, and flags."""
 
-NOT_YET = frozenset(
-    {
-        "threads",
-    }
-)
+NOT_YET = frozenset({"threads"})
 """Settings of the manual that no release has yet. A config file that has one of them counts on
 it: with ``threads`` it would wait for one request after another, were the name passed over."""

@@ -154,6 +154,7 @@ def test_module_that_the_application_writes_is_no_change(serve: Serve, project: 
     project.save("extra.txt", "22")
     wait_for(lambda: not alive(old), "the worker to be replaced")
     assert "made.py" not in server.log
+    assert "extra.txt modified" in server.log, "and nothing else"
     server.stop()
 
 
@@ -290,7 +291,7 @@ def test_preloading_is_warned_of(serve: Serve, project: Project) -> None:
     project.save("extra.txt", "22")
     wait_for(lambda: not alive(old), "the worker to be replaced")
     assert version(server) == "one"
-    assert "project.py modified" not in server.log
+    assert "extra.txt modified" in server.log, "and nothing else"
     server.stop()
 
 
