@@ -65,7 +65,7 @@ class Reloader:
         self._inherited = frozenset(sys.modules)
         self._clock = ImportClock()
         self._made_at = time()
-        self._failed: set[str] = set()
+        self._saved_meanwhile: list[str] = []
         self._stop, self._ended = Event(), Event()
         self._ended.set()
         sys.meta_path.insert(0, self._clock)
@@ -81,7 +81,10 @@ class Reloader:
             if not error.details:
                 raise
             self._log.error("%s\n%s", error, error.details.rstrip())
-            self._failed |= files_of(error)
+            # Now, and not in the first sweep: the mistake may be put right before that.
+            for path in files_of(error) - self._snapshot.paths:
+                if self._snapshot.add(path, self._made_at):
+                    self._saved_meanwhile.append(path)
             return failure_app(str(error), error.details)
 
     # -- for hook functions and applications -----------------------------------------
@@ -95,7 +98,7 @@ class Reloader:
 
     def get_files(self) -> list[str]:
         """The files that are watched, in alphabetical order."""
-        return sorted({*self._snapshot.paths, *self._failed, *(f for _, f in self._modules())})
+        return sorted({*self._snapshot.paths, *(f for _, f in self._modules())})
 
     # -- watching --------------------------------------------------------------------
 
@@ -120,9 +123,8 @@ class Reloader:
         for name, path in self._modules():
             if path not in self._snapshot and self._snapshot.add(path, self._clock.asked.get(name)):
                 changed.append(path)
-        for path in self._failed:
-            if path not in self._snapshot and self._snapshot.add(path, self._made_at):
-                changed.append(path)
+        changed += self._saved_meanwhile
+        self._saved_meanwhile.clear()
         return changed
 
     def _modules(self) -> list[tuple[str, str]]:
