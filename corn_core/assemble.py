@@ -12,6 +12,7 @@ from corn_core import __version__
 from corn_core.arbiter.loop import Arbiter
 from corn_core.arbiter.wiring import Wiring, WorkerForked
 from corn_core.errors import AppLoadError, CornError, ExtensionError
+from corn_core.extensions.drivers import find_reload_engine
 from corn_core.extensions.listing import listing
 from corn_core.extensions.manager import DISABLE_PLUGINS, Plugins, load_plugins
 from corn_core.interfaces import Logger, WSGIApp
@@ -199,6 +200,8 @@ class Assembly:
         encryption = tls.prepare(config, hooks)
         if not (config.check_config or config.print_config):
             privileges.check_privileges(config)  # a check is for any user to make
+        if config.reload:
+            _check_reload(config)
         # Last of what may fail, for it opens files.
         log: Logger = logger_class(config)
         hooks.set_logger(log)
@@ -225,6 +228,11 @@ class Assembly:
                 log.warning(
                     "%s has no effect on worker class %s (%s)", name, config.worker_class, origin
                 )
+        if config.reload and config.preload_app:
+            log.warning(
+                "The reloader is incompatible with application preloading: changes of what"
+                " preload_app has imported are not noticed"
+            )
         log.debug("Configuration:\n%s", print_config(config, resolution.hooks))
 
     def check(self, wiring: Wiring) -> int:
@@ -239,3 +247,12 @@ class Assembly:
         if wiring.config.print_config and self.resolution is not None:
             print(print_config(wiring.config, self.resolution.hooks))
         return 0
+
+
+def _check_reload(config: Config) -> None:
+    """Refuse, before anything is bound, what a worker could not watch or watch with."""
+    # lazy: it is for development
+    from corn_core.reloading.files import check_extra_files
+
+    find_reload_engine(config.reload_engine)
+    check_extra_files(config)

@@ -14,6 +14,7 @@ from corn_core.extensions import drivers, manager
 from corn_core.http import limits
 from corn_core.net import listener, tls
 from corn_core.process import daemon, pidfile, privileges, scoreboard, title
+from corn_core.reloading import settings as reloading
 from corn_core.serving import settings as serving
 from corn_core.settings import configfile, printing
 from corn_core.settings.model import Setting
@@ -53,6 +54,7 @@ def corn_settings() -> tuple[Setting, ...]:
         *privileges.SETTINGS,
         *daemon.SETTINGS,
         *spew.SETTINGS,
+        *reloading.SETTINGS,
     )
 
 

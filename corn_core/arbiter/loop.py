@@ -172,6 +172,7 @@ class Arbiter(ServerView):
         self._note_progress()
         for failure in failures:
             self._on_boot_failure(failure, now)
+        self._note_code_change()
         self._watch.note_heartbeats(now)
         self._watch.note_wear(now)
         self._bulletin.beat(now)
@@ -274,6 +275,15 @@ class Arbiter(ServerView):
             self._size_at_rest = self.num_workers
         self.log.info("All workers retire; HUP brings them back")
         self.resize(0)
+
+    def _note_code_change(self) -> None:
+        """Replace all workers when one says that its code has changed, see ``reload``."""
+        changed = self._crew.roster.take_code_change(self._succession.current.number)
+        if changed and self._stopping is Stopping.NO:
+            self.log.info("The code has changed: replacing all workers")
+            self._crew.roster.backoff.forget()
+            self._last_failure = ""
+            self._succession.renew()
 
     def _reopen_logs(self) -> None:
         self.log.reopen_files()

@@ -5,6 +5,7 @@ A line is one of these; anything else belongs to a dump that faulthandler wrote:
 ==================  ==============================================================
 ``ready``           the worker serves
 ``retiring``        it has served ``max_requests`` and wants a replacement
+``outdated``        its code has changed: everybody should be replaced
 ``failed {json}``   it cannot boot: ``status``, ``message``, ``details``
 ==================  ==============================================================
 """
@@ -34,6 +35,10 @@ class Retiring(_Notice):
     """The worker asks to be replaced."""
 
 
+class Outdated(_Notice):
+    """The worker has noticed that its code has changed."""
+
+
 class Failure(NamedTuple):
     """A worker could not boot; ``status`` is the exit status that says in which way."""
 
@@ -42,7 +47,7 @@ class Failure(NamedTuple):
     details: str = ""
 
 
-Message = Ready | Retiring | Failure
+Message = Ready | Retiring | Outdated | Failure
 
 
 class Mailbox:
@@ -90,6 +95,8 @@ class Mailbox:
             return Ready()
         if line == b"retiring":
             return Retiring()
+        if line == b"outdated":
+            return Outdated()
         if word == b"failed":
             return _failure(argument)
         if len(self._dump) < DUMP_LINES:

@@ -50,6 +50,7 @@ class WorkerHandle:
     :ivar heartbeat: when it was last known to be alive.
     :ivar deadline: when a retiring worker is killed.
     :ivar failed: it has said that it cannot boot, and is about to exit.
+    :ivar code_changed: it has said that its code is not the latest, and nobody has acted on it.
     """
 
     pid: int
@@ -62,6 +63,7 @@ class WorkerHandle:
     heartbeat: float = field(init=False)
     ready_at: float | None = None
     recycle_requested: bool = False
+    code_changed: bool = False
     failed: bool = False
     retiring_since: float | None = None
     reason: Reason | None = None
@@ -212,6 +214,17 @@ class Roster:
     def outdated(self, generation: int) -> list[WorkerHandle]:
         """Those that serve, and belong to another generation."""
         return [h for h in self if h.serving and h.generation != generation]
+
+    def take_code_change(self, generation: int) -> bool:
+        """Whether a worker of a generation has said that its code has changed; true once.
+
+        Those of an older generation are being replaced already. What they have said is kept, in
+        case that fails and they stay: then it is to be tried again.
+        """
+        changed = [h for h in self if h.code_changed and h.generation == generation]
+        for handle in changed:
+            handle.code_changed = False
+        return bool(changed)
 
     def recycling(self) -> bool:
         """Whether a worker is on its way out because it asked to be replaced."""

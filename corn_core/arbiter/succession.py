@@ -134,6 +134,12 @@ class Succession:
             self._server.resize(self._server.cfg.workers)
         return True
 
+    def renew(self) -> None:
+        """Begin a generation that differs in nothing but its workers' code."""
+        assert self._generations is not None
+        again = self.current._replace(number=self._generations.next_number)
+        close_listeners(self._generations.begin(again))
+
     def _next_generation(self) -> Generation | None:
         log, generations = self._server.log, self._generations
         assert generations is not None

@@ -16,7 +16,7 @@ from corn_core.arbiter.forensics import (
     is_expected,
     log_lost_request,
 )
-from corn_core.arbiter.mailbox import Failure, Message, Ready
+from corn_core.arbiter.mailbox import Failure, Message, Outdated, Ready
 from corn_core.arbiter.policy import Abort, Action, Dump, Kill, Quit, Term, note
 from corn_core.arbiter.roster import WorkerHandle
 from corn_core.arbiter.view import ServerView
@@ -100,6 +100,8 @@ class Watch:
             handle.fail(now)
             if handle.to_blame:
                 return [BootFailure(handle.generation, handle.spawned_at, message)]
+        elif isinstance(message, Outdated):
+            handle.code_changed = True
         else:
             handle.recycle_requested = True
         return []

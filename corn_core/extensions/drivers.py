@@ -11,6 +11,7 @@ from corn_core.extensions import known
 from corn_core.extensions.entrypoints import (
     LOADERS,
     LOGGERS,
+    RELOADERS,
     WORKERS,
     distribution_of,
     entry_points,
@@ -82,6 +83,10 @@ class _Kind(NamedTuple):
 _WORKER = _Kind(WORKERS, "worker class", "worker", known.WORKERS, "corn-sync")
 _LOGGER = _Kind(LOGGERS, "logger class", "logger", known.LOGGERS, "corn-core")
 _LOADER = _Kind(LOADERS, "app loader", "app loader", known.LOADERS, "corn-core")
+_RELOADER = _Kind(RELOADERS, "reload engine", "reload engine", known.RELOADERS, "corn-core")
+
+_POLL = "poll"
+"""The core's own reload engine, which ``auto`` takes when there is no other."""
 
 
 def find_worker_class(name: object) -> Any:
@@ -103,6 +108,17 @@ def find_logger_class(name: object) -> Any:
 def find_app_loader(name: object) -> Any:
     """The app loader for a value of ``app_loader``; see :func:`find_worker_class`."""
     return _find(_LOADER, name)
+
+
+def find_reload_engine(name: object) -> Any:
+    """The engine for a value of ``reload_engine``; see :func:`find_worker_class`.
+
+    ``auto`` is the first installed one in alphabetical order that is not the core's own.
+    """
+    if name == "auto":
+        others = sorted({each.name for each in entry_points(RELOADERS)} - {_POLL})
+        name = others[0] if others else _POLL
+    return _find(_RELOADER, name)
 
 
 def _find(kind: _Kind, name: object) -> Any:

@@ -28,7 +28,8 @@ PLUGINS = "corn.plugins"
 WORKERS = "corn.workers"
 LOGGERS = "corn.loggers"
 LOADERS = "corn.loaders"
-GROUPS = (PLUGINS, WORKERS, LOGGERS, LOADERS)
+RELOADERS = "corn.reloaders"
+GROUPS = (PLUGINS, WORKERS, LOGGERS, LOADERS, RELOADERS)
 
 FOUND: dict[str, Sequence[EntryPoint]] = {}
 """What the last look has found, by group; a process looks once, unless it has to look again."""

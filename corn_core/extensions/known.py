@@ -21,6 +21,8 @@ LOGGERS = {"simple": "corn-core", "json": "corn-jsonlog", "statsd": "corn-statsd
 
 LOADERS = {"wsgi": "corn-core", "paste": "corn-paste", "django": "corn-django"}
 
+RELOADERS = {"poll": "corn-core", "watchfiles": "corn-watchfiles"}
+
 OPTIONS = {
     "statsd_host": "corn-statsd",
     "--statsd-host": "corn-statsd",
@@ -38,10 +40,6 @@ OPTIONS = {
 }
 """Names of settings, and flags."""
 
-NOT_YET = frozenset(
-    {
-        *("reload", "reload_engine", "reload_extra_files", "threads"),
-    }
-)
+NOT_YET = frozenset({"threads"})
 """Settings of the manual that no release has yet. A config file that has one of them counts on
 it: with ``threads`` it would wait for one request after another, were the name passed over."""

@@ -18,6 +18,8 @@ from corn_core.wsgi import RequestCycle
 if TYPE_CHECKING:
     from ssl import SSLContext
 
+    from corn_core.reloading.reloader import Reloader
+
 SETTINGS = (
     Setting(
         name="max_requests",
@@ -84,7 +86,7 @@ class Worker:
     Attributes that hook functions and subclasses may use: ``pid``, ``age``, ``ppid``,
     ``cfg``, ``log``, ``app`` (the WSGI callable, once loaded), ``listeners``, ``sockets``,
     ``hooks``, ``slot``, ``cycle``, ``nr`` (requests served), ``max_requests``, ``alive``,
-    ``booted``, ``aborted``.
+    ``booted``, ``aborted``, ``reloader``.
     """
 
     multithread: ClassVar[bool] = False
@@ -95,6 +97,8 @@ class Worker:
 
     app: WSGIApp
     cycle: RequestCycle
+    reloader: Reloader | None = None
+    """What watches the application's files, when ``reload`` is on."""
     wakeup: Wakeup
     """Its ``fd`` is readable after a signal, for a loop that waits in a poller."""
     ssl_context: SSLContext | None = None

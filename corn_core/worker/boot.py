@@ -6,7 +6,10 @@ master's privileges, ``post_worker_init`` when the application is loaded, ``work
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from corn_core.errors import AppLoadError, BootError, CornError, HookFailed, WorkerQuit, one_line
+from corn_core.interfaces import WSGIApp
 from corn_core.process.privileges import drop_privileges
 from corn_core.process.scoreboard import BOOTING, DRAINING, IDLE
 from corn_core.process.title import set_title
@@ -14,6 +17,9 @@ from corn_core.worker import spew
 from corn_core.worker.base import Worker
 from corn_core.worker.signals import SignalHandlers
 from corn_core.wsgi import EnvironBuilder, ProxiedEnvironBuilder, RequestCycle
+
+if TYPE_CHECKING:
+    from corn_core.reloading.reloader import Reloader
 
 
 def boot_worker(worker: Worker, server: object) -> int:
@@ -34,6 +40,8 @@ def boot_worker(worker: Worker, server: object) -> int:
         worker.log.exception("Exception in worker process")
         status = 1
     handlers.retire()
+    if worker.reloader is not None:
+        worker.reloader.stop()
     worker.hooks.call("worker_exit", server=server, worker=worker)
     worker.log.info("Worker exiting (pid: %s)", worker.pid)
     return status
@@ -79,8 +87,10 @@ def _prepare(worker: Worker, server: object) -> None:
     worker.log.close_on_exec()
     if worker.cfg.spew:
         spew.install()
+    if worker.cfg.reload:
+        worker.reloader = _make_reloader(worker)
     worker.before_boot()
-    worker.app = worker.context.load_app()
+    worker.app = _load_app(worker)
     make_builder = EnvironBuilder if worker.cfg.proxy_protocol == "off" else ProxiedEnvironBuilder
     worker.cycle = RequestCycle(
         worker,
@@ -97,6 +107,20 @@ def _prepare(worker: Worker, server: object) -> None:
     for listener in own:
         # Not earlier: from now on there are clients that only this worker can answer.
         listener.socket.listen(worker.cfg.backlog)
+    if worker.reloader is not None:
+        worker.reloader.start()
+
+
+def _make_reloader(worker: Worker) -> Reloader:
+    # lazy: it is for development
+    from corn_core.reloading.reloader import Reloader
+
+    return Reloader(worker)
+
+
+def _load_app(worker: Worker) -> WSGIApp:
+    load_app = worker.context.load_app
+    return load_app() if worker.reloader is None else worker.reloader.load(load_app)
 
 
 def _report_failure(worker: Worker, error: CornError) -> None:

@@ -19,7 +19,7 @@ RANKS = (
     {"corn_core", "errors", "interfaces", "settings.model"},
     {"hookspecs", "http", "net", "process"},
     {"settings", "extensions"},
-    {"wsgi", "logs", "loaders"},
+    {"wsgi", "logs", "loaders", "reloading"},
     {"worker", "serving"},
     {"arbiter"},
     {"builtin", "app", "assemble", "cli", "__main__"},

@@ -61,8 +61,10 @@ def running(*options: str) -> Iterator[tuple[Server, Path]]:
         yield server, home / "tmp"
         server.stop()
         server.check_log()
+    except BaseException:
+        server.kill()  # which shows its log
+        raise
     finally:
-        server.kill()
         shutil.rmtree(home)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from corn_core.arbiter.mailbox import DUMP_LINES, Failure, Mailbox, Ready, Retiring
+from corn_core.arbiter.mailbox import DUMP_LINES, Failure, Mailbox, Outdated, Ready, Retiring
 
 Write = Callable[[bytes], None]
 
@@ -40,8 +40,8 @@ def test_reading_an_empty_pipe_does_not_wait(mailbox: Mailbox) -> None:
 
 
 def test_messages_in_order(mailbox: Mailbox, write: Write) -> None:
-    write(b"ready\nretiring\n")
-    assert mailbox.read() == [Ready(), Retiring()]
+    write(b"ready\nretiring\noutdated\n")
+    assert mailbox.read() == [Ready(), Retiring(), Outdated()]
     assert mailbox.read() == []
 
 

@@ -91,3 +91,20 @@ def test_an_aborted_worker_counts_no_more() -> None:
     roster = roster_of([ready, ready])
     note(roster, Abort(1), NOW)
     assert [handle.pid for handle in roster.fresh(2)] == [2]
+
+
+def test_a_change_of_code_is_acted_on_once() -> None:
+    roster = roster_of([ready, ready])
+    assert not roster.take_code_change(2)
+    for handle in roster:
+        handle.code_changed = True
+    assert roster.take_code_change(2)
+    assert not roster.take_code_change(2)
+
+
+def test_a_change_of_code_that_an_older_generation_has_seen_waits_for_its_return() -> None:
+    """If the new generation cannot boot, it may have met files that were half saved."""
+    roster = roster_of([ready])
+    roster[1].code_changed = True
+    assert not roster.take_code_change(3)
+    assert roster.take_code_change(2)

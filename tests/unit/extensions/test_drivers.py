@@ -8,7 +8,12 @@ import pytest
 
 from corn_core.errors import ExtensionError
 from corn_core.extensions import drivers
-from corn_core.extensions.drivers import find_app_loader, find_logger_class, find_worker_class
+from corn_core.extensions.drivers import (
+    find_app_loader,
+    find_logger_class,
+    find_reload_engine,
+    find_worker_class,
+)
 from corn_core.extensions.entrypoints import entry_points
 from tests.unit.extensions.conftest import Site
 
@@ -197,3 +202,31 @@ def test_worker_that_was_installed_while_the_server_ran_is_found(site: Site) -> 
 def test_defaults_of_the_settings_are_drivers_of_the_core_or_of_corn_sync() -> None:
     defaults = {each.name: each.default for each in drivers.SETTINGS}
     assert defaults == {"worker_class": "sync", "logger_class": "simple", "app_loader": "auto"}
+
+
+def install_engines(site: Site, **engines: str) -> None:
+    """Install distributions with a reload engine each."""
+    for name, module in engines.items():
+        groups = {"corn.reloaders": {name: f"{module}:Engine"}}
+        site.install(f"corn-{name}", groups, {module: "class Engine: pass"})
+
+
+def test_auto_takes_an_engine_other_than_polling(site: Site) -> None:
+    install_engines(site, poll="polling", zebra="zebras", events="events")
+    assert find_reload_engine("auto").__module__ == "events"
+    assert find_reload_engine("poll").__module__ == "polling"
+
+
+def test_auto_polls_when_there_is_nothing_else(site: Site) -> None:
+    install_engines(site, poll="polling_alone")
+    assert find_reload_engine("auto").__module__ == "polling_alone"
+
+
+def test_known_reload_engine_that_is_not_installed(site: Site) -> None:
+    install_engines(site, poll="polling_only")
+    with pytest.raises(ExtensionError) as caught:
+        find_reload_engine("watchfiles")
+    assert str(caught.value) == (
+        "reload engine 'watchfiles' is not installed; pip install corn-watchfiles"
+        " (installed reload engines: poll)"
+    )
