@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import MutableMapping
+from math import inf
 from time import monotonic
 
+from corn_core.arbiter.lineage import Lineage
 from corn_core.arbiter.view import ServerView
 from corn_core.process.notify import Notifier, clock, take_notifier
 
@@ -15,11 +17,17 @@ class Bulletin:
     The server is ready when, for the first time and again after each reload, as many workers
     of the configuration in force serve as it wants.
 
+    During an upgrade the old master speaks for the server, and the new one is silent until its
+    turn has come: by default systemd listens to the main process only, and would take what the
+    other one says for the state of the server. See :meth:`hand_on`.
+
     :param server: the master.
+    :param lineage: the other master during an upgrade.
     """
 
-    def __init__(self, server: ServerView) -> None:
+    def __init__(self, server: ServerView, lineage: Lineage) -> None:
         self._server = server
+        self._lineage = lineage
         self._notifier = Notifier()
         self._complete = False
         self._ending = False
@@ -32,12 +40,18 @@ class Bulletin:
         self._notifier, problem = take_notifier(environ, self._server.pid)
         if problem:
             self._server.log.warning("%s; it is ignored", problem)
+
+    def starting(self) -> None:
         self._send(_status("Starting"))
 
     @property
     def due(self) -> float:
         """When :meth:`beat` should be called, as ``time.monotonic()`` counts."""
-        return self._notifier.due
+        return inf if self._silent else self._notifier.due
+
+    @property
+    def _silent(self) -> bool:
+        return self._lineage.predecessor != 0
 
     def tend(self) -> float:
         """Do what :meth:`beat` does; returns after how many seconds it should be called again."""
@@ -47,8 +61,9 @@ class Bulletin:
 
     def beat(self, now: float) -> None:
         """Say that the master's loop turns, if that is to be said now."""
-        self._notifier.beat(now)
-        self._complain()
+        if not self._silent:
+            self._notifier.beat(now)
+            self._complain()
 
     def note_serving(self, serving: int) -> None:
         """Say that the server is ready, once it is; and how many workers it wants.
@@ -56,7 +71,7 @@ class Bulletin:
         :param serving: the workers of the configuration in force that serve.
         """
         wanted = self._server.num_workers
-        if self._ending or (not self._complete and serving < wanted):
+        if self._silent or self._ending or (not self._complete and serving < wanted):
             return
         status = f"{self._prefix}Serving with {wanted} {'worker' if wanted == 1 else 'workers'}"
         if not self._complete:
@@ -75,22 +90,24 @@ class Bulletin:
         self._prefix = "Reload failed. "
 
     def stopping(self, reason: str) -> None:
-        """Say that the server goes down; ``reason`` may be empty."""
+        """Say that the server goes down, unless a successor goes on; ``reason`` may be empty."""
         self._ending = True
-        self._send("STOPPING=1", _status(f"Stopping. {reason}".strip()))
+        if not self._lineage.successor:
+            self._send("STOPPING=1", _status(f"Stopping. {reason}".strip()))
 
-    def leaving(self, successor: int) -> None:
-        """This master goes down and the server does not: that is the other master's by now.
+    def hand_on(self) -> None:
+        """At the very end: say that the successor, if there is one, is the main process now.
 
-        :param successor: its process id, if it is to be watched in the place of this one.
+        It has to be said before this process is gone, which would be the end of the service;
+        and not sooner, for until then it is this process that feeds the watchdog.
         """
-        self._ending = True
-        if successor:
-            self._send(f"MAINPID={successor}")
+        if self._lineage.successor:
+            self._send(f"MAINPID={self._lineage.successor}")
 
     def _send(self, *assignments: str) -> None:
-        self._notifier.send(*assignments)
-        self._complain()
+        if not self._silent:
+            self._notifier.send(*assignments)
+            self._complain()
 
     def _complain(self) -> None:
         if self._notifier.problem and not self._warned:

@@ -17,6 +17,7 @@ from time import monotonic
 from corn_core import __version__
 from corn_core.arbiter.bulletin import Bulletin
 from corn_core.arbiter.crew import HANDLED, Crew
+from corn_core.arbiter.lineage import Lineage
 from corn_core.arbiter.mailbox import Failure
 from corn_core.arbiter.orders import STOPS, Interrupted, Orders, name_of
 from corn_core.arbiter.policy import Spawn, Stopping, Target, next_actions, next_due
@@ -63,9 +64,10 @@ class Arbiter(ServerView):
         super().__init__(wiring, hooks)
         self._started = started
         self._signals = SignalQueue()
-        self._bulletin = Bulletin(self)
+        lineage = Lineage()
+        self._bulletin = Bulletin(self, lineage)
         self._orders = Orders(self._signals, self._bulletin.tend)
-        self._succession = Succession(self, wiring, reconfigure, self._orders.pause)
+        self._succession = Succession(self, wiring, reconfigure, self._orders.pause, lineage)
         self._upgrade = Upgrade(self, self._succession, self._signals, process)
         self._stopping = Stopping.NO
         self._starting = True
@@ -126,6 +128,7 @@ class Arbiter(ServerView):
         self._bulletin.open(os.environ)
         self._succession.inherit(os.environ)
         self._upgrade.open()
+        self._bulletin.starting()
         # First of all, because it takes long and may fail: a signal ends it at once, and it
         # leaves nothing behind.
         self._succession.preload()
@@ -321,11 +324,9 @@ class Arbiter(ServerView):
         if self._stopping is Stopping.NO:
             self._watch.stopping = True
             self._upgrade.look()
+            self._bulletin.stopping(self._reason)
             if self._succession.lineage.alone:
-                self._bulletin.stopping(self._reason)
                 self._scoreboard.set_server_stopping()
-            else:
-                self._bulletin.leaving(self._succession.lineage.successor)
             # Nobody may connect who would not be served: what is in the backlog is taken by
             # the workers, and then they close their copies too. Not during an upgrade: the
             # other master serves what is in it, and the clients that it serves never cease.
@@ -346,6 +347,7 @@ class Arbiter(ServerView):
         if self._reason:
             say("Reason: %s", self._reason)
         self._upgrade.close()
+        self._bulletin.hand_on()
         self._succession.remove_pidfile()
         self.hooks.call("on_exit", server=self)
         return self._exit_status

@@ -33,12 +33,17 @@ class Succession:
     """
 
     def __init__(
-        self, server: ServerView, first: Wiring, reconfigure: Callable[[], Wiring], pause: Pause
+        self,
+        server: ServerView,
+        first: Wiring,
+        reconfigure: Callable[[], Wiring],
+        pause: Pause,
+        lineage: Lineage,
     ) -> None:
         self._server = server
         self._first = first
         self._reconfigure = reconfigure
-        self.lineage = Lineage()
+        self.lineage = lineage
         self._builder = Builder(pause)
         self._inherited: list[Listener] = []
         self._pidfile: Pidfile | None = None

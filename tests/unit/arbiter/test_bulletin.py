@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from corn_core.arbiter.bulletin import Bulletin
+from corn_core.arbiter.lineage import Lineage
 from corn_core.arbiter.view import ServerView
 from tests.unit.arbiter.fixtures import Lines, wiring
 
@@ -23,7 +24,8 @@ class Told:
         self.log = Lines()
         self.server = ServerView(wiring(self.log, workers=2), hooks=None)
         self.server.pid = 42
-        self.bulletin = Bulletin(self.server)
+        self.lineage = Lineage()
+        self.bulletin = Bulletin(self.server, self.lineage)
 
     def messages(self) -> list[str]:
         found = []
@@ -40,7 +42,8 @@ def told() -> Iterator[Told]:
         manager.bind("\0" + NAME[1:])
         manager.setblocking(False)
         told = Told(manager)
-        told.bulletin.open({"NOTIFY_SOCKET": NAME})
+        told.bulletin.open({"NOTIFY_SOCKET": NAME, "WATCHDOG_USEC": "9000000"})
+        told.bulletin.starting()
         assert told.messages() == ["STATUS=Starting"]
         yield told
 
@@ -85,8 +88,39 @@ def test_a_server_that_stops_is_not_ready_any_more(told: Told, complete: bool) -
 
 def test_without_anybody_to_tell_it_waits_for_nothing() -> None:
     log = Lines()
-    bulletin = Bulletin(ServerView(wiring(log), hooks=None))
+    bulletin = Bulletin(ServerView(wiring(log), hooks=None), Lineage())
     bulletin.open({})
+    bulletin.starting()
     bulletin.note_serving(1)
     assert bulletin.tend() == float("inf")
     assert log.lines == []
+
+
+def test_a_new_master_is_silent_until_its_turn_has_come(told: Told) -> None:
+    told.lineage.predecessor = 41
+    told.bulletin.starting()
+    told.bulletin.note_serving(2)
+    told.bulletin.reloading()
+    assert told.bulletin.tend() == float("inf")
+    assert told.messages() == []
+    told.lineage.part()
+    told.bulletin.note_serving(2)
+    assert told.messages() == ["READY=1 MAINPID=42 STATUS=Serving with 2 workers"]
+    told.bulletin.tend()
+    assert told.messages() == ["WATCHDOG=1"]
+
+
+def test_a_new_master_that_is_dropped_does_not_stop_the_service(told: Told) -> None:
+    told.lineage.predecessor = 41
+    told.bulletin.stopping("")
+    told.bulletin.hand_on()
+    assert told.messages() == []
+
+
+def test_an_old_master_names_its_successor_at_the_end(told: Told) -> None:
+    told.lineage.successor = 43
+    told.bulletin.stopping("")
+    told.bulletin.tend()
+    assert told.messages() == ["WATCHDOG=1"]
+    told.bulletin.hand_on()
+    assert told.messages() == ["MAINPID=43"]
