@@ -34,6 +34,7 @@ from corn_core.settings.registry import Registry
 from corn_core.settings.sources import Resolution, resolve
 from corn_core.worker import Worker
 from corn_core.worker.boot import boot_worker
+from corn_core.wsgi.environ import SERVER_SOFTWARE
 
 Framework = Callable[[Given, list[str]], Mapping[str, object] | None]
 """Settings of a framework, for the flags and the other arguments of a command line."""
@@ -176,6 +177,8 @@ class Assembly:
         """Let a configuration act on this process: its hooks, its directory, its variables."""
         config = resolution.config
         self.plugins.register_config_hooks(resolution.hooks)
+        # Programs that an application starts look for it (RFC 3875 section 4.1.17).
+        os.environ["SERVER_SOFTWARE"] = SERVER_SOFTWARE
         self.process.apply(config.raw_env)
         self.process.enter(config.chdir, config.pythonpath)
         self.resolution = resolution

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 Environ = dict[str, Any]
 
+SERVER_SOFTWARE = f"corn/{__version__}"
+"""What applications are told; clients see the name only."""
+
 
 def _scheme_headers(raw: object) -> dict[str, str]:
     expected = "a dictionary of field names and the values that mean https"
@@ -144,7 +147,7 @@ class EnvironBuilder:
         }
         self._scheme_keys = tuple(self._secure_values)
         self._constants: Environ = {
-            "SERVER_SOFTWARE": f"corn/{__version__}",
+            "SERVER_SOFTWARE": SERVER_SOFTWARE,
             "SERVER_PROTOCOL": "HTTP/1.1",
             "SCRIPT_NAME": self.script_name,
             "wsgi.version": (1, 0),

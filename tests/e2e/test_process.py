@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from corn_core import __version__
 from tests.e2e.client import parse, read_all
 from tests.e2e.conftest import Serve
 from tests.e2e.gate import Gate
@@ -308,4 +309,10 @@ def test_spew_that_cannot_be_written(serve: Serve, tmp_path: Path, redirection: 
     command = script(tmp_path / "corn", "/bin/sh", "-c", shell, "sh")
     server = serve("--spew", "probe:app", command=command)
     assert [server.get() for _ in range(3)] == ["hello"] * 3
+    server.stop()
+
+
+def test_programs_of_the_application_know_the_server(serve: Serve) -> None:
+    server = serve("probe:app")
+    assert process_of(server)["environ"]["SERVER_SOFTWARE"] == f"corn/{__version__}"
     server.stop()
