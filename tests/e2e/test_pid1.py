@@ -14,7 +14,7 @@ import pytest
 from tests.e2e.conftest import Serve
 from tests.e2e.privileges import script
 from tests.e2e.server import COMMAND, Server
-from tests.e2e.waiting import children, wait_for
+from tests.e2e.waiting import children, polls, wait_for
 
 APP = """
 import os
@@ -92,13 +92,18 @@ def test_it_stops(serve_as_init: StartInit, number: Signals) -> None:
     assert "Shutting down: Master" in server.log
 
 
+def idle(init: int) -> list[int]:
+    """The workers that have booted and wait for requests."""
+    return [pid for pid in children(init) if polls(pid)]
+
+
 def test_workers_are_replaced_and_reloaded(serve_as_init: StartInit) -> None:
     server = serve_as_init("orphaning:app")
     init = init_of(server)
-    (worker,) = wait_for(lambda: children(init), "the worker")
+    (worker,) = wait_for(lambda: idle(init), "the worker")
     os.kill(worker, SIGKILL)
     server.wait_for_log(r"Worker \(pid:\d+\) was sent SIGKILL!")
-    (second,) = wait_for(lambda: [pid for pid in children(init) if pid != worker], "the next one")
+    (second,) = wait_for(lambda: [pid for pid in idle(init) if pid != worker], "the next one")
     os.kill(init, SIGHUP)
     wait_for(lambda: second not in children(init), "the old worker to end")
     assert server.get() == "1"
