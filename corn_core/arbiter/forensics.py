@@ -10,6 +10,7 @@ from typing import Any
 from corn_core.arbiter.roster import WorkerHandle
 from corn_core.interfaces import Logger
 from corn_core.net.escape import escape
+from corn_core.process.cgroup import read
 from corn_core.process.scoreboard import BOOTING, DRAINING, SlotView
 from corn_core.worker.signals import DUMP_SIGNAL
 
@@ -109,7 +110,7 @@ class OomCounter:
     """
 
     def __init__(self, membership: str = "/proc/self/cgroup", root: str = "/sys/fs/cgroup") -> None:
-        self._files = _counter_files(_read(membership), root)
+        self._files = _counter_files(read(membership), root)
         self._last = self._count()
 
     def look(self) -> str:
@@ -125,7 +126,7 @@ class OomCounter:
 
     def _count(self) -> int | None:
         for path in self._files:
-            for line in _read(path).splitlines():
+            for line in read(path).splitlines():
                 name, _, value = line.partition(" ")
                 if name == "oom_kill" and value.strip().isdigit():
                     return int(value)
@@ -147,11 +148,3 @@ def _counter_files(membership: str, root: str) -> list[str]:
             continue
         files += [f"{where}{path.rstrip('/')}/{name}", f"{where}/{name}"]
     return files
-
-
-def _read(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read()
-    except OSError:
-        return ""  # no such cgroup, or no such system

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from math import ceil, inf
 
+from corn_core.process.cgroup import read
+
 
 def recommended_workers(cpus: int) -> int:
     """The manual's rule of thumb: twice the processors, and one."""
@@ -28,16 +30,16 @@ def cpu_quota(membership: str, root: str) -> float:
     ``cpu.cfs_quota_us`` in that of version 1.
     """
     quota = inf
-    for line in _read(membership).splitlines():
+    for line in read(membership).splitlines():
         _, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")
         if not controllers:
-            directories, read = _ancestors(root, path), _version_2
+            directories, quota_of = _ancestors(root, path), _version_2
         elif "cpu" in controllers.split(","):
-            directories, read = _ancestors(f"{root}/cpu", path), _version_1
+            directories, quota_of = _ancestors(f"{root}/cpu", path), _version_1
         else:
             continue
-        quota = min([quota, *map(read, directories)])
+        quota = min([quota, *map(quota_of, directories)])
     return quota
 
 
@@ -49,12 +51,12 @@ def _ancestors(root: str, path: str) -> list[str]:
 
 
 def _version_2(directory: str) -> float:
-    given, _, period = _read(f"{directory}/cpu.max").strip().partition(" ")
+    given, _, period = read(f"{directory}/cpu.max").strip().partition(" ")
     return _ratio(given, period)
 
 
 def _version_1(directory: str) -> float:
-    given, period = (_read(f"{directory}/cpu.cfs_{name}_us") for name in ("quota", "period"))
+    given, period = (read(f"{directory}/cpu.cfs_{name}_us") for name in ("quota", "period"))
     return _ratio(given.strip(), period.strip())
 
 
@@ -63,11 +65,3 @@ def _ratio(given: str, period: str) -> float:
     if not given.isdigit() or not period.isdigit() or int(period) == 0:
         return inf
     return int(given) / int(period)
-
-
-def _read(path: str) -> str:
-    try:
-        with open(path, encoding="ascii", errors="replace") as file:
-            return file.read()
-    except OSError:
-        return ""  # no such cgroup, or no such system
