@@ -223,16 +223,49 @@ def post_request(
     """
 
 
+@_hook()
+def request_refused(worker: Any, req: Request | None, resp: Response) -> None:
+    """Look at a request that never reached the application, and at its answer.
+
+    When: after a request was answered that could not be read, was too large or too slow,
+        or may not be served: such as 400, 408, 413, 431. pre_request and post_request are not
+        called for it.
+    Process: worker.
+    Arguments: ``worker``; ``req``, what is known of the request, ``None`` when that is
+        nothing; ``resp``, the response.
+    Result: ignored.
+    If it raises: logged; the response stands.
+    Since: 0.1.
+    """
+
+
+@_hook()
+def on_tick(server: Any) -> None:
+    """Do what the master is to do regularly, such as to send what it counts.
+
+    When: about once a second, while the server runs, also while it stops.
+    Process: master. It must be quick: nothing else happens in the master meanwhile.
+    Arguments: ``server``, the arbiter.
+    Result: ignored.
+    If it raises: logged; it is called again a second later.
+    Since: 0.1.
+    """
+
+
 @_hook(least=2)
-def child_exit(server: Any, worker: Any, status: int) -> None:
+def child_exit(server: Any, worker: Any, status: int, reason: str) -> None:
     """Notice that a worker process has ended, however it ended.
 
     When: after the master has reaped the worker.
     Process: master.
     Arguments: ``server``, the arbiter; ``worker``, the master's own object of
         that worker; ``status``, its exit status, negative for the number of the
-        signal that killed it. A function in a config file may take the first 2
-        or all 3.
+        signal that killed it; ``reason``, one word for why it has ended:
+        requests, memory, lifetime (recycled at max_requests, max_worker_memory or
+        max_worker_lifetime), reload, surplus (fewer were wanted), stop, boot (it
+        could not), timeout, graceful_timeout, oom, killed (by a signal from
+        elsewhere), crashed, exited (by itself, with status 0). A function in a
+        config file may take the first 2, 3 or all 4.
     Result: ignored.
     If it raises: logged; the master continues.
     Since: 0.1.

@@ -33,6 +33,8 @@ class Response(Protocol):
     """The fields as the application gave them."""
     sent: int
     """Bytes of the body handed to the connection so far."""
+    duration: float
+    """Seconds from the request's complete arrival to the end of the response; 0.0 before that."""
 
     @property
     def status_code(self) -> int: ...
@@ -102,9 +104,14 @@ class Slot(Protocol):
     def beat(self, now: float) -> None:
         """Say that the worker is alive at ``now`` (``time.monotonic()``)."""
 
-    def begin_request(self, now: float, method: str, path: str) -> None: ...
-    def end_request(self) -> None: ...
+    def begin_request(self, now: float, method: str, path: str) -> int:
+        """Returns what :meth:`end_request` is to be told."""
+
+    def end_request(self, token: int) -> None: ...
     def set_state(self, state: int) -> None: ...
     def set_connections(self, count: int) -> None: ...
+    def shared(self) -> Slot:
+        """The same slot, for a worker that runs several requests at once."""
+
     def server_stopping(self) -> bool:
         """Whether the master is going down, as opposed to replacing this worker."""

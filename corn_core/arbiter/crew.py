@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import Iterable, Iterator
 from selectors import EVENT_READ, BaseSelector
+from typing import NamedTuple
 
 from corn_core.arbiter.generations import Generation
 from corn_core.arbiter.mailbox import Mailbox, Message
@@ -17,7 +18,7 @@ from corn_core.arbiter.roster import Roster, TimeLimits, WorkerHandle
 from corn_core.arbiter.wiring import WorkerForked
 from corn_core.interfaces import Hooks
 from corn_core.net import Listener
-from corn_core.process.scoreboard import Scoreboard, SlotView
+from corn_core.process.scoreboard import BOOTING, DRAINING, STATE_NAMES, Scoreboard, SlotView
 from corn_core.process.signals import SignalQueue
 from corn_core.worker import Worker, WorkerContext
 
@@ -29,6 +30,32 @@ HANDLED = (
     *_ENDING,
 )
 """The signals that the master queues."""
+
+
+class WorkerSnapshot(NamedTuple):
+    """A worker at one moment; times are seconds of ``time.monotonic()``.
+
+    :param age: its number among all workers ever forked.
+    :param slot: its index in the scoreboard.
+    :param state: ``booting``, ``idle``, ``busy`` or ``draining``.
+    :param requests: how many it has answered.
+    :param connections: how many it has open.
+    :param in_flight: the requests that are in the application now.
+    :param request_started: when the one that has been there for longest began, 0.0 for none.
+    :param method: of that request, or of the last one; ``path`` likewise.
+    """
+
+    pid: int
+    age: int
+    slot: int
+    state: str
+    requests: int
+    connections: int
+    in_flight: int
+    heartbeat: float
+    request_started: float
+    method: str
+    path: str
 
 
 class Crew:
@@ -157,6 +184,31 @@ class Crew:
     def view(self, pid: int) -> SlotView:
         """The worker's slot of the scoreboard."""
         return self._scoreboard.read(self.roster[pid].slot)
+
+    def snapshot(self) -> tuple[WorkerSnapshot, ...]:
+        """The workers as they are now, oldest first."""
+        return tuple(map(self._snapshot, self.roster))
+
+    def _snapshot(self, handle: WorkerHandle) -> WorkerSnapshot:
+        view = self._scoreboard.read(handle.slot)
+        # What the master knows comes first: a slot is all zeros until its worker has begun.
+        if handle.ready_at is None:
+            state = STATE_NAMES[BOOTING]
+        else:
+            state = STATE_NAMES[DRAINING if handle.leaving else view.state]
+        return WorkerSnapshot(
+            pid=handle.pid,
+            age=handle.age,
+            slot=handle.slot,
+            state=state,
+            requests=view.requests,
+            connections=view.connections,
+            in_flight=view.in_flight,
+            heartbeat=view.heartbeat,
+            request_started=view.request_started,
+            method=view.method,
+            path=view.path,
+        )
 
     def note_heartbeats(self) -> list[WorkerHandle]:
         """Look at the scoreboard; those whose silence has ended before they were aborted."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from corn_core.arbiter.roster import WorkerHandle
+from corn_core.arbiter.roster import Reason, WorkerHandle
 from corn_core.interfaces import Logger
 from corn_core.net.escape import escape
 from corn_core.process.cgroup import read
@@ -28,6 +28,8 @@ _GENTLE = (
     *(signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2),
 )
 
+_ORDERED = {Reason.RELOAD: "reload", Reason.SURPLUS: "surplus", Reason.STOP: "stop"}
+
 _NO_ENVIRON: Mapping[str, Any] = {}
 
 
@@ -45,10 +47,11 @@ class LostRequest:
 class LostResponse:
     """A response that was never sent; see ``interfaces.Response``."""
 
-    def __init__(self, status: str) -> None:
+    def __init__(self, status: str, seconds: float) -> None:
         self.status = status
         self.headers: list[tuple[str, str]] = []
         self.sent = 0
+        self.duration = seconds
 
     @property
     def status_code(self) -> int:
@@ -68,9 +71,10 @@ def activity(view: SlotView, now: float) -> str:
 def log_lost_request(log: Logger, view: SlotView, now: float, status: str) -> None:
     """Write the access line of the request that a worker takes with it, if there is one."""
     if view.request_started and log.access_enabled:
-        took = timedelta(seconds=max(0.0, now - view.request_started))
+        seconds = max(0.0, now - view.request_started)
         request = LostRequest(view.method, view.path)
-        log.access(LostResponse(status), request, _NO_ENVIRON, took)
+        response = LostResponse(status, seconds)
+        log.access(response, request, _NO_ENVIRON, timedelta(seconds=seconds))
 
 
 def is_expected(handle: WorkerHandle, exit_code: int) -> bool:
@@ -86,6 +90,26 @@ def is_expected(handle: WorkerHandle, exit_code: int) -> bool:
         # It had not got as far as installing its handlers.
         return handle.dumped_at is not None
     return any(-exit_code == number and sent for number, sent in signals.items())
+
+
+def exit_reason(handle: WorkerHandle, exit_code: int, oom_counted: bool) -> str:
+    """Why a worker has ended, as one word of :func:`corn_core.hookspecs.child_exit`.
+
+    :param oom_counted: whether the kernel has just killed somebody for want of memory.
+    """
+    if handle.aborted_at is not None:
+        return "timeout" if handle.ready_at is not None else "boot"
+    if handle.killed_at is not None:
+        return "graceful_timeout"
+    if exit_code == -signal.SIGKILL:
+        return "oom" if oom_counted else "killed"
+    if handle.reason is not None and is_expected(handle, exit_code):
+        return handle.wear if handle.reason is Reason.RECYCLE else _ORDERED[handle.reason]
+    if handle.ready_at is None:
+        return "boot"
+    if exit_code == 0:
+        return "exited"
+    return "killed" if -exit_code in _GENTLE else "crashed"
 
 
 def describe_exit(exit_code: int) -> str:
@@ -107,18 +131,22 @@ class OomCounter:
 
     The kernel counts every such kill, whichever limit was behind it (the documentation of
     cgroup-v2, ``memory.events``; for version 1, ``memory.oom_control``).
+
+    :ivar has_moved: whether it had counted one at the last look.
     """
 
     def __init__(self, membership: str = "/proc/self/cgroup", root: str = "/sys/fs/cgroup") -> None:
+        self.has_moved = False
         self._files = _counter_files(read(membership), root)
         self._last = self._count()
 
     def look(self) -> str:
         """What the counter says about a SIGKILL since the last look, as a sentence's end."""
         before, self._last = self._last, self._count()
+        self.has_moved = before is not None and self._last is not None and self._last > before
         if before is None or self._last is None:
             return "Perhaps out of memory?"
-        if self._last > before:
+        if self.has_moved:
             return (
                 f"Out of memory: its cgroup's count of oom_kill went from {before} to {self._last}"
             )

@@ -13,10 +13,11 @@ import signal
 from collections.abc import Callable
 from selectors import EVENT_READ, DefaultSelector
 from time import monotonic
+from typing import Protocol
 
 from corn_core import __version__
 from corn_core.arbiter.bulletin import Bulletin
-from corn_core.arbiter.crew import HANDLED, Crew
+from corn_core.arbiter.crew import HANDLED, Crew, WorkerSnapshot
 from corn_core.arbiter.lineage import Lineage
 from corn_core.arbiter.mailbox import Failure
 from corn_core.arbiter.orders import STOPS, Interrupted, Orders, name_of
@@ -41,6 +42,12 @@ TICK = 1.0
 SUSPENSION = 2.0
 """Seconds by which a look may be late. Beyond that the master itself did not run: it was
 stopped, or the machine slept; and its workers may have been in the same state."""
+
+
+class HasFileno(Protocol):
+    """What has a descriptor, such as a socket."""
+
+    def fileno(self) -> int: ...
 
 
 class Arbiter(ServerView):
@@ -76,6 +83,7 @@ class Arbiter(ServerView):
         # How many workers there were before a WINCH sent them away.
         self._size_at_rest: int | None = None
         self._looked_at = 0.0
+        self._tick_at = 0.0
         self._last_failure = ""
         self._on_signal: dict[int, Callable[[], None]] = {
             signal.SIGHUP: self._reload,
@@ -118,6 +126,25 @@ class Arbiter(ServerView):
                 raise  # a hook function has called sys.exit, for example
             self.log.exception("Unhandled exception in the master")
         return self._finish()
+
+    # -- for plugins -----------------------------------------------------------------
+
+    def watch(self, file: int | HasFileno, callback: Callable[[], object]) -> None:
+        """Call a function, in the master's loop, whenever a descriptor can be read.
+
+        From ``when_ready`` on. The function must never wait for anything: nothing else happens
+        in the master meanwhile. Workers inherit the descriptor, and whoever opened it has to
+        close it there, in ``post_fork``.
+        """
+        self._selector.register(file, EVENT_READ, callback)
+
+    def unwatch(self, file: int | HasFileno) -> None:
+        """Call nothing any more; before the descriptor is closed."""
+        self._selector.unregister(file)
+
+    def snapshot(self) -> tuple[WorkerSnapshot, ...]:
+        """The workers as they are now, oldest first; from ``when_ready`` on."""
+        return self._crew.snapshot()
 
     # -- the beginning ---------------------------------------------------------------
 
@@ -179,6 +206,9 @@ class Arbiter(ServerView):
         self._watch.note_heartbeats(now)
         self._watch.note_wear(now)
         self._bulletin.beat(now)
+        if now >= self._tick_at:
+            self._tick_at = now + TICK
+            self.hooks.call("on_tick", server=self)
         self._act(now)
 
     def _act(self, now: float) -> None:
@@ -200,7 +230,20 @@ class Arbiter(ServerView):
         if gap > TICK + SUSPENSION:
             self.log.info("The master was held up for %.1f seconds; no worker is blamed", gap)
             self._crew.roster.excuse(gap, now)
-        return [key.data for key, _ in events if key.data is not None]
+        reporting = []
+        for key, _ in events:
+            if callable(key.data):
+                self._call_back(key.data)
+            elif key.data is not None:
+                reporting.append(key.data)
+        return reporting
+
+    def _call_back(self, callback: Callable[[], object]) -> None:
+        # Broad, for it is a plugin's: its failure must not end the master.
+        try:
+            callback()
+        except Exception:
+            self.log.exception("Error in a callback of the master's loop")
 
     def _note_progress(self) -> None:
         serving = len(self._crew.roster.serving(self._succession.current.number))

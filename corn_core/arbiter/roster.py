@@ -48,6 +48,7 @@ class WorkerHandle:
     :ivar slot: its index in the scoreboard.
     :ivar boot_since: when its time to boot began.
     :ivar heartbeat: when it was last known to be alive.
+    :ivar wear: what it is worn by, once it is to be recycled: requests, memory or lifetime.
     :ivar deadline: when a retiring worker is killed.
     :ivar failed: it has said that it cannot boot, and is about to exit.
     :ivar code_changed: it has said that its code is not the latest, and nobody has acted on it.
@@ -63,6 +64,7 @@ class WorkerHandle:
     heartbeat: float = field(init=False)
     ready_at: float | None = None
     recycle_requested: bool = False
+    wear: str = ""
     code_changed: bool = False
     failed: bool = False
     retiring_since: float | None = None

@@ -13,6 +13,7 @@ from corn_core.arbiter.forensics import (
     OomCounter,
     activity,
     describe_exit,
+    exit_reason,
     is_expected,
     log_lost_request,
 )
@@ -104,6 +105,7 @@ class Watch:
             handle.code_changed = True
         else:
             handle.recycle_requested = True
+            handle.wear = "requests"
         return []
 
     def _bury(self, pid: int, exit_code: int, now: float) -> list[BootFailure]:
@@ -111,7 +113,12 @@ class Watch:
         handle, failed = self._roster.lost(pid, now)
         worker = self._crew.bury(handle)
         self._report_death(handle, exit_code, view, now)
-        self._server.hooks.call("child_exit", server=self._server, worker=worker, status=exit_code)
+        reason = exit_reason(handle, exit_code, self._oom.has_moved)
+        if exit_code == 0 and self.stopping and not handle.retiring:
+            reason = "stop"
+        self._server.hooks.call(
+            "child_exit", server=self._server, worker=worker, status=exit_code, reason=reason
+        )
         if not failed or self.stopping:
             return []
         if handle.ready_at is not None or _was_told(exit_code):

@@ -70,15 +70,26 @@ class WearLimits(NamedTuple):
     lifetime: float
 
 
-def worn(age: float, memory: int | None, limits: WearLimits) -> str | None:
+class Worn(NamedTuple):
+    """Why a worker is to be replaced.
+
+    :param wear: the kind of it, see :attr:`~corn_core.arbiter.roster.WorkerHandle.wear`.
+    :param text: the end of a sentence about the worker.
+    """
+
+    wear: str
+    text: str
+
+
+def worn(age: float, memory: int | None, limits: WearLimits) -> Worn | None:
     """Why a worker is to be replaced, or ``None``.
 
     :param memory: ``None`` when it is not known.
     """
     if limits.lifetime and age >= limits.lifetime:
-        return f"has served for {age:.0f} seconds"
+        return Worn("lifetime", f"has served for {age:.0f} seconds")
     if limits.memory and memory is not None and memory >= limits.memory:
-        return f"holds {memory / MEBIBYTE:.0f} MiB of memory"
+        return Worn("memory", f"holds {memory / MEBIBYTE:.0f} MiB of memory")
     return None
 
 
@@ -107,7 +118,8 @@ class WearWatch:
             why = worn(now - handle.ready_at, memory, limits)
             if why is not None:
                 handle.recycle_requested = True
-                found.append((handle, why))
+                handle.wear = why.wear
+                found.append((handle, why.text))
         return found
 
 

@@ -39,7 +39,3 @@ OPTIONS = {
     "--settings": "corn-django",
 }
 """Names of settings, and flags."""
-
-NOT_YET = frozenset({"threads"})
-"""Settings of the manual that no release has yet. A config file that has one of them counts on
-it: with ``threads`` it would wait for one request after another, were the name passed over."""

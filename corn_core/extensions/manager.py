@@ -123,8 +123,6 @@ class Plugins:
 
     def explain(self, option: str) -> str | None:
         """Why a flag or setting of a first-party plugin is unknown; None when it is not of one."""
-        if option.lstrip("-").replace("-", "_") in known.NOT_YET:
-            return f"{option} is a setting of Gunicorn that this version of corn does not have"
         distribution = known.OPTIONS.get(option)
         if distribution is None:
             return None

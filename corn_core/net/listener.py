@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -99,6 +100,9 @@ SETTINGS = (
 # interface is coming up. Everything else fails at once.
 _PASSING = frozenset({errno.EADDRINUSE, errno.EADDRNOTAVAIL})
 
+# Other systems have a TCP_INFO too, with another layout.
+_NO_QUEUE = sys.platform != "linux"
+
 Target = tuple[int, str | tuple[object, ...]]
 """A family, and an address of it as bind(2) takes it."""
 
@@ -178,6 +182,21 @@ class Listener:
     def reachable(self) -> bool:
         """Whether clients can find it: the path of a unix socket leads to it."""
         return self._path is None or (self._inode is not None and inode(self._path) == self._inode)
+
+    def queued(self) -> int | None:
+        """How many connections wait to be accepted; ``None`` where the system does not say.
+
+        Linux says so for TCP, and with ``reuse_port`` each worker has a queue of its own.
+        """
+        if self.is_unix or self.per_worker or not hasattr(socket, "TCP_INFO") or _NO_QUEUE:
+            return None
+        try:
+            # struct tcp_info in linux/tcp.h: of a socket that listens, tcpi_unacked is the
+            # length of its accept queue, the fifth 32-bit number after eight bytes.
+            info = self.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 28)
+        except OSError:
+            return None  # closed meanwhile
+        return int.from_bytes(info[24:28], sys.byteorder)
 
     def close(self) -> None:
         """Close this process's descriptor; other processes may go on accepting."""

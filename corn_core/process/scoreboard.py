@@ -20,13 +20,15 @@ offset   type   header
 offset   type   slot
 =======  =====  ===============================================================
 0        f64    heartbeat: ``time.monotonic()`` when the worker last was alive
-8        f64    when the current request began, the same clock; 0.0 for none
+8        f64    when the current request began, the same clock; 0.0 for none; of
+                several, the one that began first
 16       192 s  method, a space and path of the current or last request, encoded
                 in latin-1; it ends at the first NUL, or is cut at 192 bytes
 208      u64    requests served
 216      u64    connections open
 224      u64    state: 0 booting, 1 idle, 2 busy, 3 draining
 232      u64    not 0 while the slot belongs to a worker
+240      u64    requests in flight
 =======  =====  ===============================================================
 
 All else is zero, and so is all of a slot that belongs to no worker.
@@ -36,6 +38,7 @@ from __future__ import annotations
 
 import mmap
 import os
+from _thread import allocate_lock
 from heapq import heapify, heappop, heappush
 from itertools import count
 from typing import NamedTuple
@@ -72,6 +75,7 @@ _NUMBER = 8
 _VERSION, _CAPACITY, _SLOT_SIZE, _STOPPING = range(4)
 # Positions of a slot's numbers, in units of 8 bytes from the slot's beginning.
 _HEARTBEAT, _STARTED, _TEXT, _REQUESTS, _CONNECTIONS, _STATE, _IN_USE = 0, 1, 2, 26, 27, 28, 29
+_IN_FLIGHT = 30
 
 
 class SlotView(NamedTuple):
@@ -89,20 +93,26 @@ class SlotView(NamedTuple):
     request_started: float
     method: str
     path: str
+    in_flight: int
 
 
 class Slot:
     """The writing side of one slot, for the worker it belongs to; see ``interfaces.Slot``.
 
-    A worker that runs several requests at once shows the one that began last.
+    For a worker that runs one request at a time; :meth:`shared` makes one for others.
+
+    :ivar index: which slot it is.
     """
 
     __slots__ = (
-        *("_connections", "_doubles", "_heartbeat", "_memory", "_next_count", "_numbers"),
-        *("_requests", "_resting", "_started", "_state", "_text"),
+        *("_board", "_connections", "_doubles", "_heartbeat", "_in_flight", "_memory"),
+        *("_next_count", "_numbers", "_requests", "_resting", "_started", "_state", "_text"),
+        "index",
     )
 
     def __init__(self, board: Scoreboard, index: int) -> None:
+        self.index = index
+        self._board = board
         self._memory = board.memory
         self._doubles = board._doubles
         self._numbers = board._numbers
@@ -113,8 +123,7 @@ class Slot:
         self._requests = first + _REQUESTS
         self._connections = first + _CONNECTIONS
         self._state = first + _STATE
-        # Threads may end requests at the same moment: next() of a counter is one step to them,
-        # an addition is not.
+        self._in_flight = first + _IN_FLIGHT
         self._next_count = count(self._numbers[self._requests] + 1).__next__
         self._resting = self._numbers[self._state]
 
@@ -125,19 +134,22 @@ class Slot:
     def beat(self, now: float) -> None:
         self._doubles[self._heartbeat] = now
 
-    def begin_request(self, now: float, method: str, path: str) -> None:
-        doubles = self._doubles
+    def begin_request(self, now: float, method: str, path: str) -> int:
+        doubles, numbers = self._doubles, self._numbers
         doubles[self._heartbeat] = now
         doubles[self._started] = now
-        self._numbers[self._state] = BUSY
+        numbers[self._state] = BUSY
+        numbers[self._in_flight] = 1
         text = f"{method} {path}\0".encode("latin-1", "replace")[:TEXT_SIZE]
         start = self._text
         self._memory[start : start + len(text)] = text
+        return 0
 
-    def end_request(self) -> None:
+    def end_request(self, token: int) -> None:
         numbers = self._numbers
         self._doubles[self._started] = 0.0
         numbers[self._requests] = self._next_count()
+        numbers[self._in_flight] = 0
         numbers[self._state] = self._resting
 
     def set_state(self, state: int) -> None:
@@ -148,8 +160,63 @@ class Slot:
     def set_connections(self, count: int) -> None:
         self._numbers[self._connections] = count
 
+    def shared(self) -> Slot:
+        """The same slot, for a worker that runs several requests at once."""
+        return SharedSlot(self._board, self.index)
+
     def server_stopping(self) -> bool:
         return self._numbers[_STOPPING] != 0
+
+
+class SharedSlot(Slot):
+    """A slot for several requests at once, in threads or in greenlets.
+
+    It shows the request that began first: when a worker is stuck, that is the one to look at.
+    """
+
+    __slots__ = ("_lock", "_next_token", "_running", "_shown")
+
+    def __init__(self, board: Scoreboard, index: int) -> None:
+        super().__init__(board, index)
+        # The interpreter's own lock, also when a library has replaced the threading module's:
+        # it is held for a few stores, and never across a switch of greenlets.
+        self._lock = allocate_lock()
+        self._next_token = count(1).__next__
+        self._running: dict[int, tuple[float, str, str]] = {}
+        self._shown = 0
+
+    def begin_request(self, now: float, method: str, path: str) -> int:
+        running = self._running
+        with self._lock:
+            token = self._next_token()
+            if running:
+                self._doubles[self._heartbeat] = now
+            else:
+                super().begin_request(now, method, path)
+                self._shown = token
+            running[token] = now, method, path
+            self._numbers[self._in_flight] = len(running)
+        return token
+
+    def end_request(self, token: int) -> None:
+        running, numbers = self._running, self._numbers
+        with self._lock:
+            del running[token]
+            if not running:
+                super().end_request(token)
+                return
+            numbers[self._requests] = self._next_count()
+            numbers[self._in_flight] = len(running)
+            if token == self._shown:
+                self._show_oldest()
+
+    def _show_oldest(self) -> None:
+        # A dict keeps the order in which its keys were added.
+        self._shown = next(iter(self._running))
+        started, method, path = self._running[self._shown]
+        text = f"{method} {path}\0".encode("latin-1", "replace")[:TEXT_SIZE]
+        self._memory[self._text : self._text + len(text)] = text
+        self._doubles[self._started] = started
 
 
 class Scoreboard:
@@ -228,6 +295,7 @@ class Scoreboard:
             request_started=self._doubles[first + _STARTED],
             method=method,
             path=path,
+            in_flight=self._numbers[first + _IN_FLIGHT],
         )
 
     def _first(self, index: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from itertools import count
 from time import monotonic
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
@@ -45,6 +46,18 @@ SETTINGS = (
             " workers do not all want replacing at the same time."
         ),
         flags=("--max-requests-jitter",),
+        metavar="INT",
+    ),
+    Setting(
+        name="threads",
+        section="Worker Processes",
+        parse=integer(1),
+        default=1,
+        help=(
+            "The threads of a worker that may be in the application at the same time. More than"
+            " one with the sync worker means the gthread worker."
+        ),
+        flags=("--threads",),
         metavar="INT",
     ),
 )
@@ -90,7 +103,14 @@ class Worker:
     """
 
     multithread: ClassVar[bool] = False
-    """Whether the application may be called by several threads at once (wsgi.multithread)."""
+    """Whether several requests may be in the application at once, in threads or in greenlets:
+    ``wsgi.multithread``, and what the scoreboard counts."""
+
+    capabilities: ClassVar[frozenset[str]] = frozenset()
+    """What a worker can do beyond what every worker must, for the conformance tests:
+    ``keepalive`` (connections outlive a response), ``concurrency`` (a slow request holds up
+    nobody else), ``long-requests`` (a request may take longer than ``timeout``), ``websocket``
+    (it serves them), ``native`` (it serves applications of its library, not only WSGI)."""
 
     ignored_settings: ClassVar[tuple[str, ...]] = ()
     """Settings without effect on this worker; setting one brings a warning."""
@@ -118,6 +138,7 @@ class Worker:
         self.booted = False
         self.aborted = False
         self.nr = 0
+        self._next_number = count(1).__next__
         self.max_requests = 0
 
     def __str__(self) -> str:
@@ -129,8 +150,13 @@ class Worker:
     def check_config(cls, config: Config) -> None:
         """Refuse, with ``ConfigError``, a configuration that this worker cannot work with."""
 
-    def before_boot(self) -> None:
-        """Prepare the process before the application is imported, as by monkey patching."""
+    @classmethod
+    def before_boot(cls, config: Config, log: Logger) -> None:
+        """Prepare the process for importing the application, as by monkey patching.
+
+        Called in each worker before the application is loaded, and with ``preload_app`` in the
+        master as well, before that: so once more in workers whose process has been prepared.
+        """
 
     def run(self) -> None:
         """Serve requests until :attr:`alive` is False, then finish and return."""
@@ -155,8 +181,10 @@ class Worker:
 
     def request_done(self) -> None:
         """Count a request; at ``max_requests``, ask the master for a replacement."""
-        self.nr += 1
-        if self.nr == self.max_requests:
+        # Threads may be here at the same moment: next() of a counter is one step to them, an
+        # addition is not.
+        self.nr = number = self._next_number()
+        if number == self.max_requests:
             self.log.info("Autorestarting worker after current request.")
             self.report(b"retiring")
 
@@ -174,6 +202,8 @@ class Worker:
         """Take over what is only known after the fork."""
         self.pid = os.getpid()
         self.wakeup = Wakeup()
+        if self.multithread:
+            self.slot = self.slot.shared()
         if self.cfg.max_requests:
             from random import randint  # lazy: most workers serve for as long as they can
 

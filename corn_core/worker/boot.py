@@ -89,7 +89,7 @@ def _prepare(worker: Worker, server: object) -> None:
         spew.install()
     if worker.cfg.reload:
         worker.reloader = _make_reloader(worker)
-    worker.before_boot()
+    worker.before_boot(worker.cfg, worker.log)
     worker.app = _load_app(worker)
     make_builder = EnvironBuilder if worker.cfg.proxy_protocol == "off" else ProxiedEnvironBuilder
     worker.cycle = RequestCycle(

@@ -78,6 +78,7 @@ class RequestCycle:
         self._end_request = worker.slot.end_request
         self._pre_request = worker.hooks.bind("pre_request")
         self._post_request = worker.hooks.bind("post_request")
+        self._request_refused = worker.hooks.bind("request_refused")
 
     def run(
         self,
@@ -96,7 +97,7 @@ class RequestCycle:
         :param keep_alive: whether the server would keep the connection.
         """
         started = monotonic()
-        self._begin_request(started, request.method, request.path)
+        token = self._begin_request(started, request.method, request.path)
         response = Response(request, sink, keep_alive and request.keep_alive)
         environ: dict[str, Any] = {}
         try:
@@ -114,7 +115,7 @@ class RequestCycle:
             if not self._worker.aborted:
                 # After a timeout it is the master that writes the access line.
                 self._conclude(started, request, environ, response, connection)
-                self._end_request()
+                self._end_request(token)
             raise
         except BaseException as error:
             # All of them: asyncio's CancelledError and the Timeout of greenlets come out of
@@ -125,7 +126,7 @@ class RequestCycle:
             body.close()
         if response.problem or self._post_request is not None or self._log.access_enabled:
             self._conclude(started, request, environ, response, connection)
-        self._end_request()
+        self._end_request(token)
         return response.keep_alive
 
     def refuse(
@@ -144,7 +145,9 @@ class RequestCycle:
         self._send_error_page(error, response)
         if self._log.access_enabled:
             environ = self._builder.describe(request, connection)
-            self._write_access_line(response, request, environ, 0.0)
+            self._write_access_line(response, request, environ)
+        if self._request_refused is not None:
+            self._request_refused(worker=self._worker, req=request, resp=response)
 
     # -- the response ----------------------------------------------------------------
 
@@ -232,9 +235,10 @@ class RequestCycle:
         """Tell the logs and the hooks about a request that has come to its end."""
         if response.problem:
             self._log.error("Response to %s %s", escape(request.uri), response.problem)
+        response.duration = monotonic() - started
         if self._log.access_enabled:
             described = environ or self._builder.describe(request, connection)
-            self._write_access_line(response, request, described, monotonic() - started)
+            self._write_access_line(response, request, described)
         if self._post_request is not None:
             self._post_request(worker=self._worker, req=request, environ=environ, resp=response)
 
@@ -243,10 +247,10 @@ class RequestCycle:
         response: Response,
         request: Request | None,
         environ: Mapping[str, Any],
-        seconds: float,
     ) -> None:
         try:
-            self._log.access(response, request, environ, timedelta(seconds=seconds))
+            duration = timedelta(seconds=response.duration)
+            self._log.access(response, request, environ, duration)
         except Exception:
             # A logger class may be anybody's, and its failure is not the request's.
             self._log.exception("Error writing the access log")

@@ -37,6 +37,8 @@ class Response:
     :ivar status: the status line's code and reason; empty until the application gives it.
     :ivar headers: the fields as the application gave them.
     :ivar sent: bytes of the body handed to the sink so far, without chunk framing.
+    :ivar duration: seconds from the request's complete arrival to the end of the response; set
+        before the logs and the hooks are told.
     :ivar head: the head as it was handed to the sink; ``None`` until then.
     :ivar complete: whether the sink has all of the response, as its head announced it.
     :ivar problem: what the length of the body got wrong, for the log; mostly empty.
@@ -51,6 +53,7 @@ class Response:
         "_sink",
         "_surplus",
         "complete",
+        "duration",
         "head",
         "headers",
         "problem",
@@ -69,6 +72,7 @@ class Response:
         self.status = ""
         self.headers: list[tuple[str, str]] = []
         self.sent = 0
+        self.duration = 0.0
         self.head: ResponseHead | None = None
         self.complete = False
         self.problem = ""

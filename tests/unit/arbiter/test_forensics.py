@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from signal import SIGABRT, SIGHUP, SIGKILL, SIGQUIT, SIGRTMIN, SIGSEGV, SIGTERM
@@ -13,18 +14,19 @@ from corn_core.arbiter.forensics import (
     OomCounter,
     activity,
     describe_exit,
+    exit_reason,
     is_expected,
     log_lost_request,
 )
 from corn_core.arbiter.policy import Abort, Action, Dump, Kill, Quit, Term, note
-from corn_core.arbiter.roster import Reason
+from corn_core.arbiter.roster import Reason, WorkerHandle
 from corn_core.process.scoreboard import BOOTING, DRAINING, IDLE, SlotView
 from tests.unit.arbiter.fixtures import Lines
-from tests.unit.arbiter.workers import NOW, booting, failed, ready, roster_of
+from tests.unit.arbiter.workers import NOW, booting, failed, ready, roster_of, worn
 
 
 def view(state: int = IDLE, started: float = 0.0, path: str = "/shop?x=1") -> SlotView:
-    return SlotView(NOW, state, 7, 1, started, "GET", path)
+    return SlotView(NOW, state, 7, 1, started, "GET", path, in_flight=bool(started))
 
 
 def test_activity() -> None:
@@ -93,6 +95,41 @@ def test_the_end_of_a_worker_that_has_said_why() -> None:
     roster = roster_of([failed, booting])
     assert is_expected(roster[1], 4)
     assert not is_expected(roster[2], 4)
+
+
+REASONS: dict[str, tuple[Callable[[WorkerHandle], object], list[Action], int, str]] = {
+    "its requests": (worn, [Term(1, Reason.RECYCLE)], 0, "requests"),
+    "a reload": (ready, [Term(1, Reason.RELOAD)], 0, "reload"),
+    "a reload while it booted": (booting, [Term(1, Reason.RELOAD)], -SIGTERM, "reload"),
+    "fewer wanted": (ready, [Term(1, Reason.SURPLUS)], 0, "surplus"),
+    "a stop": (ready, [Quit(1)], -SIGQUIT, "stop"),
+    "a crash on the way out": (ready, [Term(1, Reason.STOP)], -SIGSEGV, "crashed"),
+    "silence": (ready, [Dump(1), Abort(1)], 1, "timeout"),
+    "a boot without end": (booting, [Dump(1), Abort(1)], 1, "boot"),
+    "a boot that failed": (failed, [], 3, "boot"),
+    "a deadline": (ready, [Term(1, Reason.STOP), Kill(1)], -SIGKILL, "graceful_timeout"),
+    "a SIGKILL": (ready, [], -SIGKILL, "killed"),
+    "a SIGTERM from elsewhere that came too early": (ready, [], -SIGTERM, "killed"),
+    "a segmentation fault": (ready, [], -SIGSEGV, "crashed"),
+    "an error of its own": (ready, [], 1, "crashed"),
+    "an exit of its own": (ready, [], 0, "exited"),
+}
+
+
+@pytest.mark.parametrize("case", REASONS)
+def test_the_reason_of_an_end(case: str) -> None:
+    state, actions, exit_code, reason = REASONS[case]
+    roster = roster_of([state])
+    roster[1].wear = "requests"
+    for action in actions:
+        note(roster, action, NOW)
+    assert exit_reason(roster[1], exit_code, oom_counted=False) == reason
+
+
+def test_want_of_memory_is_a_reason() -> None:
+    (handle,) = roster_of([ready])
+    assert exit_reason(handle, -SIGKILL, oom_counted=True) == "oom"
+    assert exit_reason(handle, -SIGTERM, oom_counted=True) == "killed"
 
 
 def test_exits_in_words() -> None:

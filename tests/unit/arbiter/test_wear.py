@@ -35,13 +35,15 @@ def handle(pid: int = 1) -> WorkerHandle:
     ],
 )
 def test_worn(age: float, memory: int | None, limits: WearLimits, why: str | None) -> None:
-    assert why_worn(age, memory, limits) == why
+    found = why_worn(age, memory, limits)
+    assert (found.text if found else None) == why
 
 
 def test_a_worn_worker_asks_to_be_replaced_once() -> None:
     watch, worker = WearWatch(lambda pid: 200 * MEBIBYTE), handle()
     assert watch.look([worker], MEMORY, NOW) == [(worker, "holds 200 MiB of memory")]
     assert worker.recycle_requested
+    assert worker.wear == "memory"
     assert watch.look([worker], MEMORY, NOW + LOOK_EVERY) == []
 
 

@@ -278,17 +278,3 @@ def test_known_names_are_of_distributions_that_corn_has() -> None:
     }  # fmt: skip
     tables = (known.WORKERS, known.LOGGERS, known.LOADERS, known.OPTIONS)
     assert {name for table in tables for name in table.values()} == distributions
-
-
-@pytest.mark.parametrize("option", ["threads", "--threads"])
-def test_setting_of_the_manual_that_is_not_there_yet(option: str) -> None:
-    explanation = load_plugins().explain(option)
-    assert explanation is not None
-    assert explanation.startswith(option)
-    assert "does not have" in explanation
-
-
-def test_settings_that_are_there_are_not_said_to_be_missing() -> None:
-    declared = {setting.name for _, setting in load_plugins().settings()}
-    assert declared
-    assert not declared & known.NOT_YET

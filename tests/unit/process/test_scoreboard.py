@@ -33,6 +33,7 @@ NOTHING = SlotView(
     request_started=0.0,
     method="",
     path="",
+    in_flight=0,
 )
 
 
@@ -70,7 +71,7 @@ def test_master_sees_what_a_worker_writes(board: Scoreboard) -> None:
         slot.set_connections(7)
         slot.beat(1.5)
         slot.begin_request(2.5, "GET", "/a/b")
-        slot.end_request()
+        slot.end_request(0)
         slot.begin_request(3.5, "PURGE", "/slow?no")
 
     in_child(work)
@@ -82,6 +83,7 @@ def test_master_sees_what_a_worker_writes(board: Scoreboard) -> None:
         request_started=3.5,
         method="PURGE",
         path="/slow?no",
+        in_flight=1,
     )
 
 
@@ -125,7 +127,7 @@ def test_end_of_a_request(board: Scoreboard) -> None:
     slot.set_state(IDLE)
     slot.begin_request(1.0, "GET", "/first")
     assert (board.read(0).state, board.read(0).requests) == (BUSY, 0)
-    slot.end_request()
+    slot.end_request(0)
     view = board.read(0)
     assert (view.state, view.requests, view.request_started) == (IDLE, 1, 0.0)
     # The text stays, for who wants to know what a worker did last.
@@ -144,7 +146,7 @@ def test_request_that_ends_while_draining_leaves_the_worker_draining(board: Scor
     slot.set_state(IDLE)
     slot.begin_request(1.0, "GET", "/")
     slot.set_state(DRAINING)
-    slot.end_request()
+    slot.end_request(0)
     assert board.read(0).state == DRAINING
 
 
@@ -170,7 +172,7 @@ def test_counting_goes_on_in_a_new_writer(board: Scoreboard) -> None:
     for _ in range(3):
         slot = board.slot(0)
         slot.begin_request(1.0, "GET", "/")
-        slot.end_request()
+        slot.end_request(0)
     assert board.read(0).requests == 3
 
 
@@ -191,7 +193,7 @@ def test_released_slot_is_zero(board: Scoreboard) -> None:
     slot.set_state(IDLE)
     slot.set_connections(3)
     slot.begin_request(1.0, "GET", "/secret")
-    slot.end_request()
+    slot.end_request(0)
     board.release(index)
     start = SLOT_SIZE * (index + 1)
     assert board.memory[start : start + SLOT_SIZE] == bytes(SLOT_SIZE)
@@ -219,7 +221,7 @@ def test_layout_is_the_documented_one(board: Scoreboard) -> None:
     index = board.allocate()
     slot = board.slot(index)
     slot.begin_request(1.0, "GET", "/old")
-    slot.end_request()
+    slot.end_request(0)
     slot.set_connections(5)
     slot.begin_request(2.25, "GET", "/new")
     slot.beat(3.5)
@@ -293,22 +295,42 @@ def test_full_disk_is_found_at_the_start(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == []
 
 
+def test_shared_slot_shows_the_request_that_began_first(board: Scoreboard) -> None:
+    slot = board.slot(0).shared()
+    slot.set_state(IDLE)
+    first = slot.begin_request(1.0, "GET", "/first")
+    second = slot.begin_request(2.0, "POST", "/second")
+    third = slot.begin_request(3.0, "PUT", "/third")
+    view = board.read(0)
+    assert (view.request_started, view.method, view.path) == (1.0, "GET", "/first")
+    assert (view.heartbeat, view.in_flight, view.requests, view.state) == (3.0, 3, 0, BUSY)
+    slot.end_request(second)
+    assert board.read(0).path == "/first"
+    slot.end_request(first)
+    view = board.read(0)
+    assert (view.request_started, view.method, view.path) == (3.0, "PUT", "/third")
+    assert (view.in_flight, view.requests, view.state) == (1, 2, BUSY)
+    slot.end_request(third)
+    view = board.read(0)
+    assert (view.request_started, view.in_flight, view.requests) == (0.0, 0, 3)
+    assert view.state == IDLE
+
+
 def test_request_counts_of_threads_add_up(board: Scoreboard) -> None:
-    slot = board.slot(0)
+    slot = board.slot(0).shared()
+    slot.set_state(IDLE)
 
     def work() -> None:
         for _ in range(500):
-            slot.begin_request(1.0, "GET", "/")
-            slot.end_request()
+            slot.end_request(slot.begin_request(1.0, "GET", "/"))
 
     threads = [Thread(target=work) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    slot.begin_request(1.0, "GET", "/")
-    slot.end_request()
-    assert board.read(0).requests == 2001
+    view = board.read(0)
+    assert (view.requests, view.in_flight, view.state) == (2000, 0, IDLE)
 
 
 def test_setting() -> None:

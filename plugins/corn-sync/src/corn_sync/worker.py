@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from corn_core.errors import ConfigError
 from corn_core.serving.selector import SelectorDriver
 from corn_core.serving.settings import terms_of
+from corn_core.settings.config import Config
 from corn_core.worker import Worker
 
 
@@ -16,6 +18,15 @@ class SyncWorker(Worker):
     """
 
     ignored_settings = ("keepalive",)
+
+    @classmethod
+    def check_config(cls, config: Config) -> None:
+        # With corn-gthread installed, that worker class was taken for this configuration.
+        if config.threads > 1:
+            raise ConfigError(
+                f"threads = {config.threads} ({config.origin('threads')}) needs the worker class"
+                " gthread; pip install corn-gthread"
+            )
 
     def run(self) -> None:
         SelectorDriver(self, terms_of(self.cfg, keepalive=0)).run()
