@@ -5,6 +5,7 @@ import logging
 import os
 import socket
 import stat
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -385,3 +386,28 @@ def test_owner_that_cannot_be_had(path: str) -> None:
     with pytest.raises(BindError, match="cannot give it to user and group"):
         bind_all([parse_address(f"unix:{path}")], 1, LOG, access=PathAccess(uid=0))
     assert not os.path.exists(path)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says how long the queue is")
+def test_the_queue_of_connections(bound: Bound) -> None:
+    (listener,) = bound("127.0.0.1:0")
+    assert listener.queued() == 0
+    name = listener.socket.getsockname()
+    with socket.create_connection(name) as one, socket.create_connection(name) as other:
+        # With a deferred accept, one that has sent nothing is not in the queue yet.
+        for client in (one, other):
+            client.sendall(b"x")
+        assert listener.queued() == 2
+        listener.socket.accept()[0].close()
+        assert listener.queued() == 1
+
+
+def test_the_queue_of_a_unix_socket_is_not_known(bound: Bound, path: str) -> None:
+    (listener,) = bound(f"unix:{path}")
+    assert listener.queued() is None
+
+
+def test_the_queue_of_a_closed_socket_is_not_known(bound: Bound) -> None:
+    (listener,) = bound("127.0.0.1:0")
+    listener.close()
+    assert listener.queued() is None

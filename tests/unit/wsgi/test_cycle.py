@@ -545,6 +545,19 @@ def test_refusing_calls_no_hook_and_counts_no_request(server: Server) -> None:
     assert server.requests_served == 0
 
 
+def test_refusals_have_a_hook_of_their_own(server: Server) -> None:
+    refused: list[tuple[Any, str]] = []
+
+    def request_refused(req: Any, resp: Any) -> None:
+        refused.append((req, resp.status))
+
+    server.hook(request_refused)
+    request = make_request(GET)
+    server.refuse(BadFieldLine("wrong"), request)
+    server.refuse(BadFieldLine("wrong"), None)
+    assert refused == [(request, "400 Bad Request"), (None, "400 Bad Request")]
+
+
 # -- access lines, slot, body --------------------------------------------------------
 
 
