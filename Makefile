@@ -14,7 +14,7 @@ VENV := .venv/made
 SERVER := .venv/server-installed
 DEV := .venv/dev-installed
 
-.PHONY: help serve test lint docs bench soak dist clean
+.PHONY: help serve test lint docs bench bench-workers soak dist clean
 .DELETE_ON_ERROR:
 
 help:
@@ -23,6 +23,7 @@ help:
 	@echo "make lint    lint and types"
 	@echo "make docs    write the reference anew, build the documentation into docs/_build"
 	@echo "make bench   compare with other servers (needs wrk and taskset)"
+	@echo "make bench-workers   compare each worker with its peers"
 	@echo "make soak    load a server while it is reloaded, resized and upgraded"
 	@echo "make dist    a wheel and an sdist of every distribution, in dist/"
 	@echo "make clean   remove .venv and what was built"
@@ -63,6 +64,9 @@ docs: $(DEV)
 
 bench: $(SERVER)
 	$(BIN)/python benchmarks/compare.py $(ARGS)
+
+bench-workers: $(SERVER)
+	$(BIN)/python benchmarks/family.py $(ARGS)
 
 soak: $(DEV)
 	$(BIN)/python -m tests.soak

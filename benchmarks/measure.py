@@ -9,7 +9,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,7 +45,9 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(server: Server) -> Iterator[tuple[int, int, float]]:
+def running(
+    server: Server, environ: Mapping[str, str] | None = None
+) -> Iterator[tuple[int, int, float]]:
     """Start the server; yield its session, its port and the seconds to its first response.
 
     The server leads a session of its own, so that its processes can be told
@@ -58,6 +60,7 @@ def running(server: Server) -> Iterator[tuple[int, int, float]]:
         process = subprocess.Popen(
             command,
             cwd=HERE,
+            env={**os.environ, **(environ or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=errors,
@@ -130,11 +133,26 @@ def memory(session: int) -> float:
     return total / 1024
 
 
+def wrk_command(
+    port: int, seconds: int, connections: int, path: str = "/", fields: Sequence[str] = ()
+) -> list[str]:
+    """The command that puts the load on, from the load's core."""
+    command = ["taskset", "-c", LOAD_CORE, "wrk", "-t1", f"-c{connections}", f"-d{seconds}s"]
+    for field in fields:
+        command += ["-H", field]
+    return [*command, f"http://127.0.0.1:{port}{path}"]
+
+
 def wrk(port: int, seconds: int, connections: int) -> str:
     """Put the load on: a new connection for each request."""
-    command = ["taskset", "-c", LOAD_CORE, "wrk", "-t1", f"-c{connections}", f"-d{seconds}s"]
-    command += ["-H", "Connection: close", f"http://127.0.0.1:{port}/"]
+    command = wrk_command(port, seconds, connections, fields=["Connection: close"])
     return subprocess.check_output(command, text=True, timeout=seconds + 30)
+
+
+def figures(report: str) -> tuple[float, int]:
+    """Requests per second, and errors: socket errors and responses that were not 2xx or 3xx."""
+    errors = re.findall(r"(?:connect|read|write|timeout|responses:) (\d+)", report)
+    return _number(r"Requests/sec:\s+([\d.]+)", report), sum(map(int, errors))
 
 
 def load(server: Server, seconds: int, connections: int) -> Load:
@@ -147,10 +165,7 @@ def load(server: Server, seconds: int, connections: int) -> Load:
         requests = _number(r"(\d+) requests in", report)
         if not requests or not spent:
             raise Failed("answered nothing under load")
-        errors = sum(
-            map(int, re.findall(r"(?:connect|read|write|timeout|responses:) (\d+)", report))
-        )
-        rate = _number(r"Requests/sec:\s+([\d.]+)", report)
+        rate, errors = figures(report)
         return Load(rate, requests / spent, errors, memory(session))
 
 

@@ -25,10 +25,12 @@ class Server:
     command: tuple[str, ...]
     from_checkout: bool = False
     note: str = ""
+    home: str = ""
+    """The name of the environment, where it is not the server's own."""
 
     @property
     def environment(self) -> Path:
-        return ENVIRONMENTS / self.name
+        return ENVIRONMENTS / (self.home or self.name)
 
     def arguments(self, port: int) -> list[str]:
         program, *rest = (part.format(port=port) for part in self.command)
@@ -72,7 +74,8 @@ def install(server: Server) -> str | None:
     command = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     if server.from_checkout:
         # The checkout may have changed since, under the same version.
-        names = ["corn-core", "corn-sync"]
+        names = [Path(path).name for path in server.requirements if Path(path) != ROOT]
+        names.append("corn-core")
         subprocess.run([python, "-m", "pip", "uninstall", "--quiet", "--yes", *names], check=True)
     outcome = subprocess.run([*command, *server.requirements], capture_output=True, text=True)
     if outcome.returncode == 0:
@@ -83,7 +86,7 @@ def install(server: Server) -> str | None:
 
 def version(server: Server) -> str:
     """The installed version of the server."""
-    distribution = "corn-core" if server.from_checkout else server.name
+    distribution = "corn-core" if server.from_checkout else server.requirements[0]
     code = f"from importlib.metadata import version; print(version({distribution!r}))"
     python = server.environment / "bin" / "python"
     return subprocess.check_output([python, "-c", code], text=True).strip()
