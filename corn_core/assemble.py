@@ -176,6 +176,7 @@ class Assembly:
     def _enter(self, resolution: Resolution) -> None:
         """Let a configuration act on this process: its hooks, its directory, its variables."""
         config = resolution.config
+        self.plugins.register_instruments(config)
         self.plugins.register_config_hooks(resolution.hooks)
         # Programs that an application starts look for it (RFC 3875 section 4.1.17).
         os.environ["SERVER_SOFTWARE"] = SERVER_SOFTWARE

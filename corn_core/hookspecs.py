@@ -360,6 +360,24 @@ def corn_configured(config: Any) -> None:
     """
 
 
+@_hook(fatal=True)
+def corn_instruments(config: Any) -> Iterable[Any] | None:
+    """Add the plugins that a configuration turns on.
+
+    A hook of a request costs time for each of them, in every server in which its plugin is
+    installed; one that is added here costs nothing where it is not wanted.
+
+    When: after ``corn_configured``, at the start and at every reload.
+    Process: master.
+    Arguments: ``config``, the immutable configuration.
+    Result: objects with hook implementations, as a plugin is one; they take the place of
+        those that were added before, and may be the same.
+    If it raises: fatal; the command ends with exit status 1. At a reload the old
+        configuration stays in force.
+    Since: 0.1.
+    """
+
+
 @_hook(fatal=True, firstresult=True)
 def corn_worker_class(name: Any, config: Any) -> type | None:
     """Choose the worker class for the value of ``worker_class``.

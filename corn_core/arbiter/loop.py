@@ -11,7 +11,7 @@ import gc
 import os
 import signal
 from collections.abc import Callable
-from selectors import EVENT_READ, DefaultSelector
+from selectors import EVENT_READ, EVENT_WRITE, DefaultSelector
 from time import monotonic
 from typing import Protocol
 
@@ -129,14 +129,16 @@ class Arbiter(ServerView):
 
     # -- for plugins -----------------------------------------------------------------
 
-    def watch(self, file: int | HasFileno, callback: Callable[[], object]) -> None:
-        """Call a function, in the master's loop, whenever a descriptor can be read.
+    def watch(
+        self, file: int | HasFileno, callback: Callable[[], object], writable: bool = False
+    ) -> None:
+        """Call a function, in the master's loop, whenever a descriptor can be read, or written.
 
         From ``when_ready`` on. The function must never wait for anything: nothing else happens
         in the master meanwhile. Workers inherit the descriptor, and whoever opened it has to
         close it there, in ``post_fork``.
         """
-        self._selector.register(file, EVENT_READ, callback)
+        self._selector.register(file, EVENT_WRITE if writable else EVENT_READ, callback)
 
     def unwatch(self, file: int | HasFileno) -> None:
         """Call nothing any more; before the descriptor is closed."""

@@ -74,6 +74,7 @@ class Plugins:
         self.failures: list[LoadFailure] = []
         self.warnings: list[str] = []
         self._entry_points: dict[str, EntryPoint] = {}
+        self._instruments: list[str] = []
 
     def register(self, plugin: Any, name: str) -> None:
         """Add a plugin, a module as a rule, under the name it is known by.
@@ -100,6 +101,20 @@ class Plugins:
         if self.manager.has_plugin(CONFIG_FILE):
             self.manager.unregister(name=CONFIG_FILE)
         self.register(plugin, CONFIG_FILE)
+
+    def register_instruments(self, config: object) -> None:
+        """Register what a configuration turns on, in place of what an earlier one did.
+
+        :raises CornError: when a plugin fails, or adds what is no plugin.
+        """
+        for name in self._instruments:
+            self.manager.unregister(name=name)
+        self._instruments.clear()
+        for plugin, added in self.hooks.call_each("corn_instruments", config=config):
+            for number, instrument in enumerate(added, 1):
+                name = f"{plugin}:{number}"
+                self.register(instrument, name)
+                self._instruments.append(name)
 
     def settings(self) -> Iterator[tuple[str, Setting]]:
         """The settings that plugins declare, each with its plugin's name.

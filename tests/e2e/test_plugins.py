@@ -7,12 +7,14 @@ metadata of its distribution in a directory of PYTHONPATH.
 from __future__ import annotations
 
 from pathlib import Path
+from signal import SIGHUP
 from textwrap import dedent
 
 import pytest
 
 from tests.e2e.conftest import Serve
 from tests.e2e.server import run
+from tests.e2e.waiting import alive, wait_for
 
 GOOD = """
     from corn_core import Setting, hookimpl
@@ -59,6 +61,39 @@ def test_hooks_and_settings_of_a_plugin(serve: Serve, installed: Installed) -> N
     server = serve("probe:app", "--greeting=good morning", env=installed.env)
     server.wait_for_log("good morning from the plugin")
     server.stop()
+
+
+COUNTING = (
+    GOOD
+    + """
+    class Counter:
+        @hookimpl
+        def post_request(self, worker, req):
+            worker.log.info("%s counted %s", worker.cfg.greeting, req.path)
+
+    @hookimpl
+    def corn_instruments(config):
+        return [Counter()] if config.greeting != "nothing" else []
+"""
+)
+
+
+def test_an_instrument_is_there_when_it_is_wanted(
+    serve: Serve, installed: Installed, tmp_path: Path
+) -> None:
+    installed.plugin(COUNTING)
+    config = tmp_path / "config.py"
+    config.write_text("greeting = 'nothing'\n")
+    server = serve(f"--config={config}", "probe:app", env=installed.env)
+    server.get("/pid")
+    config.write_text("greeting = 'something'\n")
+    (old,) = server.wait_for_workers(1)
+    server.signal(SIGHUP)
+    wait_for(lambda: not alive(old), "the old worker to end")
+    server.get("/facts")
+    server.wait_for_log("something counted /facts")
+    server.stop()
+    assert "nothing counted" not in server.log
 
 
 def test_settings_of_a_plugin_in_a_config_file(

@@ -33,6 +33,7 @@ SIGNATURES = {
     "ssl_context": "config default_factory",
     "corn_settings": "",
     "corn_configured": "config",
+    "corn_instruments": "config",
     "corn_worker_class": "name config",
     "corn_logger_class": "name config",
     "corn_app_loader": "config",
@@ -41,7 +42,7 @@ SIGNATURES = {
 
 FATAL = {
     *("on_starting", "when_ready", "post_fork", "post_worker_init", "pre_request", "pre_exec"),
-    *("ssl_context", "corn_settings", "corn_configured"),
+    *("ssl_context", "corn_settings", "corn_configured", "corn_instruments"),
     *("corn_worker_class", "corn_logger_class", "corn_app_loader"),
 }
 

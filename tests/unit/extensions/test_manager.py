@@ -243,6 +243,45 @@ def test_config_file_is_called_before_plugins() -> None:
     assert call_post_fork(plugins) == [CONFIG_FILE, "plugin"]
 
 
+INSTRUMENT = """
+from corn_core import hookimpl
+
+class Instrument:
+    def __init__(self, name):
+        self.name = name
+
+    @hookimpl
+    def post_fork(self, server, worker):
+        worker.append(self.name)
+
+@hookimpl
+def corn_instruments(config):
+    return map(Instrument, config)
+"""
+
+
+def test_instruments_replace_those_of_the_last_configuration(site: Site) -> None:
+    site.plugin("band", INSTRUMENT)
+    site.plugin("good", GOOD)
+    plugins = load_plugins()
+    assert call_post_fork(plugins) == ["good"]
+    plugins.register_instruments(["drum", "flute"])
+    from_file = {"post_fork": (lambda server, worker: worker.append("config"), "corn.conf.py")}
+    plugins.register_config_hooks(from_file)
+    assert call_post_fork(plugins) == ["config", "flute", "drum", "good"]
+    plugins.register_instruments(["horn"])
+    assert sorted(call_post_fork(plugins)) == ["config", "good", "horn"]
+    plugins.register_instruments([])
+    assert call_post_fork(plugins) == ["config", "good"]
+
+
+def test_an_instrument_with_a_wrong_hook_is_an_error(site: Site) -> None:
+    site.plugin("band", INSTRUMENT.replace("def post_fork", "def post_frok"))
+    plugins = load_plugins()
+    with pytest.raises(ExtensionError, match=r"'band:1'.*post_fork"):
+        plugins.register_instruments(["drum"])
+
+
 def test_option_of_a_plugin_that_is_not_installed(site: Site) -> None:
     assert load_plugins().explain("--statsd-host") == (
         "--statsd-host needs the plugin corn-statsd, which is not installed;"
