@@ -11,8 +11,8 @@ from textwrap import dedent
 
 import pytest
 
-from tests.e2e.conftest import Serve
-from tests.e2e.server import run
+from corn_testkit.fixtures import Serve
+from corn_testkit.server import run
 
 GOOD = """
     from corn_core import Setting, hookimpl
