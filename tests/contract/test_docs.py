@@ -18,14 +18,12 @@ from corn_core.extensions import known
 from corn_core.hookspecs import HOOKS
 from corn_core.logs.atoms import ATOMS
 from corn_core.settings.registry import COMMANDS
+from corn_testkit.client import Address
+from corn_testkit.fixtures import Serve
+from corn_testkit.waiting import wait_for
 from tests.contract import pages
 from tests.contract.pages import DOCS, OTHERS, PROSE, REFERENCE, ROOT
 from tests.contract.walkthrough import Walkthrough
-from tests.e2e.client import Address
-from tests.e2e.conftest import Serve, serve
-from tests.e2e.waiting import wait_for
-
-__all__ = ["serve"]  # the fixture, for pytest to find
 
 
 def load_generator() -> ModuleType:

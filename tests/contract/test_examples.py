@@ -9,10 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from corn_testkit.fixtures import Serve
 from tests.contract.pages import ROOT
-from tests.e2e.conftest import Serve, serve
-
-__all__ = ["serve"]  # the fixture, for pytest to find
 
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 

@@ -15,7 +15,7 @@ from zipfile import ZipFile
 import pytest
 
 from corn_core import __version__
-from tests.e2e.server import Server, run
+from corn_testkit.server import Server, run
 
 pytestmark = pytest.mark.slow
 

@@ -18,9 +18,9 @@ import subprocess
 from functools import partial
 from pathlib import Path
 
+from corn_testkit.server import COMMAND, Server, environment
+from corn_testkit.waiting import DEADLINE, wait_for
 from tests.contract.pages import Block
-from tests.e2e.server import COMMAND, Server, environment
-from tests.e2e.waiting import DEADLINE, wait_for
 
 _ADDRESS = re.compile(r"(?<=127\.0\.0\.1:)8\d{3}\b")
 _ASSIGNMENTS = re.compile(r"((?:[A-Z_]+=\S+ )*)(.*)")

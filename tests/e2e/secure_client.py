@@ -6,9 +6,9 @@ import json
 import ssl
 from typing import Any
 
-from tests.e2e.client import parse, read_all
-from tests.e2e.server import Server
-from tests.tls import secured
+from corn_testkit.client import parse, read_all
+from corn_testkit.server import Server
+from corn_testkit.tls import secured
 
 
 def fetch(

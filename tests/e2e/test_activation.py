@@ -15,10 +15,10 @@ from signal import SIGHUP
 
 import pytest
 
-from tests.e2e.client import Address
-from tests.e2e.conftest import Serve
-from tests.e2e.server import APPS, COMMAND, Server
-from tests.e2e.waiting import alive, wait_for
+from corn_testkit.client import Address
+from corn_testkit.fixtures import Serve
+from corn_testkit.server import APPS, COMMAND, Server
+from corn_testkit.waiting import alive, wait_for
 
 LAUNCHER = str(Path(__file__).with_name("activation.py"))
 

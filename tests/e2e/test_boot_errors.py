@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import Serve
-from tests.e2e.server import Server
+from corn_testkit.fixtures import Serve
+from corn_testkit.server import Server
+from tests.e2e.own import APPS
 
 STATUS_APP = 4
 STATUS_BOOT = 3
@@ -38,7 +39,7 @@ def failed(server: Server, status: int) -> str:
     ],
 )
 def test_application_that_cannot_be_loaded(serve: Serve, target: str, message: str) -> None:
-    log = failed(serve(target, wait=False), STATUS_APP)
+    log = failed(serve(f"--pythonpath={APPS}", target, wait=False), STATUS_APP)
     assert message in log
     assert log.count("Traceback") <= 1
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from corn_core import __version__
-from tests.e2e.conftest import Serve
-from tests.e2e.server import run
-from tests.e2e.waiting import session_members
+from corn_testkit.fixtures import Serve
+from corn_testkit.server import run
+from corn_testkit.waiting import session_members
 
 
 @pytest.mark.parametrize("flag", ["--version", "-v"])

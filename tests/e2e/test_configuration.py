@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import Serve
-from tests.e2e.server import APPS, run
+from corn_testkit.fixtures import Serve
+from corn_testkit.server import APPS, run
+from tests.e2e.own import APPS as OWN_APPS
 
 
 def printed(*arguments: str, cwd: Path = APPS, env: dict[str, str] | None = None) -> dict[str, str]:
@@ -79,7 +80,7 @@ def test_application_of_the_config_file(serve: Serve, site: Path) -> None:
     ],
 )
 def test_application_names(serve: Serve, target: str, text: str) -> None:
-    server = serve(target)
+    server = serve(target, cwd=OWN_APPS)
     assert server.get() == text
     server.stop()
 

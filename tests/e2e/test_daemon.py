@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.client import Address
-from tests.e2e.server import APPS, COMMAND, environment
-from tests.e2e.waiting import DEADLINE, alive, children, wait_for
+from corn_testkit.client import Address
+from corn_testkit.server import APPS, COMMAND, environment
+from corn_testkit.waiting import DEADLINE, alive, children, wait_for
 
 
 @dataclass

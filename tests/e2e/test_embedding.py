@@ -10,8 +10,9 @@ from signal import SIGHUP
 
 import pytest
 
-from tests.e2e.server import APPS, Server, run
-from tests.e2e.waiting import wait_for
+from corn_testkit.server import Server, run
+from corn_testkit.waiting import wait_for
+from tests.e2e.own import APPS
 
 EMBEDDED = APPS / "embedded"
 Embed = Callable[..., Server]

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import Serve
-from tests.e2e.server import Server
-from tests.e2e.waiting import alive, wait_for
+from corn_testkit.fixtures import Serve
+from corn_testkit.server import Server
+from corn_testkit.waiting import alive, wait_for
 
 # Names of arguments are the config file's own: they are positional.
 RECORDER = """

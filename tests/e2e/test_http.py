@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.client import parse, parse_all, read_all
-from tests.e2e.conftest import Serve
-from tests.e2e.server import Server
+from corn_testkit.client import parse, parse_all, read_all
+from corn_testkit.fixtures import Serve
+from corn_testkit.server import Server
+from tests.e2e.own import APPS
 
 
 @pytest.fixture(scope="module")
@@ -189,7 +190,7 @@ def test_script_name(serve: Serve) -> None:
 
 
 def test_wsgiref_validator_is_content(serve: Serve) -> None:
-    server = serve("validated:app")
+    server = serve("validated:app", cwd=APPS)
     assert server.get() == "hello"
     assert server.request(path="/missing").status == 404
     assert len(server.request(path="/large?q=100").body) == 100 * 1024

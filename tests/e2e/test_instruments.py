@@ -11,9 +11,9 @@ from signal import SIGKILL, SIGTTIN, SIGTTOU
 
 import pytest
 
-from tests.e2e.conftest import Serve
-from tests.e2e.gate import Gate
-from tests.e2e.waiting import wait_for
+from corn_testkit.fixtures import Serve
+from corn_testkit.gate import Gate
+from corn_testkit.waiting import wait_for
 
 SNAPSHOTS = """
 import json, os

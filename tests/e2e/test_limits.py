@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.client import parse, parse_all, read_all
-from tests.e2e.server import Server
-from tests.e2e.waiting import wait_for
+from corn_testkit.client import parse, parse_all, read_all
+from corn_testkit.server import Server
+from corn_testkit.waiting import wait_for
 
 HEAD = b"GET / HTTP/1.1\r\nHost: x\r\n"
 POST = b"POST /echo HTTP/1.1\r\nHost: x\r\n"

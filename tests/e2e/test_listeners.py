@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.client import Address
-from tests.e2e.conftest import Serve
-from tests.e2e.waiting import wait_for
+from corn_testkit.client import Address
+from corn_testkit.fixtures import Serve
+from corn_testkit.waiting import wait_for
 
 
 def has_ipv6() -> bool:

@@ -12,10 +12,11 @@ from signal import SIGHUP, SIGUSR1
 
 import pytest
 
-from tests.e2e.client import Address
-from tests.e2e.conftest import Serve
-from tests.e2e.server import run
-from tests.e2e.waiting import alive, wait_for
+from corn_testkit.client import Address
+from corn_testkit.fixtures import Serve
+from corn_testkit.server import run
+from corn_testkit.waiting import alive, wait_for
+from tests.e2e.own import APPS
 
 CONFIGURED = """
 [loggers]
@@ -115,7 +116,7 @@ def daemon(tmp_path: Path) -> Iterator[Daemon]:
 @pytest.mark.parametrize("names", ["corn", "gunicorn"])
 def test_configured_logs(serve: Serve, configured: Configured, names: str) -> None:
     configured.write("INI", names)
-    server = serve(f"--log-config={configured.path}", "talkative:app")
+    server = serve(f"--log-config={configured.path}", "talkative:app", cwd=APPS)
     server.get("/a")
     server.stop()
     assert re.search(r"^INI INFO Listening at: ", server.log, re.M)
@@ -139,7 +140,7 @@ def test_dictionary_in_a_config_file(serve: Serve, tmp_path: Path) -> None:
         "}\n"
         "access_log_format = '%(m)s %(U)s'\n"
     )
-    server = serve(f"--config={path}", "talkative:app")
+    server = serve(f"--config={path}", "talkative:app", cwd=APPS)
     server.get("/a")
     server.stop()
     assert "DICT GET /a\n" in server.output
@@ -148,7 +149,7 @@ def test_dictionary_in_a_config_file(serve: Serve, tmp_path: Path) -> None:
 
 
 def test_configuration_is_read_again(serve: Serve, configured: Configured) -> None:
-    server = serve(f"--log-config={configured.path}", "talkative:app")
+    server = serve(f"--log-config={configured.path}", "talkative:app", cwd=APPS)
     (old,) = server.wait_for_workers(1)
     configured.write("SECOND")
     server.signal(SIGHUP)
@@ -171,7 +172,7 @@ def test_configuration_is_read_again(serve: Serve, configured: Configured) -> No
 def test_bad_configuration(
     serve: Serve, configured: Configured, old: str, new: str, problem: str
 ) -> None:
-    server = serve(f"--log-config={configured.path}", "talkative:app")
+    server = serve(f"--log-config={configured.path}", "talkative:app", cwd=APPS)
     server.get()
     workers = server.workers()
     configured.write("SECOND", old=old, new=new)
@@ -188,7 +189,9 @@ def test_bad_configuration(
     server.stop()
     assert "SECOND" not in server.log
     # And what is started with it does not start.
-    outcome = run("--bind=127.0.0.1:0", f"--log-config={configured.path}", "talkative:app")
+    outcome = run(
+        "--bind=127.0.0.1:0", f"--log-config={configured.path}", "talkative:app", cwd=APPS
+    )
     assert outcome.returncode == 1
     assert outcome.stderr.count("\n") == 1
     assert outcome.stderr.startswith("error: logconfig: ")
@@ -198,7 +201,7 @@ def test_bad_configuration(
 def test_reload_that_fails_later_returns_to_the_old_configuration(
     serve: Serve, configured: Configured, tmp_path: Path
 ) -> None:
-    (tmp_path / "shop_app.py").write_text((Path(__file__).parent / "apps/talkative.py").read_text())
+    (tmp_path / "shop_app.py").write_text((APPS / "talkative.py").read_text())
     server = serve(f"--log-config={configured.path}", "shop_app:app", cwd=tmp_path)
     server.tracebacks_expected = True
     server.get()
@@ -222,6 +225,7 @@ def test_reloads_leave_nothing_open(serve: Serve, configured: Configured, tmp_pa
         f"--log-file={log}",
         *("--capture-output", "--log-syslog", "--log-syslog-to=unix:///none"),
         "talkative:app",
+        cwd=APPS,
         bind=(f"unix:{tmp_path / 's'}",),
         wait=False,
     )
@@ -312,6 +316,7 @@ def test_captured_output(serve: Serve, tmp_path: Path) -> None:
         f"--log-file={log}",
         "--capture-output",
         "talkative:app",
+        cwd=APPS,
         bind=(f"unix:{tmp_path / 's'}",),
         wait=False,
     )
@@ -344,12 +349,12 @@ def opened(pid: int, fd: int) -> str:
 
 def test_answers_of_the_command_are_not_captured(tmp_path: Path) -> None:
     capture = (f"--log-file={tmp_path / 'error.log'}", "--capture-output")
-    outcome = run("--print-config", *capture, "talkative:app")
+    outcome = run("--print-config", *capture, "talkative:app", cwd=APPS)
     assert outcome.returncode == 0
     assert "capture_output = True  # flag --capture-output" in outcome.stdout
     assert "talkative is loaded" not in outcome.stdout
     assert "talkative is loaded\n" in (tmp_path / "error.log").read_text()
-    outcome = run(f"--bind=unix:{tmp_path}/none/s", *capture, "talkative:app")
+    outcome = run(f"--bind=unix:{tmp_path}/none/s", *capture, "talkative:app", cwd=APPS)
     assert outcome.returncode == 1
     assert outcome.stderr.startswith("error: ")
 

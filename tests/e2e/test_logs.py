@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.client import Address
-from tests.e2e.conftest import Serve
-from tests.e2e.server import Server
-from tests.e2e.waiting import wait_for
+from corn_testkit.client import Address
+from corn_testkit.fixtures import Serve
+from corn_testkit.server import Server
+from corn_testkit.waiting import wait_for
 
 LINE = re.compile(r"\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4}\] \[\d+\] \[[A-Z]+\] .")
 SEPARATORS = ["\r", "\n", "\v", "\f", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029"]

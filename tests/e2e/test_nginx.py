@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.client import Address, listens, parse_all, read_all
-from tests.e2e.conftest import Serve
-from tests.e2e.server import Server
-from tests.e2e.waiting import wait_for
+from corn_testkit.client import Address, listens, parse_all, read_all
+from corn_testkit.fixtures import Serve
+from corn_testkit.server import Server
+from corn_testkit.waiting import wait_for
 
 pytestmark = pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx is not installed")
 

@@ -13,9 +13,10 @@ from time import monotonic, monotonic_ns
 
 import pytest
 
-from tests.e2e.conftest import Serve
-from tests.e2e.gate import Gate
-from tests.e2e.waiting import DEADLINE, wait_for
+from corn_testkit.fixtures import Serve
+from corn_testkit.gate import Gate
+from corn_testkit.waiting import DEADLINE, wait_for
+from tests.e2e.own import APPS
 
 NAME = f"@corn-notify-test-{os.getpid()}"
 
@@ -119,7 +120,7 @@ def test_failed_reload_ends_and_says_so(serve: Serve, manager: Manager, tmp_path
 
 
 def test_failed_start(serve: Serve, manager: Manager) -> None:
-    server = serve("no_app:application", env=manager.env, wait=False)
+    server = serve("no_app:application", cwd=APPS, env=manager.env, wait=False)
     server.tracebacks_expected = True
     server.wait(4)
     assert manager.next() == {"STATUS": "Starting"}

@@ -11,10 +11,10 @@ from signal import SIGHUP, SIGINT, SIGKILL, SIGTERM, Signals
 
 import pytest
 
-from tests.e2e.conftest import Serve
-from tests.e2e.privileges import script
-from tests.e2e.server import COMMAND, Server
-from tests.e2e.waiting import children, polls, wait_for
+from corn_testkit.fixtures import Serve
+from corn_testkit.privileges import script
+from corn_testkit.server import COMMAND, Server
+from corn_testkit.waiting import children, polls, wait_for
 
 APP = """
 import os

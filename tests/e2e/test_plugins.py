@@ -12,9 +12,9 @@ from textwrap import dedent
 
 import pytest
 
-from tests.e2e.conftest import Serve
-from tests.e2e.server import run
-from tests.e2e.waiting import alive, wait_for
+from corn_testkit.fixtures import Serve
+from corn_testkit.server import run
+from corn_testkit.waiting import alive, wait_for
 
 GOOD = """
     from corn_core import Setting, hookimpl

@@ -18,8 +18,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import Serve
-from tests.e2e.privileges import (
+from corn_testkit.fixtures import Serve
+from corn_testkit.privileges import (
     GROUP,
     USER,
     closed_to_others,
@@ -28,7 +28,7 @@ from tests.e2e.privileges import (
     script,
     uid,
 )
-from tests.e2e.waiting import alive, wait_for
+from corn_testkit.waiting import alive, wait_for
 
 APP = """
 import json

@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 
 from corn_core import __version__
-from tests.e2e.client import parse, read_all
-from tests.e2e.conftest import Serve
-from tests.e2e.gate import Gate
-from tests.e2e.privileges import script
-from tests.e2e.server import APPS, COMMAND, Server
-from tests.e2e.waiting import wait_for
+from corn_testkit.client import parse, read_all
+from corn_testkit.fixtures import Serve
+from corn_testkit.gate import Gate
+from corn_testkit.privileges import script
+from corn_testkit.server import APPS, COMMAND, Server
+from corn_testkit.waiting import wait_for
 
 IMPORTED = """
 import os

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.client import parse, parse_all, read_all
-from tests.e2e.conftest import Serve
-from tests.e2e.server import Server, run
+from corn_testkit.client import parse, parse_all, read_all
+from corn_testkit.fixtures import Serve
+from corn_testkit.server import Server, run
 from tests.unit.net.test_proxy import IPV4, v2
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"

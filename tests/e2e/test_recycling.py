@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from corn_core.process.cpus import available_cpus, recommended_workers
-from tests.e2e.client import Address, listens
-from tests.e2e.conftest import Serve
-from tests.e2e.waiting import alive, wait_for
+from corn_testkit.client import Address, listens
+from corn_testkit.fixtures import Serve
+from corn_testkit.waiting import alive, wait_for
+from tests.e2e.own import APPS
 
 
 def test_no_request_is_lost(serve: Serve) -> None:
@@ -89,7 +90,7 @@ def test_load_sees_no_error(serve: Serve) -> None:
 
 
 def test_worker_that_grows_is_replaced(serve: Serve) -> None:
-    server = serve("--max-worker-memory=100M", "growing:app")
+    server = serve("--max-worker-memory=100M", "growing:app", cwd=APPS)
     first = server.get("/pid")
     server.get("/grow")
     server.wait_for_log(rf"Worker \(pid:{first}\) holds \d+ MiB of memory; it will be replaced")

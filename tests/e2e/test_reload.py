@@ -10,11 +10,11 @@ from signal import SIGHUP, SIGTERM, SIGTTIN
 
 import pytest
 
-from tests.e2e.client import parse, read_all
-from tests.e2e.conftest import Serve
-from tests.e2e.gate import Gate
-from tests.e2e.server import Server
-from tests.e2e.waiting import alive, wait_for
+from corn_testkit.client import parse, read_all
+from corn_testkit.fixtures import Serve
+from corn_testkit.gate import Gate
+from corn_testkit.server import Server
+from corn_testkit.waiting import alive, wait_for
 
 APP = """
 import os

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import Serve
-from tests.e2e.server import Server, run
-from tests.e2e.waiting import alive, wait_for
+from corn_testkit.fixtures import Serve
+from corn_testkit.server import Server, run
+from corn_testkit.waiting import alive, wait_for
 
 APP = """
 import os

@@ -9,9 +9,9 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.e2e.client import parse, read_all
-from tests.e2e.conftest import Serve
-from tests.e2e.server import Server
+from corn_testkit.client import parse, read_all
+from corn_testkit.fixtures import Serve
+from corn_testkit.server import Server
 
 SIZE = 3 * 1024 * 1024 + 17
 

@@ -8,10 +8,10 @@ from signal import SIGINT, SIGKILL, SIGQUIT, SIGTERM, SIGTTIN, SIGTTOU, Signals
 
 import pytest
 
-from tests.e2e.client import parse, read_all
-from tests.e2e.conftest import Serve
-from tests.e2e.gate import Gate
-from tests.e2e.waiting import alive, wait_for
+from corn_testkit.client import parse, read_all
+from corn_testkit.fixtures import Serve
+from corn_testkit.gate import Gate
+from corn_testkit.waiting import alive, wait_for
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 

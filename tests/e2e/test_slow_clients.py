@@ -8,9 +8,9 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from tests.e2e.client import parse, read_all
-from tests.e2e.conftest import Serve
-from tests.e2e.server import Server
+from corn_testkit.client import parse, read_all
+from corn_testkit.fixtures import Serve
+from corn_testkit.server import Server
 
 COUNT = 30
 KIBIBYTE = 1024

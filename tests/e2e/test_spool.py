@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.apps.spool import PIECE, PIECES
-from tests.e2e.client import parse, read_all
-from tests.e2e.conftest import Serve
-from tests.e2e.server import Server
-from tests.e2e.waiting import wait_for
+from corn_testkit.apps.spool import PIECE, PIECES
+from corn_testkit.client import parse, read_all
+from corn_testkit.fixtures import Serve
+from corn_testkit.server import Server
+from corn_testkit.waiting import wait_for
 
 WHOLE = len(PIECE) * PIECES
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from corn_testkit.fixtures import Serve
 from tests.contract.layering import HEAVY
-from tests.e2e.conftest import Serve
 
 APP = """
 import gc

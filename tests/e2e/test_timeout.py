@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.client import read_all
-from tests.e2e.conftest import Serve
-from tests.e2e.gate import Gate
-from tests.e2e.waiting import alive, wait_for
+from corn_testkit.client import read_all
+from corn_testkit.fixtures import Serve
+from corn_testkit.gate import Gate
+from corn_testkit.waiting import alive, wait_for
 
 ACCESS = ("--access-logfile=-", "--access-logformat=%(r)s %(s)s")
 

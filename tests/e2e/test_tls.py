@@ -16,14 +16,14 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.e2e.client import parse, parse_all, read_all
-from tests.e2e.conftest import Serve
-from tests.e2e.gate import Gate
+from corn_testkit.client import parse, parse_all, read_all
+from corn_testkit.fixtures import Serve
+from corn_testkit.gate import Gate
+from corn_testkit.server import Server
+from corn_testkit.tls import Authority, ByHand, Certificate, secured
+from corn_testkit.waiting import DEADLINE, wait_for
 from tests.e2e.secure_client import ask, fetch
-from tests.e2e.server import Server
 from tests.e2e.test_connections import get, open_descriptors, post, receive_until
-from tests.e2e.waiting import DEADLINE, wait_for
-from tests.tls import Authority, ByHand, Certificate, secured
 
 MEBIBYTE = 1024 * 1024
 KEEPING = ("-k", "keepalive.KeepAliveWorker", "--keep-alive=30", "keepalive:app")

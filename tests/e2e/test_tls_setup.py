@@ -9,13 +9,13 @@ from signal import SIGHUP, SIGKILL
 
 import pytest
 
-from tests.e2e.client import parse
-from tests.e2e.conftest import Serve
+from corn_testkit.client import parse
+from corn_testkit.fixtures import Serve
+from corn_testkit.server import APPS, Server, run
+from corn_testkit.tls import PASSWORD, Authority, Certificate, secured
+from corn_testkit.waiting import wait_for
 from tests.e2e.secure_client import ask, fetch
-from tests.e2e.server import APPS, Server, run
 from tests.e2e.test_connections import get, receive_until
-from tests.e2e.waiting import wait_for
-from tests.tls import PASSWORD, Authority, Certificate, secured
 
 OPTIONAL, REQUIRED = "--cert-reqs=1", "--cert-reqs=2"
 
@@ -273,8 +273,8 @@ def test_settings_without_a_certificate(serve: Serve) -> None:
     ("flags", "message"),
     [
         (["--certfile=none.pem"], "certfile 'none.pem': it cannot be read: No such file"),
-        (["--keyfile=factory.py"], "keyfile 'factory.py': a key is of no use without its certfile"),
-        (["--certfile=factory.py"], "certfile 'factory.py': there is no certificate in the file"),
+        (["--keyfile=probe.py"], "keyfile 'probe.py': a key is of no use without its certfile"),
+        (["--certfile=probe.py"], "certfile 'probe.py': there is no certificate in the file"),
         (["--cert-reqs=3"], "cert_reqs: expected 0 or none, 1 or optional, 2 or required"),
         (["--keyfile-password=x"], "there is no flag --keyfile-password"),
     ],

@@ -12,11 +12,11 @@ from threading import Event, Thread
 
 import pytest
 
-from tests.e2e.client import Address, listens, parse, read_all
-from tests.e2e.conftest import Serve
-from tests.e2e.gate import Gate
-from tests.e2e.server import COMMAND, Server
-from tests.e2e.waiting import DEADLINE, alive, children, session_members, wait_for
+from corn_testkit.client import Address, listens, parse, read_all
+from corn_testkit.fixtures import Serve
+from corn_testkit.gate import Gate
+from corn_testkit.server import COMMAND, Server
+from corn_testkit.waiting import DEADLINE, alive, children, session_members, wait_for
 
 LAUNCHER = str(Path(__file__).with_name("activation.py"))
 

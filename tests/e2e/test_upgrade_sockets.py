@@ -12,8 +12,9 @@ from signal import SIGTTIN
 
 import pytest
 
-from tests.e2e.conftest import Serve
-from tests.e2e.server import COMMAND, Server
+from corn_testkit.fixtures import Serve
+from corn_testkit.server import COMMAND, Server
+from corn_testkit.waiting import wait_for
 from tests.e2e.test_activation import LAUNCHER, url
 from tests.e2e.test_notify import Manager
 from tests.e2e.test_reuse_port import listening
@@ -25,7 +26,6 @@ from tests.e2e.test_upgrade import (
     upgrade,
     wait_for_nothing,
 )
-from tests.e2e.waiting import wait_for
 
 APP = """
 import os

@@ -12,11 +12,11 @@ from signal import SIGHUP, SIGTERM, SIGTTIN, SIGTTOU, SIGWINCH
 
 import pytest
 
-from tests.e2e.client import parse, read_all
-from tests.e2e.conftest import Serve
-from tests.e2e.gate import Gate
-from tests.e2e.server import APPS, COMMAND, Server, environment
-from tests.e2e.waiting import DEADLINE, children, wait_for
+from corn_testkit.client import parse, read_all
+from corn_testkit.fixtures import Serve
+from corn_testkit.gate import Gate
+from corn_testkit.server import APPS, COMMAND, Server, environment
+from corn_testkit.waiting import DEADLINE, children, wait_for
 
 SIZES = """
 def nworkers_changed(server, new, old):

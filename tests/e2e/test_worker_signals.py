@@ -20,10 +20,10 @@ from signal import (
 
 import pytest
 
-from tests.e2e.client import parse, read_all
-from tests.e2e.conftest import Serve
-from tests.e2e.gate import Gate
-from tests.e2e.waiting import alive, wait_for
+from corn_testkit.client import parse, read_all
+from corn_testkit.fixtures import Serve
+from corn_testkit.gate import Gate
+from corn_testkit.waiting import alive, wait_for
 
 HOOKS = """
 def worker_int(worker): worker.log.info("worker_int in %s.", worker.pid)

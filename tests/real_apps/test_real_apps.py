@@ -12,8 +12,8 @@ from urllib.parse import urlencode
 import pytest
 from django.test import Client
 
-from tests.e2e.client import Reply
-from tests.e2e.server import Server
+from corn_testkit.client import Reply
+from corn_testkit.server import Server
 from tests.real_apps import django_app, flask_app
 
 HERE = Path(__file__).parent

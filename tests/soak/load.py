@@ -13,7 +13,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from threading import Event, Thread
 
-from tests.e2e.client import Address
+from corn_testkit.client import Address
 
 TIMEOUT = 30.0
 

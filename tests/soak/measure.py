@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.e2e.waiting import children
+from corn_testkit.waiting import children
 
 
 class Holdings(NamedTuple):

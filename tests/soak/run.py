@@ -10,8 +10,8 @@ from pathlib import Path
 from signal import SIGHUP
 from typing import NamedTuple
 
-from tests.e2e.server import Server
-from tests.e2e.waiting import alive, wait_for
+from corn_testkit.server import Server
+from corn_testkit.waiting import alive, wait_for
 from tests.soak.load import Load, Tally
 from tests.soak.measure import Holdings, holdings
 from tests.soak.scenarios import PATIENCE, SCENARIOS, served
@@ -53,7 +53,12 @@ def running(*options: str) -> Iterator[tuple[Server, Path]]:
     (home / "tmp").mkdir()
     arguments = [
         *("--bind=127.0.0.1:0", "--workers=2", "--keep-alive=30"),
-        *("--worker-class=app.KeepAliveWorker", f"--pid={home / 'pid'}", *options, "app:app"),
+        *(
+            "--worker-class=corn_testkit.apps.keepalive.KeepAliveWorker",
+            f"--pid={home / 'pid'}",
+            *options,
+            "app:app",
+        ),
     ]
     server = Server(home, arguments, HERE, {"TMPDIR": str(home / "tmp")}).started()
     try:

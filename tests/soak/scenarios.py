@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from signal import SIGCONT, SIGHUP, SIGKILL, SIGSTOP, SIGTERM, SIGTTIN, SIGTTOU, SIGUSR2
 
-from tests.e2e.server import Server
-from tests.e2e.waiting import alive, children, wait_for
+from corn_testkit.server import Server
+from corn_testkit.waiting import alive, children, wait_for
 from tests.soak.load import Load
 
 PATIENCE = 60.0

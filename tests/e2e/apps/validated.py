@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from wsgiref.validate import validator
 
-import probe  # type: ignore[import-not-found]
+from corn_testkit.apps import probe
 
 
 def reading(environ: dict[str, Any], start_response: Any) -> Any:

@@ -11,11 +11,9 @@ from time import monotonic
 
 import pytest
 
-from tests.e2e.conftest import Serve, serve
-from tests.e2e.server import COMMAND, Server
-from tests.e2e.waiting import children, wait_for
-
-__all__ = ["serve"]  # the fixture
+from corn_testkit.fixtures import Serve
+from corn_testkit.server import COMMAND, Server
+from corn_testkit.waiting import children, wait_for
 
 APP = """
 import os

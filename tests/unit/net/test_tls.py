@@ -16,7 +16,7 @@ from corn_core.extensions.hooks import Hooks
 from corn_core.net.context import make_context
 from corn_core.net.tls import SETTINGS, notes, prepare
 from corn_core.settings.config import DEFAULT, Config
-from tests.tls import PASSWORD, Authority, Certificate
+from corn_testkit.tls import PASSWORD, Authority, Certificate
 
 
 @pytest.fixture(scope="module")

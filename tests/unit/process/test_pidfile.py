@@ -11,7 +11,7 @@ import pytest
 
 from corn_core.errors import ConfigError
 from corn_core.process.pidfile import SETTINGS, Pidfile
-from tests.e2e.waiting import alive, wait_for
+from corn_testkit.waiting import alive, wait_for
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.server import COMMAND
+from corn_testkit.server import COMMAND
 
 USER, GROUP = "nobody", "daemon"
 """They are on every system; a test wants two that do not belong together."""

@@ -10,14 +10,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from signal import SIGKILL, SIGTERM, Signals
 
-from tests.e2e.client import Address, Reply
-from tests.e2e.waiting import DEADLINE, children, polls, session_members, wait_for
+from corn_testkit.client import Address, Reply
+from corn_testkit.waiting import DEADLINE, children, polls, session_members, wait_for
 
 COMMAND = str(Path(sys.executable).with_name("corn"))
 """The command beside the interpreter that runs the tests; `pip install -e` puts it there."""
 
 APPS = Path(__file__).with_name("apps")
-"""Where the applications of these tests are, and the server's working directory by default."""
+"""Where the kit's applications are, and the server's working directory by default."""
 
 NOT_INHERITED = {
     *("CORN_CMD_ARGS", "CORN_DISABLE_PLUGINS", "FORWARDED_ALLOW_IPS", "LISTEN_FDNAMES"),

@@ -1,17 +1,20 @@
-"""The fixture with which the tests start servers."""
+"""The fixtures with which tests start servers; pytest finds them when the kit is installed."""
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
-from tests.e2e.gate import Gate
-from tests.e2e.server import APPS, COMMAND, Server
-from tests.tls import Authority, Certificate
+from corn_testkit.gate import Gate
+from corn_testkit.server import APPS, COMMAND, Server
+
+if TYPE_CHECKING:
+    import ssl
+
+    from corn_testkit.tls import Authority, Certificate
 
 
 class Serve(Protocol):
@@ -19,7 +22,7 @@ class Serve(Protocol):
 
     :param arguments: more of the command line; the application's name, if it is there.
     :param bind: other addresses; none leaves them to the test's own configuration.
-    :param cwd: the working directory.
+    :param cwd: the working directory; by default the kit's own applications are there.
     :param wait: whether to return only when it listens.
     :param command: a program that runs ``corn`` as its arguments say, in the place of that.
     :param pass_fds: descriptors that the server is started with.
@@ -75,12 +78,14 @@ def gate(tmp_path: Path) -> Iterator[Gate]:
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     """An authority that issues certificates."""
+    from corn_testkit.tls import Authority  # lazy: every run of pytest loads this module
+
     return Authority(tmp_path_factory.mktemp("authority"))
 
 
 @pytest.fixture(scope="session")
 def certificate(authority: Authority) -> Certificate:
-    """A certificate for the servers of the tests."""
+    """A certificate for the servers that tests start."""
     return authority.issue()
 
 

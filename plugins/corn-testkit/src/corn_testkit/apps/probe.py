@@ -21,7 +21,8 @@ def text(start_response: StartResponse, body: str, status: str = "200 OK") -> li
 
 
 def argument(environ: Environ, name: str = "q") -> str:
-    return parse_qs(environ["QUERY_STRING"])[name][0]
+    value: str = parse_qs(environ["QUERY_STRING"])[name][0]
+    return value
 
 
 def hello(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from urllib.parse import quote
 
-from tests.e2e.waiting import wait_for
+from corn_testkit.waiting import wait_for
 
 
 class Gate:
