@@ -15,6 +15,7 @@ from __future__ import annotations
 import faulthandler
 import os
 import signal
+import sys
 from types import FrameType
 from typing import Protocol
 
@@ -78,6 +79,8 @@ class SignalHandlers:
             signal.signal(number, self.on_ignored)
         if DUMP_SIGNAL is not None:
             faulthandler.register(DUMP_SIGNAL, file=self._report, all_threads=True)
+        self._tell_unraisable = sys.unraisablehook
+        sys.unraisablehook = self.on_unraisable
 
     def retire(self) -> None:
         """Let no further signal interrupt the way out."""
@@ -102,6 +105,23 @@ class SignalHandlers:
 
     def on_ignored(self, number: int, frame: FrameType | None) -> None:
         """Do nothing, but interrupt the poller as any handler does."""
+
+    def on_unraisable(self, lost: sys.UnraisableHookArgs) -> None:
+        """Leave once more, when the order to was given in a ``__del__`` or a weakref's callback.
+
+        Nothing that is raised there gets any further.
+        """
+        order = lost.exc_value
+        if not isinstance(order, WorkerQuit):
+            self._tell_unraisable(lost)
+            return
+
+        def leave(number: int, frame: FrameType | None) -> None:
+            raise order
+
+        signal.signal(signal.SIGALRM, leave)
+        # Not at once: that would be in here, and lost too.
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
 
     def _leave(self, hook: str, status: int) -> None:
         self._worker.alive = False

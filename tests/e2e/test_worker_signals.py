@@ -118,3 +118,27 @@ def test_signals_for_the_master_do_nothing(serve: Serve, gate: Gate, number: Sig
     assert alive(worker)
     server.stop()
     assert server.log.count("Booting worker") == 1
+
+
+STUBBORN = """
+import time
+
+class Thing:
+    def __del__(self):
+        open("entered", "w").close()
+        while True:
+            time.sleep(0.01)
+
+Thing()
+while True:
+    time.sleep(0.01)
+"""
+
+
+def test_an_order_that_comes_within_a_finalizer_is_obeyed(serve: Serve, tmp_path: Path) -> None:
+    """What is raised there is lost; the worker would boot on, and Python complain."""
+    (tmp_path / "stubborn.py").write_text(STUBBORN)
+    server = serve("--graceful-timeout=60", "stubborn:app", cwd=tmp_path)
+    wait_for((tmp_path / "entered").exists, "the application to be imported")
+    server.stop()
+    assert "Exception ignored" not in server.log
