@@ -144,6 +144,11 @@ class Arbiter(ServerView):
         """Call nothing any more; before the descriptor is closed."""
         self._selector.unregister(file)
 
+    @property
+    def predecessor(self) -> int:
+        """The process id of the master that this one replaces, while that lives; otherwise 0."""
+        return self._succession.lineage.predecessor
+
     def snapshot(self) -> tuple[WorkerSnapshot, ...]:
         """The workers as they are now, oldest first; from ``when_ready`` on."""
         return self._crew.snapshot()

@@ -283,7 +283,7 @@ def bind_all(
     listeners: list[Listener] = []
     try:
         for address in addresses:
-            open_it = partial(_bind, address, backlog, reuse_port, access)
+            open_it = partial(open_listener, address, backlog, reuse_port, access)
             listeners.append(_try_patiently(address, open_it, log, wait))
     except BaseException:
         # Also what ``wait`` may raise to break off.
@@ -316,8 +316,14 @@ def _try_patiently(
     raise AssertionError("the last try returns or raises")
 
 
-def _bind(address: Address, backlog: int, reuse_port: bool, access: PathAccess) -> Listener:
-    """Bind and listen; OSError when the system refuses, BindError when trying again is vain."""
+def open_listener(
+    address: Address, backlog: int, reuse_port: bool = False, access: PathAccess = ANYBODY
+) -> Listener:
+    """Bind and listen, in one attempt.
+
+    :raises OSError: when the system refuses.
+    :raises BindError: when trying again is vain.
+    """
     if isinstance(address, FdAddress):
         return Listener(address, listening_socket(address.fd, str(address)))
     if isinstance(address, UnixAddress):

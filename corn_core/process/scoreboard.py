@@ -71,6 +71,9 @@ VERSION = 1
 SLOT_SIZE = 256
 TEXT_SIZE = 192
 
+CAPACITY = 1024
+"""The most workers that a server can have at once, the retiring ones included."""
+
 _NUMBER = 8
 _VERSION, _CAPACITY, _SLOT_SIZE, _STOPPING = range(4)
 # Positions of a slot's numbers, in units of 8 bytes from the slot's beginning.
@@ -228,7 +231,7 @@ class Scoreboard:
     :raises ConfigError: when no file can be made in ``directory``.
     """
 
-    def __init__(self, capacity: int = 1024, directory: str | None = None) -> None:
+    def __init__(self, capacity: int = CAPACITY, directory: str | None = None) -> None:
         self.capacity = capacity
         size = (capacity + 1) * SLOT_SIZE
         self._map = mmap.mmap(-1, size) if directory is None else _map_file(directory, size)

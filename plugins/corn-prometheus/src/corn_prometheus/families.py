@@ -1,0 +1,138 @@
+"""The metrics: from what the server and its workers have counted to Prometheus's families."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+from prometheus_client.registry import Collector
+
+from corn_core import __version__
+from corn_core.process.scoreboard import STATE_NAMES
+from corn_prometheus.tally import Tally
+
+PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+class Families(Collector):
+    """Collects everything anew for each scrape.
+
+    :ivar server: the master; ``None`` until it listens.
+    """
+
+    def __init__(self, tally: Tally, exits: Counter[str]) -> None:
+        self.server: Any = None
+        self._tally = tally
+        self._exits = exits
+        self._started = time.time()
+
+    def describe(self) -> list[Metric]:
+        """Nothing: otherwise a registry collects once when this is registered with it."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        yield from self._requests()
+        yield from self._server()
+        yield from self._workers()
+
+    def _requests(self) -> Iterator[Metric]:
+        statuses = CounterMetricFamily(
+            "corn_requests",
+            "Responses, by status; refused requests are among them.",
+            labels=["status"],
+        )
+        for status, count in self._tally.statuses():
+            statuses.add_metric([status], count)
+        yield statuses
+        buckets, total = self._tally.durations()
+        yield HistogramMetricFamily(
+            "corn_request_duration_seconds",
+            "From a request's complete arrival to the end of its response.",
+            buckets=buckets,
+            sum_value=total,
+        )
+
+    def _server(self) -> Iterator[Metric]:
+        config = self.server.cfg
+        about = GaugeMetricFamily(
+            "corn_info", "The server's version and class of workers.", labels=["version", "worker"]
+        )
+        worker = config.worker_class
+        name = worker if isinstance(worker, str) else worker.__qualname__
+        about.add_metric([__version__, name], 1)
+        yield about
+        yield GaugeMetricFamily(
+            "corn_start_time_seconds", "When the master started, in Unix time.", self._started
+        )
+        queue = GaugeMetricFamily(
+            "corn_listener_queue",
+            "Connections that wait to be accepted, where the system tells.",
+            labels=["listener"],
+        )
+        for listener in self.server.LISTENERS:
+            queued = listener.queued()
+            if queued is not None:
+                queue.add_metric([str(listener)], queued)
+        yield queue
+        exits = CounterMetricFamily(
+            "corn_worker_exits", "Workers that have ended, by reason.", labels=["reason"]
+        )
+        for reason, count in self._exits.items():
+            exits.add_metric([reason], count)
+        yield exits
+
+    def _workers(self) -> Iterator[Metric]:
+        workers = self.server.snapshot()
+        yield GaugeMetricFamily(
+            "corn_workers_target", "Workers that are to run.", self.server.num_workers
+        )
+        states = GaugeMetricFamily("corn_workers", "Workers, by state.", labels=["state"])
+        for state in STATE_NAMES:
+            states.add_metric([state], sum(worker.state == state for worker in workers))
+        yield states
+        yield GaugeMetricFamily(
+            "corn_requests_in_flight",
+            "Requests that are in the application.",
+            sum(worker.in_flight for worker in workers),
+        )
+        yield GaugeMetricFamily(
+            "corn_connections", "Open connections.", sum(worker.connections for worker in workers)
+        )
+        answered = CounterMetricFamily(
+            "corn_worker_requests",
+            "Responses, by the place among the workers; who takes a place goes on counting.",
+            labels=["worker"],
+        )
+        memory = GaugeMetricFamily(
+            "corn_worker_memory_bytes",
+            "Resident memory, where the system tells; what workers share counts to each.",
+            labels=["worker"],
+        )
+        for worker in workers:
+            answered.add_metric([str(worker.slot)], self._tally.requests(worker.slot))
+            resident = resident_memory(worker.pid)
+            if resident is not None:
+                memory.add_metric([str(worker.slot)], resident)
+        yield answered
+        yield memory
+
+
+def resident_memory(pid: int) -> int | None:
+    """The resident set of a process in bytes; ``None`` without /proc, or when it is gone.
+
+    Not the proportional one: the kernel walks all pages for that, and the master waits.
+    """
+    try:
+        with open(f"/proc/{pid}/statm", encoding="ascii") as file:
+            return int(file.read().split()[1]) * PAGE
+    except (OSError, IndexError):
+        return None

@@ -1,0 +1,106 @@
+"""The setting, and the hooks of the master; what counts requests is added only when it is on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from corn_core import Setting, hookimpl
+from corn_core.net.address import AbstractAddress, FdAddress, parse_address
+from corn_core.settings.model import Expected, optional
+
+if TYPE_CHECKING:
+    from corn_prometheus.exporter import Exporter
+
+
+def _address(raw: object) -> str:
+    expected = "an address with a port, such as 127.0.0.1:9100, or unix:PATH"
+    if not isinstance(raw, str):
+        raise Expected(expected)
+    text = raw.strip()
+    if isinstance(parse_address(text), (AbstractAddress, FdAddress)):
+        raise Expected(expected)
+    if not text.startswith("unix:") and not text.rpartition(":")[2].isdigit():
+        # The port that a server's own address has by default is nobody's port for metrics.
+        raise Expected(expected)
+    return text
+
+
+SETTINGS = (
+    Setting(
+        name="metrics_bind",
+        section="Prometheus",
+        parse=optional(_address),
+        default=None,
+        help=(
+            "The address of a listener for metrics, such as 127.0.0.1:9100 or unix:PATH. The"
+            " master answers there, so that it works while all workers are busy: /metrics for"
+            " Prometheus, /livez and /readyz for health checks. Anybody who can connect is"
+            " answered: choose an address that only your monitoring reaches."
+        ),
+        flags=("--metrics-bind",),
+        metavar="ADDRESS",
+        default_text="no metrics",
+    ),
+)
+
+
+class Plugin:
+    """Keeps the exporter in step with the configuration."""
+
+    def __init__(self) -> None:
+        self._exporter: Exporter | None = None
+
+    @hookimpl
+    def corn_settings(self) -> Iterable[Setting]:
+        return SETTINGS
+
+    @hookimpl
+    def corn_instruments(self, config: Any) -> Iterable[Any]:
+        if config.metrics_bind is None:
+            return ()
+        if self._exporter is None:
+            # lazy: only a server with metrics needs it and its library
+            from corn_prometheus.exporter import Exporter
+
+            self._exporter = Exporter()
+        return (self._exporter.counting,)
+
+    @hookimpl
+    def on_starting(self, server: Any) -> None:
+        if self._exporter is not None:
+            self._exporter.open_first(server)
+
+    @hookimpl
+    def when_ready(self, server: Any) -> None:
+        if self._exporter is not None:
+            self._exporter.attach(server)
+
+    @hookimpl
+    def on_tick(self, server: Any) -> None:
+        if self._exporter is not None:
+            self._exporter.tend(server)
+
+    @hookimpl
+    def pre_fork(self, worker: Any) -> None:
+        if self._exporter is not None:
+            self._exporter.tally.note(worker.slot.index)
+
+    @hookimpl
+    def child_exit(self, reason: str) -> None:
+        if self._exporter is not None:
+            self._exporter.exits[reason] += 1
+
+    @hookimpl
+    def post_fork(self) -> None:
+        if self._exporter is not None:
+            self._exporter.leave()
+
+    @hookimpl
+    def on_exit(self) -> None:
+        if self._exporter is not None:
+            self._exporter.close()
+
+
+plugin = Plugin()
+"""What the entry point names; a server is a process of its own, and so is its plugin."""
