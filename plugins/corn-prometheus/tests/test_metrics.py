@@ -102,10 +102,8 @@ def test_counters_survive_the_workers(serve: Serve, port: int) -> None:
     for number in range(1, 13):
         server.get("/pid")
         wait_for(partial(count_is, port, number), "the request to be counted")
-    wait_for(
-        lambda: samples(port).get('corn_worker_exits_total{reason="requests"}', 0) >= 2,
-        "two workers to be recycled",
-    )
+    recycled = 'corn_worker_exits_total{reason="requests"}'
+    wait_for(lambda: samples(port).get(recycled, 0) >= 1, "a worker to be recycled")
     assert samples(port)['corn_requests_total{status="200"}'] == 12
 
 
@@ -279,17 +277,17 @@ def text(path: Path) -> str:
     return path.read_text().strip() if path.exists() else ""
 
 
-def test_a_unix_socket(serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    server = serve("--metrics-bind=unix:metrics.sock", "probe:app", cwd=tmp_path)
-    server.wait_for_log("Metrics at: unix:metrics.sock")
+def test_a_unix_socket(serve: Serve, tmp_path: Path) -> None:
+    path = tmp_path / "metrics.sock"
+    server = serve(f"--metrics-bind=unix:{path}", "probe:app")
+    server.wait_for_log(f"Metrics at: unix:{path}")
     with socket.socket(socket.AF_UNIX) as client:
         client.settimeout(10)
-        client.connect("metrics.sock")
+        client.connect(str(path))
         client.sendall(b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n")
         assert client.recv(4096).startswith(b"HTTP/1.1 200 OK\r\n")
     server.stop()
-    assert not (tmp_path / "metrics.sock").exists()
+    assert not path.exists()
 
 
 def test_a_port_in_use_prevents_the_start() -> None:
