@@ -37,5 +37,7 @@ OPTIONS = {
     "--paste-global": "corn-paste",
     "django_settings": "corn-django",
     "--settings": "corn-django",
+    "metrics_bind": "corn-prometheus",
+    "--metrics-bind": "corn-prometheus",
 }
 """Names of settings, and flags."""

@@ -29,7 +29,7 @@ def _address(raw: object) -> str:
 SETTINGS = (
     Setting(
         name="metrics_bind",
-        section="Prometheus",
+        section="Metrics",
         parse=optional(_address),
         default=None,
         help=(
