@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Protocol
 
 from corn_core import __version__
 from corn_core.arbiter.loop import Arbiter
@@ -15,7 +14,7 @@ from corn_core.errors import AppLoadError, CornError, ExtensionError
 from corn_core.extensions.drivers import find_reload_engine
 from corn_core.extensions.listing import listing
 from corn_core.extensions.manager import DISABLE_PLUGINS, Plugins, load_plugins
-from corn_core.interfaces import Logger, WSGIApp
+from corn_core.interfaces import Logger
 from corn_core.logs.capture import release_output
 from corn_core.net import tls
 from corn_core.process import daemon, privileges
@@ -29,6 +28,7 @@ from corn_core.settings.commandline import (
     parse,
 )
 from corn_core.settings.config import Config
+from corn_core.settings.framework import AppLoader, Framework
 from corn_core.settings.printing import print_config
 from corn_core.settings.registry import Registry
 from corn_core.settings.sources import Resolution, resolve
@@ -36,25 +36,17 @@ from corn_core.worker import Worker
 from corn_core.worker.boot import boot_worker
 from corn_core.wsgi.environ import SERVER_SOFTWARE
 
-Framework = Callable[[Given, list[str]], Mapping[str, object] | None]
-"""Settings of a framework, for the flags and the other arguments of a command line."""
+OwnSettings = Callable[[Given, list[str]], Mapping[str, object] | None]
+"""A program's own settings, for the flags and the other arguments of a command line."""
 
 Read = Callable[[str], Resolution]
 """Reads all sources; it is given the directory that relative paths are meant for."""
 
 
-class AppLoader(Protocol):
-    """What a loader class of the group ``corn.loaders`` makes."""
-
-    def load(self, config: Config) -> WSGIApp: ...
-    def name(self, config: Config) -> str:
-        """What to call the application, in process titles for example."""
-
-
 def run(
     argv: Sequence[str],
     environ: Mapping[str, str],
-    framework: Framework | None = None,
+    own_settings: OwnSettings | None = None,
     loader: AppLoader | None = None,
 ) -> int:
     """Do what the command line says; returns the exit status.
@@ -62,7 +54,7 @@ def run(
     In a worker it returns too, when the worker ends: the process then exits as any
     Python program does, and what the application registered with atexit runs.
 
-    :param framework: gives settings for what the command line says.
+    :param own_settings: gives settings of the program that calls, in the place of a framework's.
     :param loader: loads the application, in the place of what the configuration names.
     :raises CornError: when the server cannot start.
     """
@@ -84,10 +76,26 @@ def run(
     variables = dict(environ)
 
     def read(directory: str) -> Resolution:
-        layer = framework(*parse(registry, argv, plugins.explain)) if framework else None
-        return resolve(registry, argv, variables, directory, layer, plugins.explain)
+        def ask(config: Config) -> Framework | None:
+            if own_settings is None:
+                return framework_of(plugins, config, directory)
+            settings = own_settings(*parse(registry, argv, plugins.explain))
+            return Framework(settings) if settings else None
+
+        return resolve(registry, argv, variables, directory, ask, plugins.explain)
 
     return start(Assembly(plugins, read, loader))
+
+
+def framework_of(plugins: Plugins, config: Config, directory: str) -> Framework | None:
+    """The framework that a plugin brings in for a configuration, if one does.
+
+    :raises CornError: when it cannot be used.
+    """
+    found = plugins.hooks.first("corn_framework", config=config, directory=directory)
+    if found is not None and not isinstance(found, Framework):
+        raise ExtensionError(f"corn_framework gave {found!r}, which is no Framework")
+    return found
 
 
 def registry_of(plugins: Plugins) -> Registry:
@@ -198,7 +206,9 @@ class Assembly:
                 f"worker class {config.worker_class!r} is no subclass of corn_core.worker.Worker"
             )
         logger_class = hooks.first("corn_logger_class", name=config.logger_class, config=config)
-        loader = self.loader or hooks.first("corn_app_loader", config=config)()
+        loader = self.loader or resolution.loader
+        if loader is None:
+            loader = hooks.first("corn_app_loader", config=config)()
         config = config.replace(default_proc_name=loader.name(config))
         worker_class.check_config(config)
         encryption = tls.prepare(config, hooks)

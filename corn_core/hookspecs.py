@@ -345,6 +345,26 @@ def corn_settings() -> Iterable[Setting] | None:
     """
 
 
+@_hook(fatal=True, firstresult=True)
+def corn_framework(config: Any, directory: str) -> Any:
+    """Bring in the settings of a web framework's own file, and how its application is loaded.
+
+    When: after all other sources have been read, at the start and at every
+        reload, before ``corn_configured``.
+    Process: master.
+    Arguments: ``config``, the configuration without the framework's settings;
+        ``directory``, where the server was started: ``chdir`` and other relative
+        paths of the configuration begin there.
+    Result: a ``corn_core.settings.framework.Framework``, or ``None`` when the
+        configuration asks for none. Its settings count for less than those of
+        all other sources but the defaults; its loader, if it has one, is used
+        instead of what ``corn_app_loader`` would choose.
+    If it raises: fatal; a ``ConfigError`` is shown as it is, exit status 1. At a
+        reload the old configuration stays in force.
+    Since: 0.1.
+    """
+
+
 @_hook(fatal=True)
 def corn_configured(config: Any) -> None:
     """Look at the finished configuration, and refuse it if it cannot work.

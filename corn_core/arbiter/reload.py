@@ -52,9 +52,9 @@ class Builder:
             return wiring.load_app
         # Loaded once: modules stay imported, so a reload would run the application's factory
         # again with the old code. Another application is another matter.
-        if self._preloaded is None or self._preloaded[0] != config.wsgi_app:
+        if self._preloaded is None or self._preloaded[0] != config.default_proc_name:
             wiring.worker_class.before_boot(config, wiring.log)
-            self._preloaded = (config.wsgi_app, wiring.load_app())
+            self._preloaded = (config.default_proc_name, wiring.load_app())
         app = self._preloaded[1]
         return lambda: app
 

@@ -17,30 +17,36 @@ _FOREIGN = (
 )
 
 
-def in_application(error: BaseException) -> bool:
-    """Whether the exception passed through any code of the application."""
+def in_application(error: BaseException, foreign: tuple[str, ...] = ()) -> bool:
+    """Whether the exception passed through any code of the application.
+
+    :param foreign: beginnings of the paths of files that are not the application's either.
+    """
     traceback = error.__traceback__
     while traceback is not None:
-        if not traceback.tb_frame.f_code.co_filename.startswith(_FOREIGN):
+        if not traceback.tb_frame.f_code.co_filename.startswith((*_FOREIGN, *foreign)):
             return True
         traceback = traceback.tb_next
     return False
 
 
-def application_traceback(error: BaseException) -> str:
-    """The traceback as Python prints it, of the frames that are the application's."""
+def application_traceback(error: BaseException, foreign: tuple[str, ...] = ()) -> str:
+    """The traceback as Python prints it, of the frames that are the application's.
+
+    :param foreign: see :func:`in_application`.
+    """
     # lazy: only for an application that fails
     from traceback import TracebackException
 
     whole = TracebackException.from_exception(error, compact=True)
-    _prune(whole)
+    _prune(whole, (*_FOREIGN, *foreign))
     return "".join(whole.format())
 
 
-def _prune(one: TracebackException | None) -> None:
+def _prune(one: TracebackException | None, foreign: tuple[str, ...]) -> None:
     """Also in the exceptions that led to this one, and in those of a group."""
     if one is None:
         return
-    one.stack[:] = [frame for frame in one.stack if not frame.filename.startswith(_FOREIGN)]
+    one.stack[:] = [frame for frame in one.stack if not frame.filename.startswith(foreign)]
     for other in (one.__cause__, one.__context__, *(one.exceptions or ())):
-        _prune(other)
+        _prune(other, foreign)

@@ -10,9 +10,10 @@ from importlib import import_module
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
-from corn_core.errors import AppLoadError, ConfigError, WorkerQuit, did_you_mean, one_line
+from corn_core.errors import AppLoadError, ConfigError, did_you_mean
 from corn_core.interfaces import WSGIApp
-from corn_core.loaders.frames import application_traceback, in_application
+from corn_core.loaders.frames import in_application
+from corn_core.loaders.guard import run_guarded
 from corn_core.loaders.target import LIKELY_NAMES, Target, parse_uri
 
 if TYPE_CHECKING:
@@ -61,27 +62,7 @@ def load_app(uri: str) -> WSGIApp:
 
 
 def _run(target: Target, doing: str, code: Callable[[], Any]) -> Any:
-    """Run code of the application; whatever it raises becomes an AppLoadError.
-
-    :param doing: what the code is for, as the beginning of the message.
-    """
-    try:
-        return code()
-    except (AppLoadError, WorkerQuit):
-        # It says all there is to say; or a signal ends the worker, and happened to find it here.
-        raise
-    except SystemExit as error:
-        raise AppLoadError(
-            f"{target.uri!r}: {doing} ended the process (SystemExit: {error.code})",
-            application_traceback(error),
-        ) from None
-    except Exception as error:
-        # Broad, because it is anybody's code. The traceback would be empty when the error did not
-        # come out of that code, except that a SyntaxError shows the place itself.
-        details = ""
-        if in_application(error) or isinstance(error, SyntaxError):
-            details = application_traceback(error)
-        raise AppLoadError(f"{target.uri!r}: {doing} failed: {one_line(error)}", details) from None
+    return run_guarded(target.uri, doing, code)
 
 
 # -- the module ----------------------------------------------------------------------

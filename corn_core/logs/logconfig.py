@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from corn_core.errors import ConfigError, one_line
+from corn_core.logs.settings import IniFile
 
 if TYPE_CHECKING:
     from configparser import ConfigParser
@@ -145,7 +146,8 @@ def _from_ini(path: str) -> Callable[[], object]:
     import configparser  # lazy: few servers need it
 
     absolute = os.path.abspath(path)
-    defaults = {"__file__": absolute, "here": os.path.dirname(absolute)}
+    variables = path.variables if isinstance(path, IniFile) else {}
+    defaults = {**variables, "__file__": absolute, "here": os.path.dirname(absolute)}
     parser = configparser.ConfigParser(
         {name: value.replace("%", "%%") for name, value in defaults.items()}
     )

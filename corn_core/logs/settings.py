@@ -25,6 +25,24 @@ def _target(raw: object) -> str:
     return raw.strip()
 
 
+class IniFile(str):
+    """The path of an ini file, for ``logconfig``, with variables that may be used in it.
+
+    :ivar variables: values by name, beside ``here`` and ``__file__``.
+    """
+
+    variables: Mapping[str, str]
+
+    def __new__(cls, path: str, variables: Mapping[str, str]) -> IniFile:
+        made = super().__new__(cls, path)
+        made.variables = variables
+        return made
+
+
+def _ini_file(raw: object) -> str:
+    return raw if isinstance(raw, IniFile) else _target(raw)
+
+
 def _dictionary(raw: object) -> dict[str, Any]:
     if raw is None:
         return {}
@@ -105,7 +123,7 @@ SETTINGS = (
     Setting(
         name="logconfig",
         section="Logging",
-        parse=optional(_target),
+        parse=optional(_ini_file),
         default=None,
         help=(
             "A logging configuration in the ini format of Python's logging.config.fileConfig."

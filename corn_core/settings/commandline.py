@@ -75,6 +75,11 @@ def parse(
     return vars(namespace), [*others, *rest]
 
 
+def flag_origin(flag: str, variable: str) -> Origin:
+    """Where a flag's value is from; ``variable`` is empty for the command line itself."""
+    return Origin("cmd_args", f"{variable} {flag}") if variable else Origin("flag", flag)
+
+
 def help_text(registry: Registry) -> str:
     """The text of ``corn -h``, grouped by section and by plugin."""
     return _parser(registry, for_help=True).format_help()

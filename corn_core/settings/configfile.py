@@ -5,14 +5,16 @@ from __future__ import annotations
 import ast
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import ModuleType
 from typing import Any, NamedTuple
 
 from corn_core.errors import ConfigError, line_in, one_line
-from corn_core.settings.config import Origin
+from corn_core.settings.commandline import Given, flag_origin
+from corn_core.settings.config import DEFAULT, Origin, parsed
 from corn_core.settings.model import Setting, optional, string
+from corn_core.settings.registry import Registry
 
 DEFAULT_FILE = "corn.conf.py"
 
@@ -56,6 +58,38 @@ class ConfigFile(NamedTuple):
             return Origin("file", self.name)
         plural = "lines" if len(lines) > 1 else "line"
         return Origin("file", f"{self.name} {plural} {', '.join(map(str, lines))}")
+
+
+class ChosenFile(NamedTuple):
+    """A config file that has been executed, and how it was asked for."""
+
+    location: str
+    contents: ConfigFile
+
+
+def chosen_file(
+    registry: Registry, given: Sequence[tuple[Given, str]], cwd: str
+) -> ChosenFile | None:
+    """Execute the config file that the first of the arguments names, or the default one.
+
+    :param given: what lists of arguments say, each with the variable that it is from.
+    :raises ConfigError: see :func:`execute`.
+    """
+    location, origin = _location(registry, given)
+    if origin == DEFAULT and not os.path.exists(os.path.join(cwd, DEFAULT_FILE)):
+        return None
+    if location is None:
+        return None
+    return ChosenFile(location, execute(location, cwd, origin))
+
+
+def _location(registry: Registry, given: Sequence[tuple[Given, str]]) -> tuple[str | None, Origin]:
+    for flags, variable in given:
+        if "config" in flags:
+            flag, raw = flags["config"]
+            origin = flag_origin(flag, variable)
+            return parsed(registry["config"], raw, origin), origin
+    return DEFAULT_FILE, DEFAULT
 
 
 def execute(location: str, cwd: str, origin: Origin) -> ConfigFile:

@@ -8,7 +8,6 @@ here acts on the process, beyond what executing a config file does by itself.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from types import ModuleType
@@ -16,15 +15,16 @@ from typing import Any, NamedTuple
 
 from corn_core.errors import ConfigError, SettingError, did_you_mean, one_line
 from corn_core.hookspecs import HOOKS
-from corn_core.settings.commandline import Explain, Given, parse
-from corn_core.settings.config import DEFAULT, Config, Kind, Origin, parsed
-from corn_core.settings.configfile import DEFAULT_FILE, execute, importable
+from corn_core.settings.commandline import Explain, Given, flag_origin, parse
+from corn_core.settings.config import Config, Kind, Origin, parsed
+from corn_core.settings.configfile import ChosenFile, chosen_file, importable
 from corn_core.settings.environment import (
     CMD_ARGS,
     FOREIGN_CMD_ARGS,
     default_value,
     extra_arguments,
 )
+from corn_core.settings.framework import AppLoader, Ask, Framework
 from corn_core.settings.registry import Registry
 
 APP_SETTING = "wsgi_app"
@@ -47,6 +47,7 @@ class Resolution(NamedTuple):
     :param warnings: what the user should be told; nothing of it prevents a start.
     :param extra_args: the positional arguments after the application; the
         server ignores them, an application may read them.
+    :param loader: loads the application, if the framework says how.
     """
 
     config: Config
@@ -55,6 +56,7 @@ class Resolution(NamedTuple):
     config_path: str | None
     warnings: list[str]
     extra_args: list[str]
+    loader: AppLoader | None = None
 
 
 def resolve(
@@ -62,7 +64,7 @@ def resolve(
     argv: Sequence[str],
     environ: Mapping[str, str],
     cwd: str,
-    framework: Mapping[str, object] | None = None,
+    framework: Ask | None = None,
     explain: Explain = lambda option: None,
 ) -> Resolution:
     """Read all sources and add them up.
@@ -70,44 +72,75 @@ def resolve(
     :param registry: the settings there are.
     :param argv: the command line, without the program's name.
     :param cwd: the directory that relative paths of config files are meant for.
-    :param framework: settings and hooks that a framework's own file gives.
+    :param framework: gives what a framework's own file says. Which file that is, another source
+        may say, so it is told what the others come to.
     :param explain: says why a flag or setting is unknown, if that is known.
     :raises ConfigError: when a source cannot be read or a value cannot be
         taken; the text says which, and where it is from.
     """
-    layers = _Layers(registry, explain)
     variable, more = extra_arguments(environ)
-    if variable == FOREIGN_CMD_ARGS:
-        layers.warnings.append(f"{variable} is used, since {CMD_ARGS} is not set")
-    from_variable, variable_rest = parse(registry, more, explain, variable)
-    from_command, command_rest = parse(registry, argv, explain)
-    layers.set_defaults(environ)
-    layers.set_names(framework or {}, lambda name: Origin("framework", "framework settings"), cwd)
-    path = layers.set_file([(from_command, ""), (from_variable, variable)], cwd)
-    layers.set_flags(from_variable, variable)
-    layers.set_flags(from_command)
-    rest = command_rest or variable_rest
-    app_uri = layers.set_app(rest, "" if command_rest else variable)
-    return Resolution(
-        config=Config({each.name: each for each in registry}, layers.values, layers.origins),
-        app_uri=app_uri,
-        hooks=layers.hooks,
-        config_path=path,
-        warnings=layers.warnings,
-        extra_args=rest[1:],
+    given = _Given(
+        environ, variable, parse(registry, more, explain, variable), parse(registry, argv, explain)
     )
+    # Executed once, however often its values are added up.
+    file = chosen_file(registry, [(given.command[0], ""), (given.more[0], variable)], cwd)
+    layers = _Layers(registry, explain, cwd)
+    resolution = layers.add_up(given, file, None)
+    found = framework(resolution.config) if framework else None
+    if found is None:
+        return resolution
+    return _Layers(registry, explain, cwd).add_up(given, file, found)
+
+
+class _Given(NamedTuple):
+    """What the environment and the command line say, each argument list taken apart.
+
+    :param variable: the environment variable that ``more`` is from.
+    """
+
+    environ: Mapping[str, str]
+    variable: str
+    more: tuple[Given, list[str]]
+    command: tuple[Given, list[str]]
 
 
 class _Layers:
     """The sum of the sources so far; each method puts one more on top."""
 
-    def __init__(self, registry: Registry, explain: Explain) -> None:
+    def __init__(self, registry: Registry, explain: Explain, cwd: str) -> None:
         self.registry = registry
         self.explain = explain
+        self.cwd = cwd
         self.values: dict[str, Any] = {}
         self.origins: dict[str, Origin] = {}
         self.hooks: dict[str, ConfigHook] = {}
         self.warnings: list[str] = []
+
+    def add_up(
+        self, given: _Given, file: ChosenFile | None, framework: Framework | None
+    ) -> Resolution:
+        """All sources, from the least authoritative to the most."""
+        variable = given.variable
+        if variable == FOREIGN_CMD_ARGS:
+            self.warnings.append(f"{variable} is used, since {CMD_ARGS} is not set")
+        self.set_defaults(given.environ)
+        if framework is not None:
+            self.set_framework(framework)
+        if file is not None:
+            self.set_file(file)
+        self.set_flags(given.more[0], variable)
+        self.set_flags(given.command[0])
+        rest = given.command[1] or given.more[1]
+        app_uri = self.set_app(rest, "" if given.command[1] else variable)
+        return Resolution(
+            config=Config({each.name: each for each in self.registry}, self.values, self.origins),
+            app_uri=app_uri,
+            hooks=self.hooks,
+            config_path=file.location if file is not None else None,
+            warnings=self.warnings,
+            extra_args=rest[1:],
+            loader=framework.loader if framework is not None else None,
+        )
 
     def set(self, name: str, raw: object, origin: Origin) -> None:
         self.values[name] = parsed(self.registry[name], raw, origin)
@@ -119,7 +152,7 @@ class _Layers:
 
     def set_flags(self, given: Given, variable: str = "") -> None:
         for name, (flag, raw) in given.items():
-            self.set(name, raw, _flag_origin(flag, variable))
+            self.set(name, raw, flag_origin(flag, variable))
 
     def set_app(self, rest: Sequence[str], variable: str) -> str | None:
         """Take the first positional argument for the application; say that others are ignored."""
@@ -135,47 +168,52 @@ class _Layers:
         app_uri: str | None = self.values[APP_SETTING]
         return app_uri
 
-    def set_file(self, given: Sequence[tuple[Given, str]], cwd: str) -> str | None:
-        """Execute the config file that the first of the arguments names, or the default one."""
-        location, origin = self._location(given)
-        if origin == DEFAULT and not os.path.exists(os.path.join(cwd, DEFAULT_FILE)):
-            return None
-        if location is None:
-            return None
-        file = execute(location, cwd, origin)
+    def set_framework(self, framework: Framework) -> None:
+        """Take the settings and hooks of a framework; any other name is a mistake."""
+        self.warnings += framework.warnings
+        directory = framework.directory or self.cwd
+        for name, raw in framework.settings.items():
+            if not self._take(name, raw, framework.origin(name), directory):
+                raise ConfigError(f"{self._no_such(name)} ({framework.origin(name)})")
+
+    def _no_such(self, name: str) -> str:
+        if name in self.registry:
+            return f"{name} can be set by {', '.join(self.registry[name].flags)} only"
+        hint = did_you_mean(name, self._names_in_files())
+        return self.explain(name) or f"there is no setting {name!r}{hint}"
+
+    def set_file(self, file: ChosenFile) -> None:
+        """Take what a config file assigns to names, most of which may be its own."""
+        location, contents = file
         if not location.startswith("python:") and not location.endswith(".py"):
             self.warnings.append(
-                f"config file {file.name!r} is read as Python, though not named .py"
+                f"config file {contents.name!r} is read as Python, though not named .py"
             )
-        self.set_names(file.values, file.origin, cwd)
-        return location
+        for name, raw in contents.values.items():
+            origin = contents.origin(name)
+            if not self._take(name, raw, origin, self.cwd) and not isinstance(raw, ModuleType):
+                self._judge_other(name, raw, origin)
 
-    def _location(self, given: Sequence[tuple[Given, str]]) -> tuple[str | None, Origin]:
-        for flags, variable in given:
-            if "config" in flags:
-                flag, raw = flags["config"]
-                origin = _flag_origin(flag, variable)
-                return parsed(self.registry["config"], raw, origin), origin
-        return DEFAULT_FILE, DEFAULT
+    def _take(self, name: str, raw: object, origin: Origin, directory: str) -> bool:
+        """Whether it is a name that a file may set; it is set then."""
+        setting = self.registry.get(name)
+        if setting is not None and "file" in setting.places:
+            self.set(name, raw, origin)
+        elif name in HOOKS and HOOKS[name].in_config_file:
+            self._set_hook(name, raw, origin, directory)
+        else:
+            return False
+        return True
 
-    def set_names(
-        self, names: Mapping[str, Any], origin: Callable[[str], Origin], cwd: str
-    ) -> None:
-        """Take what a config file or a framework assigns to names, most of which may be its own."""
-        for name, raw in names.items():
-            setting = self.registry.get(name)
-            if setting is not None and "file" in setting.places:
-                self.set(name, raw, origin(name))
-            elif name in HOOKS and HOOKS[name].in_config_file:
-                self._set_hook(name, raw, origin(name), cwd)
-            elif not isinstance(raw, ModuleType):
-                self._judge_other(name, raw, origin(name))
+    def _names_in_files(self) -> list[str]:
+        hooks = (hook.name for hook in HOOKS.values() if hook.in_config_file)
+        return [*self.registry.names(), *hooks]
 
-    def _set_hook(self, name: str, raw: object, origin: Origin, cwd: str) -> None:
+    def _set_hook(self, name: str, raw: object, origin: Origin, directory: str) -> None:
         if raw is None:
             return
         if isinstance(raw, str) and ("." in raw or ":" in raw):
-            with importable(cwd):
+            with importable(self.cwd), importable(directory):
                 raw = _imported(name, raw.strip(), origin)
         if not callable(raw):
             raise SettingError(name, "a function, or the dotted name of one", raw, str(origin))
@@ -191,14 +229,9 @@ class _Layers:
             raise ConfigError(f"{reason} ({origin})")
         if name != name.lower() or name.startswith("_"):
             return
-        hooks = (hook.name for hook in HOOKS.values() if hook.in_config_file)
-        hint = did_you_mean(name, [*self.registry.names(), *hooks])
+        hint = did_you_mean(name, self._names_in_files())
         if hint:
             self.warnings.append(f"{name!r} is no setting and no hook{hint} ({origin})")
-
-
-def _flag_origin(flag: str, variable: str) -> Origin:
-    return Origin("cmd_args", f"{variable} {flag}") if variable else Origin("flag", flag)
 
 
 def _imported(name: str, path: str, origin: Origin) -> object:

@@ -96,6 +96,51 @@ def test_an_instrument_is_there_when_it_is_wanted(
     assert "nothing counted" not in server.log
 
 
+FRAMEWORK = (
+    GOOD
+    + """
+    from corn_core.settings.framework import Framework
+
+    class Loader:
+        def __init__(self, text):
+            self.text = text
+
+        def load(self, config):
+            def app(environ, start_response):
+                start_response("200 OK", [])
+                return [self.text.encode()]
+            return app
+
+        def name(self, config):
+            return "the framework's"
+
+    @hookimpl
+    def corn_framework(config, directory):
+        if config.greeting == "bad":
+            return {"workers": 2}
+        if config.greeting != "hello":
+            return Framework({"workers": "2"}, loader=Loader(f"{config.greeting} {directory}"))
+"""
+)
+
+
+def test_a_framework_has_settings_and_an_application(
+    serve: Serve, installed: Installed, tmp_path: Path
+) -> None:
+    installed.plugin(FRAMEWORK)
+    server = serve("--greeting=hi", "--chdir=/", cwd=tmp_path, env=installed.env)
+    server.wait_for_workers(2)
+    assert server.get() == f"hi {tmp_path}"
+    server.stop()
+
+
+def test_a_framework_that_is_none(installed: Installed) -> None:
+    installed.plugin(FRAMEWORK)
+    outcome = run("--greeting=bad", "probe:app", env=installed.env)
+    assert outcome.stderr == "error: corn_framework gave {'workers': 2}, which is no Framework\n"
+    assert outcome.returncode == 1
+
+
 def test_settings_of_a_plugin_in_a_config_file(
     serve: Serve, installed: Installed, tmp_path: Path
 ) -> None:

@@ -32,6 +32,7 @@ SIGNATURES = {
     "on_exit": "server",
     "ssl_context": "config default_factory",
     "corn_settings": "",
+    "corn_framework": "config directory",
     "corn_configured": "config",
     "corn_instruments": "config",
     "corn_worker_class": "name config",
@@ -42,11 +43,14 @@ SIGNATURES = {
 
 FATAL = {
     *("on_starting", "when_ready", "post_fork", "post_worker_init", "pre_request", "pre_exec"),
-    *("ssl_context", "corn_settings", "corn_configured", "corn_instruments"),
+    *("ssl_context", "corn_settings", "corn_framework", "corn_configured", "corn_instruments"),
     *("corn_worker_class", "corn_logger_class", "corn_app_loader"),
 }
 
-FIRSTRESULT = {"ssl_context", "corn_worker_class", "corn_logger_class", "corn_app_loader"}
+FIRSTRESULT = {
+    *("ssl_context", "corn_framework"),
+    *("corn_worker_class", "corn_logger_class", "corn_app_loader"),
+}
 
 
 def fields(name: str) -> dict[str, str]:

@@ -12,12 +12,12 @@ from corn_core.interfaces import Request, Response, WSGIApp
 from corn_core.net import listener
 from corn_core.process import pidfile, privileges
 from corn_core.settings.config import DEFAULT, Config
-from corn_core.settings.model import Setting, boolean, optional, string
+from corn_core.settings.model import Setting, boolean, string
 from corn_core.worker import Worker
 
 _OF_OTHERS = (
     Setting("preload_app", "", boolean, False, ""),
-    Setting("wsgi_app", "", optional(string), "module:app", ""),
+    Setting("default_proc_name", "", string, "module:app", ""),
 )
 
 

@@ -80,7 +80,7 @@ def test_preloading_loads_once_and_another_app_anew() -> None:
     calls: list[str] = []
 
     def loading(uri: str, found: Any) -> Wiring:
-        made = wiring(preload_app=True, wsgi_app=uri)
+        made = wiring(preload_app=True, default_proc_name=uri)
 
         def load() -> Any:
             calls.append(uri)

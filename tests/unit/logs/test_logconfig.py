@@ -17,6 +17,7 @@ import pytest
 
 from corn_core.errors import ConfigError, SettingError
 from corn_core.logs import Logger
+from corn_core.logs.settings import IniFile
 from corn_core.logs.states import State, states
 from tests.unit.logs.configs import config
 
@@ -136,6 +137,12 @@ def test_ini_in_a_directory_with_a_percent_sign(tmp_path: Path) -> None:
     files.directory.mkdir()
     Logger(config(logconfig=files.write())).info("hello")
     assert files.read("error.log") == "corn.error|hello\n"
+
+
+def test_ini_with_variables_of_somebody_else(files: Files) -> None:
+    path = IniFile(files.write(file="%(of)s"), {"of": "mine", "here": "elsewhere"})
+    Logger(config(logconfig=path)).info("hello")
+    assert files.read("mine.log") == "corn.error|hello\n"
 
 
 def test_path_of_an_ini_file_may_be_relative(files: Files, monkeypatch) -> None:

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from corn_core.errors import ConfigError
+from corn_core.settings.config import Config
+from corn_core.settings.framework import Framework
 from corn_core.settings.registry import Registry
 from corn_core.settings.sources import Resolution, resolve
 from tests.unit.settings.declared import WORKERS, registry
@@ -33,7 +35,8 @@ class Sources:
             return f"{option} needs corn-statsd" if option == "statsd_host" else None
 
         cwd = str(self.cwd)
-        return resolve(registry(), self.argv, self.environ, cwd, self.framework, explain)
+        found = Framework(self.framework) if self.framework else None
+        return resolve(registry(), self.argv, self.environ, cwd, lambda config: found, explain)
 
     def refusal(self) -> str:
         with pytest.raises(ConfigError) as caught:
@@ -339,6 +342,55 @@ def test_hook_of_a_file_beats_the_frameworks(sources: Sources) -> None:
     sources.framework["on_exit"] = "os.getpid"
     sources.file("def on_exit(server): return 'file'")
     assert sources.resolve().hooks["on_exit"].function(None) == "file"
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("wrkers", "there is no setting 'wrkers'; did you mean 'workers'? (framework settings)"),
+        ("pre_frok", "there is no setting 'pre_frok'; did you mean 'pre_fork'?"
+                     " (framework settings)"),
+        ("nothing_like_it", "there is no setting 'nothing_like_it' (framework settings)"),
+        ("statsd_host", "statsd_host needs corn-statsd (framework settings)"),
+        ("config", "config can be set by -c, --config only (framework settings)"),
+    ],
+)  # fmt: skip
+def test_a_framework_sets_only_what_there_is(sources: Sources, name: str, message: str) -> None:
+    sources.framework[name] = "x"
+    assert sources.refusal() == message
+
+
+def test_a_framework_is_told_what_the_other_sources_come_to(sources: Sources) -> None:
+    sources.file("workers = 7")
+    sources.argv = ["--bind", "x"]
+    told: list[tuple[int, list[str]]] = []
+
+    def ask(config: Config) -> Framework:
+        told.append((config.workers, config.bind))
+        return Framework({"workers": "9", "bind": "y"}, warnings=("mind",))
+
+    resolution = resolve(registry(), sources.argv, {}, str(sources.cwd), ask)
+    assert told == [(7, ["x"])]
+    assert (resolution.config.workers, resolution.config.bind) == (7, ["x"])
+    assert resolution.warnings == ["mind"]
+
+
+def test_a_config_file_is_executed_once_beside_a_framework(sources: Sources) -> None:
+    sources.file("with open(__file__ + '.count', 'a') as file:\n    file.write('.')")
+    sources.framework["workers"] = "3"
+    assert sources.resolve().config.workers == 3
+    assert (sources.cwd / "corn.conf.py.count").read_text() == "."
+
+
+def test_hooks_of_a_framework_may_be_in_its_directory(sources: Sources, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "beside_the_ini.py").write_text("def go(server): return 'gone'")
+    found = Framework({"on_exit": "beside_the_ini.go"}, directory=str(tmp_path / "elsewhere"))
+    try:
+        hooks = resolve(registry(), [], {}, str(sources.cwd), lambda config: found).hooks
+        assert hooks["on_exit"].function(None) == "gone"
+    finally:
+        sys.modules.pop("beside_the_ini", None)
 
 
 def test_resolving_has_no_side_effects(sources: Sources) -> None:

@@ -1,0 +1,108 @@
+"""What every server with this plugin loads: two settings, and the question whether they are used.
+
+Everything else is imported when the answer is yes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from corn_core import Setting, hookimpl
+from corn_core.errors import ConfigError
+from corn_core.settings.model import Expected, optional, strings
+
+if TYPE_CHECKING:
+    from corn_core.settings.framework import Framework
+
+
+def parse_location(raw: object) -> str:
+    """The parser of ``paste``: the path of an ini file, and maybe the name of an application."""
+    expected = "an ini file, as FILE or FILE#NAME, such as production.ini#admin"
+    if not isinstance(raw, str):
+        raise Expected(expected)
+    path, hash_sign, name = (part.strip() for part in raw.partition("#"))
+    if not path or (hash_sign and not name):
+        raise Expected(expected)
+    return path + hash_sign + name
+
+
+def parse_globals(raw: object) -> list[str]:
+    """The parser of ``raw_paste_global_conf``: a list of ``KEY=VALUE`` texts."""
+    pairs = strings(raw)
+    for pair in pairs:
+        key, equals, _ = pair.partition("=")
+        if not key.strip() or not equals:
+            raise Expected(f"KEY=VALUE, such as debug=true (not {pair!r})")
+    return pairs
+
+
+SETTINGS = (
+    Setting(
+        name="paste",
+        section="Paste",
+        parse=optional(parse_location),
+        default=None,
+        help=(
+            "A PasteDeploy ini file to load the application from, and the settings of the server."
+            " FILE#NAME is the application of the section [app:NAME] or [composite:NAME], main"
+            " when no name is given. The section [server:main] may have any setting that a config"
+            " file may have; it counts for less than config file and flags. With the sections"
+            " [loggers], [handlers] and [formatters] the file is the logconfig too. A relative"
+            " path begins in chdir."
+        ),
+        flags=("--paste", "--paster"),
+        metavar="FILE[#NAME]",
+    ),
+    Setting(
+        name="raw_paste_global_conf",
+        section="Paste",
+        parse=parse_globals,
+        default=[],
+        help=(
+            "A variable for the ini file, KEY=VALUE. The application gets it among its global"
+            " settings, and %(KEY)s in the file stands for it, unless [DEFAULT] has that key. Give"
+            " it several times, or as a list."
+        ),
+        flags=("--paste-global",),
+        metavar="KEY=VALUE",
+        action="append",
+    ),
+)
+
+
+@hookimpl
+def corn_settings() -> tuple[Setting, ...]:
+    return SETTINGS
+
+
+@hookimpl
+def corn_framework(config: Any, directory: str) -> Framework | None:
+    if not config.paste:
+        return None
+    # lazy: most servers have no ini file
+    from corn_paste.server import framework_of
+
+    return framework_of(config, directory)
+
+
+@hookimpl
+def corn_configured(config: Any) -> None:
+    if config.paste and config.wsgi_app:
+        raise ConfigError(
+            f"paste ({config.origin('paste')}) and wsgi_app ({config.origin('wsgi_app')}) both"
+            " name an application; give one of them"
+        )
+
+
+@hookimpl
+def post_worker_init(worker: Any) -> None:
+    """With ``reload``, watch the ini files that the application was made of."""
+    if worker.reloader is None or not worker.cfg.paste:
+        return
+    # lazy: it is for development
+    from glob import escape
+
+    from corn_paste.loader import files_read
+
+    for path in sorted(files_read):
+        worker.reloader.add_extra_file(escape(path))
