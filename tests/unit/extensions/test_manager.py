@@ -313,7 +313,8 @@ def test_option_of_nobody_is_not_explained(site: Site) -> None:
 def test_known_names_are_of_distributions_that_corn_has() -> None:
     distributions = {
         "corn-core", "corn-sync", "corn-gthread", "corn-gevent", "corn-eventlet", "corn-tornado",
-        "corn-aiohttp", "corn-statsd", "corn-paste", "corn-django", "corn-jsonlog", "corn-prometheus",
+        "corn-aiohttp", "corn-statsd", "corn-paste", "corn-django", "corn-jsonlog",
+        "corn-prometheus",
     }  # fmt: skip
     tables = (known.WORKERS, known.LOGGERS, known.LOADERS, known.OPTIONS)
     assert {name for table in tables for name in table.values()} == distributions
