@@ -12,7 +12,7 @@ from corn_core.hookspecs import HOOKS
 if TYPE_CHECKING:
     from corn_core.extensions.entrypoints import EntryPoint
 
-HEADINGS = ("distribution", "version", "group", "name", "hooks", "state")
+HEADINGS = ("distribution", "version", "group", "name", "state", "details")
 
 
 def listing(plugins: Plugins) -> str:
@@ -27,29 +27,30 @@ def listing(plugins: Plugins) -> str:
         for each in sorted(entry_points(group), key=lambda each: each.name):
             name = each.dist.name if each.dist else "?"
             version = each.dist.version if each.dist else "?"
-            hooks, state = _plugin(plugins, each) if group == PLUGINS else ("", _driver(each))
-            rows.append((name, version, group, each.name, hooks, state))
+            # What may be long stands last, so that no line is long because of another one.
+            state, details = _plugin(plugins, each) if group == PLUGINS else _driver(each)
+            rows.append((name, version, group, each.name, state, details))
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
     lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
     return "\n".join(lines)
 
 
 def _plugin(plugins: Plugins, entry_point: EntryPoint) -> tuple[str, str]:
-    """The hooks that a plugin implements, and what became of it."""
+    """What became of a plugin, and the hooks that it implements, or what is wrong with it."""
     if entry_point.name in plugins.disabled:
-        return "", "disabled"
+        return "disabled", ""
     failure = plugins.failure_of(entry_point)
     if failure is not None:
-        return "", failure.reason
+        return "fails", failure.reason
     plugin = plugins.manager.get_plugin(entry_point.name)
     callers = plugins.manager.get_hookcallers(plugin) or []
     implemented = {caller.name for caller in callers}
-    return ", ".join(name for name in HOOKS if name in implemented), "loaded"
+    return "loaded", ", ".join(name for name in HOOKS if name in implemented)
 
 
-def _driver(entry_point: EntryPoint) -> str:
+def _driver(entry_point: EntryPoint) -> tuple[str, str]:
     try:
         entry_point.load()
     except (Exception, SystemExit) as error:  # broad: importing runs somebody's code
-        return one_line(error)
-    return "loads"
+        return "fails", one_line(error)
+    return "loads", ""
