@@ -86,7 +86,7 @@ def test_worker_that_cannot_boot(serve: Serve, tmp_path: Path) -> None:
         (["--worker-class=synk"], "did you mean 'sync'"),
         (["--worker-class=nowhere.Worker"], "nowhere"),
         (["--logger-class=nowhere:Logger"], "nowhere"),
-        (["--statsd-host=localhost:8125"], "pip install corn-statsd"),
+        (["--disable-plugin=statsd", "--statsd-host=h:1"], "the plugin corn-statsd, which is dis"),
         (["--wrokers=2"], "--workers"),
         (["--config=/nowhere/config.py"], "/nowhere/config.py"),
         (["--config=python:nowhere"], "nowhere"),
@@ -116,7 +116,7 @@ def test_bad_setting_is_one_line(serve: Serve, arguments: list[str], message: st
         ("import os\n1/0", r"config\.py.*line 2.*ZeroDivisionError"),
         ("pre_fork = 3", "pre_fork"),
         ("def pre_fork(): pass", "pre_fork"),
-        ("statsd_host = 'localhost:8125'", "pip install corn-statsd"),
+        ("statsd_host = 'localhost'", r"statsd_host: expected HOST:PORT .*config\.py line 1"),
     ],
 )
 def test_bad_config_file_is_one_line(serve: Serve, tmp_path: Path, text: str, message: str) -> None:

@@ -1,0 +1,50 @@
+"""The plugin: its settings, and the instrument that ``statsd_host`` turns on.
+
+Every server that has the plugin installed imports this; the rest is for those that measure.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from corn_core import hookimpl
+from corn_statsd.settings import SETTINGS
+
+if TYPE_CHECKING:
+    from corn_core.settings.config import Config
+    from corn_core.settings.model import Setting
+    from corn_statsd.instrument import Instrument
+
+FOREIGN_LOGGERS = ("gunicorn.instrument.statsd.Statsd", "gunicorn.instrument.statsd:Statsd")
+"""What the logger class ``statsd`` is called in configurations of Gunicorn."""
+
+_instrument: Instrument | None = None
+# One for the life of a process: reloads change what it measures, and may take that back.
+
+
+@hookimpl
+def corn_settings() -> tuple[Setting, ...]:
+    return SETTINGS
+
+
+@hookimpl
+def corn_logger_class(name: Any) -> Any:
+    if name not in FOREIGN_LOGGERS:
+        return None
+    from corn_statsd.logger import StatsdLogger  # lazy: most servers have another logger
+
+    return StatsdLogger
+
+
+@hookimpl
+def corn_instruments(config: Config) -> tuple[Instrument, ...]:
+    global _instrument
+    if not config.statsd_host:
+        if _instrument is not None:
+            _instrument.close()
+        return ()
+    if _instrument is None:
+        from corn_statsd.instrument import Instrument  # lazy: most servers measure nothing
+
+        _instrument = Instrument()
+    return (_instrument,)

@@ -1,0 +1,85 @@
+"""From the address in the configuration to one that datagrams can be sent to."""
+
+from __future__ import annotations
+
+import socket
+from threading import Thread
+
+from corn_core.net.address import AbstractAddress, TcpAddress, UnixAddress
+from corn_core.net.listener import preferred
+from corn_statsd.board import Target
+from corn_statsd.settings import Address
+
+PATIENCE = 2.0
+"""Seconds that a start waits for a name to be looked up; then the server starts without."""
+
+
+class Resolver:
+    """Looks up the name of a statsd server, as often as it is told to.
+
+    In a thread, for the system's resolver may take half a minute and cannot be interrupted. It
+    ends with each answer, so that as a rule the master has no threads when it forks.
+
+    :ivar problem: why the last look-up has found nothing; empty when it has.
+    """
+
+    def __init__(self, address: Address) -> None:
+        self.address = address
+        self.problem = ""
+        self._thread: Thread | None = None
+        self._found: Target | None = None
+
+    @property
+    def is_name(self) -> bool:
+        """Whether another look-up may have another result."""
+        return isinstance(self.address, TcpAddress) and not self.address.family
+
+    def start(self) -> None:
+        """Begin a look-up, unless one is under way."""
+        if self._thread is None:
+            self._thread = Thread(target=self._look_up, name="statsd-resolver", daemon=True)
+            self._thread.start()
+
+    def take(self, patience: float = 0.0) -> Target | None:
+        """The result of a look-up that has ended; None before that, and when it found nothing.
+
+        :param patience: how many seconds to wait for one that is under way.
+        """
+        if self._thread is None:
+            return None
+        self._thread.join(patience)
+        if self._thread.is_alive():
+            self.problem = self.problem or "its name has not been looked up yet"
+            return None
+        self._thread = None
+        found, self._found = self._found, None
+        return found
+
+    def now(self) -> Target | None:
+        """The target of an address that needs no look-up, or of one that does not take long."""
+        if not self.is_name:
+            return fixed(self.address)
+        self.start()
+        return self.take(PATIENCE)
+
+    def _look_up(self) -> None:
+        assert isinstance(self.address, TcpAddress)
+        try:
+            found = socket.getaddrinfo(*self.address, type=socket.SOCK_DGRAM)
+        except (OSError, UnicodeError) as error:
+            self.problem = getattr(error, "strerror", None) or str(error)
+        else:
+            self._found = preferred([(int(entry[0]), entry[4]) for entry in found])
+            self.problem = ""
+
+
+def fixed(address: Address) -> Target:
+    """The target of a path, or of a number."""
+    if isinstance(address, UnixAddress):
+        return socket.AF_UNIX, address.path
+    if isinstance(address, AbstractAddress):
+        return socket.AF_UNIX, address.name
+    found = socket.getaddrinfo(
+        *address, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
+    )
+    return int(found[0][0]), found[0][4]

@@ -1,0 +1,91 @@
+"""The settings, and what their values may look like."""
+
+from __future__ import annotations
+
+from corn_core.net.address import AbstractAddress, TcpAddress, UnixAddress, parse_address
+from corn_core.settings.model import Expected, Setting, comma_separated, optional, string
+
+Address = TcpAddress | UnixAddress | AbstractAddress
+"""Where a statsd server may be."""
+
+_FORMS = "HOST:PORT with a port from 1 to 65535, such as 127.0.0.1:8125, or unix:///PATH"
+
+
+def parse_statsd_address(text: str) -> Address:
+    """The address that a value of ``statsd_host`` names.
+
+    :raises Expected: for anything that is no address, and for one without a port.
+    """
+    if text.startswith("unix:"):
+        if not text.removeprefix("unix:").removeprefix("//"):
+            raise Expected("the path of a socket after unix://, such as unix:///run/statsd.sock")
+    elif "://" in text or text.startswith(":") or ":" not in text.rpartition("]")[2]:
+        # The core would fill in what is missing with the defaults of a listener.
+        raise Expected(_FORMS)
+    try:
+        address = parse_address(text)
+    except Expected:
+        if text.startswith("unix:"):
+            raise
+        raise Expected(_FORMS) from None
+    if isinstance(address, UnixAddress | AbstractAddress):
+        return address
+    if not isinstance(address, TcpAddress) or address.port == 0:
+        raise Expected(_FORMS)
+    return address
+
+
+def _statsd_host(raw: object) -> str:
+    text = string(raw)
+    parse_statsd_address(text)
+    return text
+
+
+def _tags(raw: object) -> str:
+    tags = comma_separated(raw)
+    # A bar or the end of a line would end the list of tags on the wire.
+    if any("|" in tag or not tag.isprintable() for tag in tags):
+        raise Expected("tags such as env:prod,region:eu, without | and control characters")
+    return ",".join(tags)
+
+
+SETTINGS = (
+    Setting(
+        name="statsd_host",
+        section="Logging",
+        parse=optional(_statsd_host),
+        default=None,
+        help=(
+            "The statsd server that metrics are sent to: HOST:PORT for UDP, or unix:///PATH for a"
+            " unix datagram socket. Without it nothing is measured. It works with any"
+            " logger_class, and with a server that is slow or not there: what it does not take"
+            " is lost, and the error log says so once a minute at most."
+        ),
+        flags=("--statsd-host",),
+        metavar="ADDRESS",
+    ),
+    Setting(
+        name="statsd_prefix",
+        section="Logging",
+        parse=string,
+        default="",
+        help=(
+            "What the names of all metrics begin with. A dot is put between the two if it is not"
+            " there, and what a name may not have becomes an underscore."
+        ),
+        flags=("--statsd-prefix",),
+        metavar="PREFIX",
+    ),
+    Setting(
+        name="dogstatsd_tags",
+        section="Logging",
+        parse=_tags,
+        default="",
+        help=(
+            "Tags for all metrics, with commas between them, in the form of Datadog's server:"
+            " name:value or a name alone. Other servers may not understand metrics with tags."
+        ),
+        flags=("--dogstatsd-tags",),
+        metavar="TAGS",
+    ),
+)
