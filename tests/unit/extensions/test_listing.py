@@ -40,11 +40,12 @@ def test_everything_is_listed_with_its_state(site: Site) -> None:
          " 'no_such_module'"],
         ["corn-good", "2.0", "corn.plugins", "good", "loaded", "on_starting, when_ready"],
         ["corn-off", "1.2", "corn.plugins", "off", "disabled"],
-        ["corn-wrong", "1.2", "corn.plugins", "wrong", "fails", "plugin 'wrong' (corn-wrong 1.2): there is"
-         " no hook 'wehn_ready'; did you mean 'when_ready'?"],
+        ["corn-wrong", "1.2", "corn.plugins", "wrong", "fails",
+         "plugin 'wrong' (corn-wrong 1.2): there is no hook 'wehn_ready'; did you mean"
+         " 'when_ready'?"],
         ["corn-quick", "1.2", "corn.workers", "quick", "loads"],
-        ["corn-quick", "1.2", "corn.workers", "slow", "fails", "AttributeError: module 'quick' has no"
-         " attribute 'Slow'"],
+        ["corn-quick", "1.2", "corn.workers", "slow", "fails",
+         "AttributeError: module 'quick' has no attribute 'Slow'"],
     ]  # fmt: skip
 
 
