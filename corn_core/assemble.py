@@ -188,7 +188,9 @@ class Assembly:
         self.plugins.register_config_hooks(resolution.hooks)
         # Programs that an application starts look for it (RFC 3875 section 4.1.17).
         os.environ["SERVER_SOFTWARE"] = SERVER_SOFTWARE
-        self.process.apply(config.raw_env)
+        given = self.plugins.hooks.call("corn_environment", config=config)
+        more = (f"{name}={value}" for each in given for name, value in each.items())
+        self.process.apply([*config.raw_env, *more])
         self.process.enter(config.chdir, config.pythonpath)
         self.resolution = resolution
 
@@ -252,12 +254,13 @@ class Assembly:
     def check(self, wiring: Wiring) -> int:
         """Load the application, and say what the configuration is, if that was asked for."""
         try:
-            wiring.load_app()
+            app = wiring.load_app()
+            release_output()  # what is said from now on is for who asks
+            self.plugins.hooks.call("corn_check_app", config=wiring.config, app=app)
         except AppLoadError as error:
             # A check ends with 0 or 1, whatever it is that is wrong.
             error.exit_status = 1
             raise
-        release_output()
         if wiring.config.print_config and self.resolution is not None:
             print(print_config(wiring.config, self.resolution.hooks))
         return 0
