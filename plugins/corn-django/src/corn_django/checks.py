@@ -18,7 +18,7 @@ def run_deployment_checks() -> None:
     """
     # All on standard error, since --print-config prints what others may read.
     command = BaseCommand(stdout=sys.stderr, stderr=sys.stderr, no_color=True)
-    guarded("Django's deployment checks", partial(_check, command))
+    guarded("Django's deployment checks cannot be run", partial(_check, command))
 
 
 def _check(command: BaseCommand) -> None:

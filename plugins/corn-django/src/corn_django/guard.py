@@ -16,7 +16,7 @@ _HERE = os.path.dirname(__file__) + os.sep
 def guarded(what: str, code: Callable[[], Any]) -> Any:
     """What ``code`` returns.
 
-    :param what: what is being loaded, as the beginning of the message.
+    :param what: what has failed then, as the beginning of the message.
     :raises AppLoadError: when it raises anything, an attempt to end the process included.
     """
     try:
@@ -30,7 +30,7 @@ def guarded(what: str, code: Callable[[], Any]) -> Any:
         # Without a frame of its own there is nothing to show, but a SyntaxError shows the place.
         if in_application(error) or isinstance(error, SyntaxError):
             details = application_traceback(error)
-        raise AppLoadError(f"{what} cannot be loaded: {one_line(error)}", details) from None
+        raise AppLoadError(f"{what}: {one_line(error)}", details) from None
 
 
 def _beyond_here(traceback: TracebackType | None) -> TracebackType | None:

@@ -16,7 +16,8 @@ from corn_core.settings.registry import Registry
 from corn_django.plugin import PATH_VARIABLE
 
 DESCRIPTION = (
-    "Serve this Django project at ADDRPORT: a port of 127.0.0.1, ADDRESS:PORT, or what --bind takes."
+    "Serve this Django project at ADDRPORT: a port of 127.0.0.1, ADDRESS:PORT, or another"
+    " address that --bind takes."
 )
 
 _ADDRESS = re.compile(r"(.*:)?\d+|(unix|fd):.+")

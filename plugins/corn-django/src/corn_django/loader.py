@@ -26,9 +26,10 @@ class DjangoLoader:
         :raises AppLoadError: when it cannot be loaded; with the project's own traceback, if
             the error came out of its code.
         """
+        app: WSGIApp
         app = load_app(config.wsgi_app) if config.wsgi_app else _load(find_settings(config))
         if config.django_static:
-            app = guarded("django_static: the static files", partial(_with_static_files, app))
+            app = guarded("django_static cannot be done", partial(_with_static_files, app))
         return app
 
     def name(self, config: Any) -> str:
@@ -40,10 +41,10 @@ class DjangoLoader:
         return config.wsgi_app or find_settings(config).name
 
 
-def _load(module: SettingsModule) -> WSGIApp:
+def _load(module: SettingsModule) -> Any:
     """What runserver would serve: WSGI_APPLICATION, or Django's own handler without that."""
     os.environ[SETTINGS_VARIABLE] = module.name
-    what = f"settings module {module.name!r} ({module.origin})"
+    what = f"settings module {module.name!r} ({module.origin}) cannot be loaded"
     # By itself first: what is wrong with it is shown without the frames of Django around it.
     guarded(what, partial(import_module, module.name))
     path = guarded(what, _application_path)

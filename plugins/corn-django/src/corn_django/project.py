@@ -75,5 +75,7 @@ def _named(node: ast.AST) -> list[tuple[str | None, int]]:
             return []
     if key != SETTINGS_VARIABLE:
         return []
-    plain = isinstance(value, ast.Constant) and isinstance(value.value, str)
-    return [(value.value if plain else None, node.lineno)]
+    match value:
+        case ast.Constant(str(name)):
+            return [(name, node.lineno)]
+    return [(None, node.lineno)]
