@@ -14,7 +14,8 @@ from corn_core.errors import AppLoadError, CornError, ExtensionError
 from corn_core.extensions.drivers import find_reload_engine
 from corn_core.extensions.listing import listing
 from corn_core.extensions.manager import DISABLE_PLUGINS, Plugins, load_plugins
-from corn_core.interfaces import Logger
+from corn_core.interfaces import Logger, WSGIApp
+from corn_core.logs import enable_loggers
 from corn_core.logs.capture import release_output
 from corn_core.net import tls
 from corn_core.process import daemon, privileges
@@ -226,7 +227,7 @@ class Assembly:
             config=config,
             log=log,
             worker_class=worker_class,
-            load_app=partial(loader.load, config),
+            load_app=partial(_load_app, loader, config),
             activate=partial(self._reenter, resolution, config, log),
             tls=encryption,
         )
@@ -264,6 +265,14 @@ class Assembly:
         if wiring.config.print_config and self.resolution is not None:
             print(print_config(wiring.config, self.resolution.hooks))
         return 0
+
+
+def _load_app(loader: AppLoader, config: Config) -> WSGIApp:
+    try:
+        return loader.load(config)
+    finally:
+        # Its own logging configuration may have said otherwise, as a rule by saying nothing.
+        enable_loggers()
 
 
 def _check_reload(config: Config) -> None:
