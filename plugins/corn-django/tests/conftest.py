@@ -10,10 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import Serve, gate, serve
-from tests.e2e.server import Server, environment, run
-
-__all__ = ["gate", "serve"]  # fixtures, for pytest to find
+from corn_testkit.fixtures import Serve
+from corn_testkit.server import Server, environment, run
 
 PASSWORD = "correct horse battery"
 

@@ -53,7 +53,8 @@ def test_urls_that_cannot_be_imported(project: Project) -> None:
     project.add("mysite/urls.py", "import missing_library\n")
     outcome = project.corn("--check-config")
     assert outcome.returncode == 1
-    assert outcome.stderr.count('mysite/urls.py", line') == 1
+    # Once or twice: Django runs its checks in any order, and one of them tries again.
+    assert 'mysite/urls.py", line' in outcome.stderr
     assert outcome.stderr.splitlines()[-1] == (
         "error: Django's deployment checks cannot be run: ModuleNotFoundError: No module named"
         " 'missing_library'"

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.e2e.conftest import Serve
-from tests.e2e.server import Server
+from corn_testkit.fixtures import Serve
+from corn_testkit.server import Server
 
 Project = Any  # the class of conftest.py, which is no module that can be imported
 

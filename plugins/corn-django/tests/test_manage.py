@@ -15,9 +15,9 @@ import pytest
 from corn_core import __version__
 from corn_core.assemble import registry_of
 from corn_core.extensions.manager import load_plugins
-from tests.e2e.client import Address
-from tests.e2e.conftest import Serve
-from tests.e2e.waiting import DEADLINE, children, polls, session_members, wait_for
+from corn_testkit.client import Address
+from corn_testkit.fixtures import Serve
+from corn_testkit.waiting import DEADLINE, children, polls, session_members, wait_for
 
 Project = Any  # the class of conftest.py, which is no module that can be imported
 

@@ -12,11 +12,11 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.e2e.client import Reply, read_all
-from tests.e2e.conftest import Serve
-from tests.e2e.gate import Gate
-from tests.e2e.server import Server
-from tests.e2e.waiting import wait_for
+from corn_testkit.client import Reply, read_all
+from corn_testkit.fixtures import Serve
+from corn_testkit.gate import Gate
+from corn_testkit.server import Server
+from corn_testkit.waiting import wait_for
 
 Project = Any  # the class of conftest.py, which is no module that can be imported
 
