@@ -49,12 +49,16 @@ def server_arguments(argv: Sequence[str]) -> list[str]:
     if len(others) > 1:
         raise ConfigError(f"argument {others[1]!r}: the address is {others[0]!r}")
     (address,) = others
-    for index in (index for index, token in enumerate(argv) if token == address):
-        rest = [*argv[:index], *argv[index + 1 :]]
-        # It may be the value of an option as well; only without the argument nothing else changes.
-        if parse(registry, rest, plugins.explain) == (options, []):
-            return [f"--bind={_bindable(address)}", *rest]
-    raise AssertionError(f"{address!r} is not where it was")
+
+    def reads_the_same(rest: list[str]) -> bool:
+        try:
+            return parse(registry, rest, plugins.explain) == (options, [])
+        except ConfigError:
+            return False  # what was left out is the value of an option that looks the same
+
+    places = (index for index, token in enumerate(argv) if token == address)
+    remainders = ([*argv[:index], *argv[index + 1 :]] for index in places)
+    return [f"--bind={_bindable(address)}", *next(filter(reads_the_same, remainders))]
 
 
 def take_over(arguments: Sequence[str]) -> NoReturn:
