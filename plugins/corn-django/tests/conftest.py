@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -83,12 +82,10 @@ class Project:
         manage = str(self.directory / "manage.py")
         return run(manage, *arguments, cwd=cwd or self.directory, command=sys.executable)
 
-    def start_manage(
-        self, serve: Serve, *arguments: str, env: Mapping[str, str] | None = None
-    ) -> Server:
+    def start_manage(self, serve: Serve, *arguments: str) -> Server:
         """Start a server with `manage.py corn`."""
         command = ("manage.py", "corn", *arguments)
-        return serve(*command, cwd=self.directory, env=env, command=sys.executable)
+        return serve(*command, cwd=self.directory, command=sys.executable)
 
 
 @pytest.fixture(scope="session")

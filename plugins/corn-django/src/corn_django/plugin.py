@@ -85,8 +85,11 @@ def corn_environment(config: Any) -> dict[str, str] | None:
 
 @hookimpl
 def corn_app_loader(config: Any) -> Any:
-    """Take the project of this directory, if nothing else says what to serve."""
-    if config.app_loader != "auto" or getattr(config, "paste", None):
+    """Take the project of this directory, if nothing else says what to serve.
+
+    It is not called when a framework's own file does.
+    """
+    if config.app_loader != "auto":
         return None
     if config.wsgi_app and not config.django_static:
         return None
