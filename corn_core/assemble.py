@@ -14,7 +14,8 @@ from corn_core.errors import AppLoadError, CornError, ExtensionError
 from corn_core.extensions.drivers import find_reload_engine
 from corn_core.extensions.listing import listing
 from corn_core.extensions.manager import DISABLE_PLUGINS, Plugins, load_plugins
-from corn_core.interfaces import Logger
+from corn_core.interfaces import Logger, WSGIApp
+from corn_core.logs import enable_loggers
 from corn_core.logs.capture import release_output
 from corn_core.net import tls
 from corn_core.process import daemon, privileges
@@ -188,7 +189,9 @@ class Assembly:
         self.plugins.register_config_hooks(resolution.hooks)
         # Programs that an application starts look for it (RFC 3875 section 4.1.17).
         os.environ["SERVER_SOFTWARE"] = SERVER_SOFTWARE
-        self.process.apply(config.raw_env)
+        given = self.plugins.hooks.call("corn_environment", config=config)
+        more = (f"{name}={value}" for each in given for name, value in each.items())
+        self.process.apply([*config.raw_env, *more])
         self.process.enter(config.chdir, config.pythonpath)
         self.resolution = resolution
 
@@ -224,7 +227,7 @@ class Assembly:
             config=config,
             log=log,
             worker_class=worker_class,
-            load_app=partial(loader.load, config),
+            load_app=partial(_load_app, loader, config),
             activate=partial(self._reenter, resolution, config, log),
             tls=encryption,
         )
@@ -252,15 +255,24 @@ class Assembly:
     def check(self, wiring: Wiring) -> int:
         """Load the application, and say what the configuration is, if that was asked for."""
         try:
-            wiring.load_app()
+            app = wiring.load_app()
+            release_output()  # what is said from now on is for who asks
+            self.plugins.hooks.call("corn_check_app", config=wiring.config, app=app)
         except AppLoadError as error:
             # A check ends with 0 or 1, whatever it is that is wrong.
             error.exit_status = 1
             raise
-        release_output()
         if wiring.config.print_config and self.resolution is not None:
             print(print_config(wiring.config, self.resolution.hooks))
         return 0
+
+
+def _load_app(loader: AppLoader, config: Config) -> WSGIApp:
+    try:
+        return loader.load(config)
+    finally:
+        # Its own logging configuration may have said otherwise, as a rule by saying nothing.
+        enable_loggers()
 
 
 def _check_reload(config: Config) -> None:

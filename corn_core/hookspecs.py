@@ -398,6 +398,22 @@ def corn_instruments(config: Any) -> Iterable[Any] | None:
     """
 
 
+@_hook(fatal=True)
+def corn_environment(config: Any) -> Mapping[str, str] | None:
+    """Give environment variables to the process, as ``raw_env`` does.
+
+    When: after ``corn_configured``, at the start and at every reload, which first
+        gives the variables of the old configuration the values they had.
+    Process: master.
+    Arguments: ``config``.
+    Result: the variables; they are set after those of ``raw_env``, in the master
+        and so in the workers, before the application is loaded.
+    If it raises: fatal; the command ends with exit status 1. At a reload the old
+        configuration stays in force.
+    Since: 0.1.
+    """
+
+
 @_hook(fatal=True, firstresult=True)
 def corn_worker_class(name: Any, config: Any) -> type | None:
     """Choose the worker class for the value of ``worker_class``.
@@ -441,5 +457,20 @@ def corn_app_loader(config: Any) -> Callable[..., Any] | None:
         ``wsgi`` loader.
     If it raises: fatal; the command ends with exit status 1. At a reload the old
         configuration stays in force.
+    Since: 0.1.
+    """
+
+
+@_hook(fatal=True)
+def corn_check_app(config: Any, app: Any) -> None:
+    """Look at the application of a configuration that is only checked.
+
+    When: with ``--check-config`` and ``--print-config``, after the application was
+        loaded.
+    Process: master.
+    Arguments: ``config``; ``app``, the application.
+    Result: ignored.
+    If it raises: fatal; a ``CornError`` is shown as it is, the command ends with
+        exit status 1.
     Since: 0.1.
     """

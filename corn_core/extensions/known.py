@@ -37,6 +37,8 @@ OPTIONS = {
     "--paste-global": "corn-paste",
     "django_settings": "corn-django",
     "--settings": "corn-django",
+    "django_static": "corn-django",
+    "--django-static": "corn-django",
     "metrics_bind": "corn-prometheus",
     "--metrics-bind": "corn-prometheus",
 }

@@ -23,6 +23,18 @@ from corn_core.settings.model import Expected
 if TYPE_CHECKING:
     from corn_core.settings.config import Config
 
+ERROR_LOG = "corn.error"
+ACCESS_LOG = "corn.access"
+
+
+def enable_loggers() -> None:
+    """Undo what ``disable_existing_loggers`` does to the server's own loggers.
+
+    It is meant for those of the application, and True for whoever leaves it out.
+    """
+    for name in (ERROR_LOG, ACCESS_LOG):
+        logging.getLogger(name).disabled = False
+
 
 class Logger:
     """Error and access log, on the standard library's loggers ``corn.error`` and ``corn.access``.
@@ -44,8 +56,8 @@ class Logger:
 
     def __init__(self, config: Config) -> None:
         adopt_names()
-        self.error_log = logging.getLogger("corn.error")
-        self.access_log = logging.getLogger("corn.access")
+        self.error_log = logging.getLogger(ERROR_LOG)
+        self.access_log = logging.getLogger(ACCESS_LOG)
         self.cfg = config
         self._render: Renderer
         self._access_failing = False
@@ -75,8 +87,7 @@ class Logger:
         except BaseException:
             outlets.retire()
             raise
-        # disable_existing_loggers is for the loggers of the application.
-        self.error_log.disabled = self.access_log.disabled = False
+        enable_loggers()
         self.cfg = config
         self._plan = (config, plan)
         self._render = render

@@ -19,6 +19,9 @@ Given = dict[str, tuple[str, Any]]
 Explain = Callable[[str], str | None]
 """Says why a flag or a setting is unknown, if that is known."""
 
+USAGE = "corn [OPTIONS] [MODULE:APP]"
+DESCRIPTION = "Serve the WSGI application APP of the Python module MODULE."
+
 COMMAND_HELP = {
     "help": "Show this text and exit.",
     "version": "Show the version and exit.",
@@ -80,9 +83,15 @@ def flag_origin(flag: str, variable: str) -> Origin:
     return Origin("cmd_args", f"{variable} {flag}") if variable else Origin("flag", flag)
 
 
-def help_text(registry: Registry) -> str:
-    """The text of ``corn -h``, grouped by section and by plugin."""
-    return _parser(registry, for_help=True).format_help()
+def help_text(registry: Registry, usage: str = USAGE, description: str = DESCRIPTION) -> str:
+    """The text of ``corn -h``, grouped by section and by plugin.
+
+    :param usage: what to type, for another command that takes the same flags.
+    :param description: what that command does.
+    """
+    parser = _parser(registry, for_help=True)
+    parser.usage, parser.description = usage, description
+    return parser.format_help()
 
 
 class _Refused(Exception):
@@ -127,8 +136,6 @@ class _Command(argparse.Action):
 def _parser(registry: Registry, *, for_help: bool) -> _Parser:
     parser = _Parser(
         prog="corn",
-        usage="corn [OPTIONS] [MODULE:APP]",
-        description="Serve the WSGI application APP of the Python module MODULE.",
         add_help=False,
         allow_abbrev=False,
     )

@@ -251,6 +251,22 @@ def test_reloads_leave_nothing_open(serve: Serve, configured: Configured, tmp_pa
 # -- syslog --------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("preload", [(), ("--preload",)], ids=["worker", "preload"])
+def test_application_does_not_silence_the_server(
+    serve: Serve, tmp_path: Path, preload: tuple[str, ...]
+) -> None:
+    """A configuration of logging disables all loggers there are, unless it says otherwise."""
+    code = "from logging.config import dictConfig\ndictConfig({'version': 1})\n"
+    (tmp_path / "silencing.py").write_text(f"from probe import app\n{code}")
+    arguments = (f"--pythonpath={tmp_path}", "--access-logfile=-", *preload, "silencing:app")
+    server = serve(*arguments)
+    assert server.get() == "hello"
+    wait_for(lambda: '"GET / HTTP/1.1" 200' in server.output, "the access line")
+    server.stop()
+    assert "Worker exiting" in server.log
+    assert "Shutting down: Master" in server.log
+
+
 def test_syslog(serve: Serve, daemon: Daemon) -> None:
     server = serve(
         "--log-syslog",

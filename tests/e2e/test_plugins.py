@@ -152,6 +152,50 @@ def test_settings_of_a_plugin_in_a_config_file(
     server.stop()
 
 
+ENVIRONMENT = """
+    import os
+    from corn_core import hookimpl
+    from corn_core.errors import ConfigError
+
+    @hookimpl
+    def corn_environment(config):
+        # A configuration has it, or has not.
+        return {"GREETING": "from the plugin"} if config.workers == 1 else None
+
+    @hookimpl
+    def pre_fork(server):
+        server.log.info("GREETING is %r", os.environ.get("GREETING"))
+
+    @hookimpl
+    def corn_check_app(config, app):
+        print(os.environ.get("GREETING"), app.__name__)
+        if config.timeout > 60:
+            raise ConfigError("this application must not be served")
+"""
+
+
+def test_plugin_gives_variables(serve: Serve, installed: Installed, tmp_path: Path) -> None:
+    """After those of raw_env, and a reload takes them back."""
+    installed.plugin(ENVIRONMENT)
+    config = tmp_path / "config.py"
+    config.write_text("raw_env = ['GREETING=from raw_env']\n")
+    server = serve(f"--config={config}", "probe:app", env=installed.env)
+    server.wait_for_log("GREETING is 'from the plugin'")
+    config.write_text("workers = 2\n")
+    server.signal(SIGHUP)
+    server.wait_for_log("GREETING is None", count=2)
+    server.stop()
+
+
+def test_plugin_looks_at_what_is_checked(installed: Installed) -> None:
+    installed.plugin(ENVIRONMENT)
+    outcome = run("--check-config", "probe:app", env=installed.env)
+    assert (outcome.returncode, outcome.stdout) == (0, "from the plugin app\n")
+    refused = run("--check-config", "--timeout=90", "probe:app", env=installed.env)
+    assert refused.returncode == 1
+    assert refused.stderr.endswith("error: this application must not be served\n")
+
+
 def test_help_and_listing_show_the_plugin(installed: Installed) -> None:
     installed.plugin(GOOD)
     assert "--greeting" in run("--help", env=installed.env).stdout

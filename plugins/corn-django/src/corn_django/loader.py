@@ -1,0 +1,89 @@
+"""The loader of Django projects, in which the settings say what the application is."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from importlib import import_module
+from typing import Any
+
+from corn_core.errors import AppLoadError
+from corn_core.interfaces import WSGIApp
+from corn_core.loaders import load_app
+from corn_django.guard import guarded
+from corn_django.plugin import SETTINGS_VARIABLE
+from corn_django.project import SettingsModule, find_settings
+
+STATICFILES = "django.contrib.staticfiles"
+
+
+class DjangoLoader:
+    """The loader behind the name ``django``, of the entry-point group ``corn.loaders``."""
+
+    def load(self, config: Any) -> WSGIApp:
+        """The application of ``wsgi_app``, or else that of the project; see :meth:`name`.
+
+        :raises AppLoadError: when it cannot be loaded; with the project's own traceback, if
+            the error came out of its code.
+        """
+        app: WSGIApp
+        app = load_app(config.wsgi_app) if config.wsgi_app else _load(find_settings(config))
+        if config.django_static:
+            app = guarded("django_static cannot be done", partial(_with_static_files, app))
+        return app
+
+    def name(self, config: Any) -> str:
+        """What is served: ``wsgi_app``, or the project's settings module.
+
+        :raises ConfigError: when there is no project, or it cannot be told which settings it
+            has.
+        """
+        return config.wsgi_app or find_settings(config).name
+
+
+def _load(module: SettingsModule) -> Any:
+    """What runserver would serve: WSGI_APPLICATION, or Django's own handler without that."""
+    os.environ[SETTINGS_VARIABLE] = module.name
+    what = f"settings module {module.name!r} ({module.origin}) cannot be loaded"
+    # By itself first: what is wrong with it is shown without the frames of Django around it.
+    guarded(what, partial(import_module, module.name))
+    path = guarded(what, _application_path)
+    if path is None:
+        return guarded(what, _default_application)
+    name = f"WSGI_APPLICATION of {module.name}"
+    if not isinstance(path, str) or "." not in path.strip("."):
+        raise AppLoadError(f"{name}: expected a name such as mysite.wsgi.application, got {path!r}")
+    try:
+        return load_app(":".join(path.rsplit(".", 1)))
+    except AppLoadError as error:
+        # Whoever typed no application must be told where this one comes from.
+        raise AppLoadError(f"{name}: {error}", error.details) from None
+
+
+def _application_path() -> Any:
+    # lazy: nothing of Django may be imported before its settings are known
+    from django.conf import settings
+
+    return settings.WSGI_APPLICATION
+
+
+def _default_application() -> Any:
+    # lazy: see above
+    from django.core.wsgi import get_wsgi_application
+
+    return get_wsgi_application()
+
+
+def _with_static_files(app: WSGIApp) -> Any:
+    # lazy: see above
+    from django.apps import apps
+    from django.conf import settings
+
+    if not settings.DEBUG:
+        return app
+    if not apps.is_installed(STATICFILES):
+        raise AppLoadError(f"django_static: {STATICFILES!r} is not in INSTALLED_APPS")
+    # lazy: it can be imported when it is installed
+    from django.contrib.staticfiles.handlers import StaticFilesHandler
+
+    return StaticFilesHandler(app)

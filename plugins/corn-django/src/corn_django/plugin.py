@@ -1,0 +1,144 @@
+"""The plugin ``django``: its settings, and the hooks. Django itself is imported by others."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+from corn_core import Setting, hookimpl
+from corn_core.errors import ConfigError
+from corn_core.settings.model import Expected, boolean, optional, string
+
+SETTINGS_VARIABLE = "DJANGO_SETTINGS_MODULE"
+
+PATH_VARIABLE = "CORN_DJANGO_PATH"
+"""Set by ``manage.py corn`` for the server that takes its place: what ``sys.path`` was."""
+
+MANAGE = "manage.py"
+
+
+def dotted_module(raw: object) -> str:
+    """The parser of ``django_settings``."""
+    name = string(raw)
+    if not all(part.isidentifier() for part in name.split(".")):
+        raise Expected("a module's dotted name, such as mysite.settings")
+    return name
+
+
+SETTINGS = (
+    Setting(
+        name="django_settings",
+        section="Django",
+        parse=optional(dotted_module),
+        default=None,
+        help=(
+            "The Django settings module, such as mysite.settings. It is what"
+            " DJANGO_SETTINGS_MODULE is set to, before the application is loaded, whatever that"
+            " was and whatever raw_env says. When no application is named, the project with"
+            " these settings is served."
+        ),
+        flags=("--settings",),
+        metavar="MODULE",
+    ),
+    Setting(
+        name="django_static",
+        section="Django",
+        parse=boolean,
+        default=False,
+        help=(
+            "Serve the static files of a Django project in development, as runserver does: with"
+            " DEBUG, those that django.contrib.staticfiles finds, under STATIC_URL. Without DEBUG"
+            " it has no effect."
+        ),
+        flags=("--django-static",),
+        action="store_true",
+    ),
+)
+
+
+@hookimpl
+def corn_settings() -> tuple[Setting, ...]:
+    return SETTINGS
+
+
+@hookimpl
+def corn_configured(config: Any) -> None:
+    """Static files are served by this plugin's loader, so it has to be that one."""
+    if not config.django_static:
+        return
+    for other, chosen in {
+        "paste": bool(getattr(config, "paste", None)),
+        "app_loader": config.app_loader == "wsgi",
+    }.items():
+        if chosen:
+            raise ConfigError(
+                f"django_static ({config.origin('django_static')}) has no effect with"
+                f" {other} ({config.origin(other)}); leave out one of them"
+            )
+
+
+@hookimpl
+def corn_environment(config: Any) -> dict[str, str] | None:
+    return {SETTINGS_VARIABLE: config.django_settings} if config.django_settings else None
+
+
+@hookimpl
+def corn_app_loader(config: Any) -> Any:
+    """Take the project of this directory, if nothing else says what to serve.
+
+    It is not called when a framework's own file does.
+    """
+    if config.app_loader != "auto":
+        return None
+    if config.wsgi_app and not config.django_static:
+        return None
+    if not (config.wsgi_app or config.django_settings or _is_there_a_project()):
+        return None
+    # lazy: most servers that have this plugin installed are told what to serve
+    from corn_django.loader import DjangoLoader
+
+    return DjangoLoader
+
+
+@hookimpl
+def pre_fork() -> None:
+    """Close what a preloaded project has connected to: a connection is of one process only."""
+    if _is_set_up():
+        # In the master. A worker that closed it would end it for everybody.
+        sys.modules["django.db"].connections.close_all()
+
+
+@hookimpl
+def post_worker_init(worker: Any) -> None:
+    if worker.reloader is not None and _is_set_up():
+        # lazy: it is for development
+        from corn_django.templates import watch_templates
+
+        watch_templates(worker)
+
+
+@hookimpl
+def corn_check_app() -> None:
+    if _is_set_up():
+        # lazy: only a check runs checks
+        from corn_django.checks import run_deployment_checks
+
+        run_deployment_checks()
+
+
+def _is_there_a_project() -> bool:
+    if PATH_VARIABLE in os.environ:
+        return True
+    try:
+        with open(MANAGE, "rb") as file:
+            # Other frameworks have a file of this name too.
+            return SETTINGS_VARIABLE.encode() in file.read()
+    except OSError:
+        return False
+
+
+def _is_set_up() -> bool:
+    """Whether a Django project has been loaded into this process."""
+    module = sys.modules.get("django.apps")
+    return module is not None and bool(module.apps.ready)
