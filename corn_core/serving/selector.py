@@ -51,7 +51,7 @@ class SelectorDriver:
     TICK = 1.0
     """Seconds between heartbeats of an idle worker, and between looks at deadlines."""
 
-    ACCEPT_BATCH = 16
+    accept_batch = 16
     """New connections taken before the poller is asked again. More saves system calls under a
     flood of connections; fewer lets connections that became readable have their turn."""
 
@@ -113,18 +113,22 @@ class SelectorDriver:
         for fd, mask in events:
             connection = self.connections.get(fd)
             if connection is not None:
-                self._guard(connection, connection.on_event, mask)
+                # As in _guard(), which would be one more call for each request.
+                try:
+                    connection.on_event(mask)
+                except Exception:
+                    self._give_up(connection)
             elif fd in self._acceptors:
                 acceptable.append(fd)
             elif fd in self._others:
                 self._others[fd]()
         for _ in range(len(self._ready)):
-            connection = self._ready.popleft()
+            waiting = self._ready.popleft()
             # It may have been closed, or have read on, since it was put on the list.
-            if connection.phase is Phase.IDLE:
-                self._guard(connection, connection.advance)
+            if waiting.phase is Phase.IDLE:
+                self._guard(waiting, waiting.advance)
         for fd in acceptable:
-            self._acceptors[fd](self.ACCEPT_BATCH)
+            self._acceptors[fd](self.accept_batch)
         if now >= self._next_tick:
             self._tick(now)
 
@@ -139,9 +143,12 @@ class SelectorDriver:
         try:
             act(*arguments)
         except Exception:
-            # A defect of ours, or a system that fails: the other clients must not pay for it.
-            self.worker.log.exception("Error on the connection of ip=%s", connection.peer_host)
-            connection.close()
+            self._give_up(connection)
+
+    def _give_up(self, connection: Managed) -> None:
+        # A defect of ours, or a system that fails: the other clients must not pay for it.
+        self.worker.log.exception("Error on the connection of ip=%s", connection.peer_host)
+        connection.close()
 
     def _tick(self, now: float) -> None:
         self._next_tick = now + self.TICK

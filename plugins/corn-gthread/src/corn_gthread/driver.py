@@ -96,6 +96,7 @@ class ThreadedDriver(SelectorDriver):
         self._crew = Crew(threads + 1, self._work)
         self._alarm = Alarm()
         self._doorbell = Doorbell()
+        self._keeps = terms.keepalive > 0
         self._polling = False
         self._current: Connection | None = None
         # By its number, the moment since when a call lasts whose holder has lost the loop.
@@ -233,21 +234,21 @@ class ThreadedDriver(SelectorDriver):
 
     def _answer_elsewhere(self, job: Job) -> bool:
         """Answer a request in a thread that does not hold the loop; whether it took long."""
+        connection, request, body = job
+        keep: bool | None = self._keeps and self.worker.alive
         began = monotonic()
-        keep = self._answer(*job)
+        try:
+            keep = self.cycle.run(request, body, connection, connection, keep is True)
+        except BaseException:
+            self._log_failure(connection)
+            keep = None
         slow = monotonic() - began > SLOW
-        self._hand_back(Outcome(job.connection, keep, slow))
+        self._hand_back(Outcome(connection, keep, slow))
         return slow
 
-    def _answer(self, connection: Connection, request: Request, body: RequestBody) -> bool | None:
-        keep = self.terms.keepalive > 0 and self.worker.alive
-        try:
-            return self.cycle.run(request, body, connection, connection, keep)
-        except BaseException:
-            # A defect of ours, or a logger that fails. Nothing may stop a thread by an
-            # exception, so whatever comes is the end of this connection and no more.
-            self.worker.log.exception("Error on the connection of ip=%s", connection.peer_host)
-            return None
+    def _log_failure(self, connection: Connection) -> None:
+        """Log a defect of ours, or of a logger or hook: it ends the connection, and no thread."""
+        self.worker.log.exception("Error on the connection of ip=%s", connection.peer_host)
 
     def _hand_back(self, outcome: Outcome) -> None:
         self._done.append(outcome)
@@ -283,14 +284,23 @@ class ThreadedDriver(SelectorDriver):
         number = leadership.begin()
         if self._alarm.asleep:
             self._alarm.ring()
-        keep = self._answer(connection, request, body)
+        keep: bool | None = self._keeps and self.worker.alive
+        try:
+            keep = self.cycle.run(request, body, connection, connection, keep is True)
+        except BaseException:
+            self._log_failure(connection)
+            keep = None
         with self._lock:
             holds = leadership.end(number)
         if not holds:
             slow = monotonic() - self._since.pop(number) >= SLOW
             self._hand_back(Outcome(connection, keep, slow))
             raise LoopTaken(slow)
-        self._conclude(connection, keep)
+        self.worker.request_done()
+        if keep is None:
+            connection.close()
+        else:
+            connection.finish(keep)
 
     def _conclude(self, connection: Connection, keep: bool | None) -> None:
         self.worker.request_done()
