@@ -87,7 +87,7 @@ class ThreadedDriver(SelectorDriver):
 
     # A connection that is kept stays with its worker. Taking several at once, the worker that
     # happens to be awake would get them all.
-    ACCEPT_BATCH = 1
+    accept_batch = 1
 
     def __init__(self, worker: Host, terms: Terms, threads: int) -> None:
         super().__init__(worker, terms)
@@ -104,7 +104,10 @@ class ThreadedDriver(SelectorDriver):
         self._waiting: deque[Job] = deque()
         self._away: set[Connection] = set()
         self._done: deque[Outcome] = deque()
+        # Requests that have waited and do not any more, and at how many of them the gate opens.
+        self._taken = 0
         self._gated = False
+        self._gate_opens = 0
         self._ended = False
         self._failure: BaseException | None = None
 
@@ -226,6 +229,7 @@ class ThreadedDriver(SelectorDriver):
             if self._ended:
                 return STOP
             if slow and self._waiting:
+                self._taken += 1
                 return self._waiting.popleft()
             self._leadership.rest(seat)
         if self._waiting:
@@ -351,6 +355,7 @@ class ThreadedDriver(SelectorDriver):
                 except IndexError:
                     # Another thread was faster.
                     return
+                self._taken += 1
                 if seat is not None:
                     leadership.engage()
                     seat.assign(job)
@@ -364,13 +369,22 @@ class ThreadedDriver(SelectorDriver):
         self._alarm.ring()
 
     def _mind_the_gate(self) -> None:
-        """Accept nobody while requests wait: another worker may have a thread to spare."""
+        """Accept nobody while requests wait: another worker may have a thread to spare.
+
+        If none has, those in the backlog get their turn after the requests that came before:
+        else connections that are kept, and always have another request, would shut them out.
+        """
         if not self._waiting:
             self._gated = False
+            self.accept_batch = type(self).accept_batch
             self._resume_accepting()
         elif self._accepting:
             self._gated = True
+            self._gate_opens = self._taken + len(self._waiting)
             self._pause_accepting(FOREVER)
+        elif self._gated and self._taken >= self._gate_opens:
+            self.accept_batch = self._leadership.limit
+            self._resume_accepting()
 
     # -- both ------------------------------------------------------------------------
 
