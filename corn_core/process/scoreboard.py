@@ -170,6 +170,24 @@ class Slot:
     def server_stopping(self) -> bool:
         return self._numbers[_STOPPING] != 0
 
+    def peers(self) -> list[int]:
+        return [index for index in self._board.in_use() if index != self.index]
+
+    def fewest_connections(self, peers: list[int], busy: int, since: float) -> int | None:
+        numbers, doubles, step = self._numbers, self._doubles, SLOT_SIZE // _NUMBER
+        fewest = None
+        for index in peers:
+            first = (index + 1) * step
+            if (
+                numbers[first + _STATE] in (IDLE, BUSY)
+                and numbers[first + _IN_FLIGHT] < busy
+                and doubles[first + _HEARTBEAT] >= since
+                and numbers[first + _IN_USE]
+            ):
+                count = numbers[first + _CONNECTIONS]
+                fewest = count if fewest is None else min(fewest, count)
+        return fewest
+
 
 class SharedSlot(Slot):
     """A slot for several requests at once, in threads or in greenlets.

@@ -15,6 +15,7 @@ from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from corn_core.process.scoreboard import DRAINING
 from corn_core.serving.connection import FOREVER, Connection, Phase
 from corn_core.serving.poller import READABLE, make_poller
 from corn_core.serving.preamble import Preamble
@@ -221,6 +222,7 @@ class SelectorDriver:
                     # be reset, though its client has been told that it is established.
                     self._acceptors[listener.fileno()](self.terms.max_connections)
             self._draining = True
+            self.worker.slot.set_state(DRAINING)
             self._pause_accepting(FOREVER)
             for listener in self.worker.listeners:
                 listener.close()

@@ -33,13 +33,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from corn_core.serving.connection import FOREVER
 from corn_core.serving.selector import SelectorDriver
+from corn_gthread.balance import Balance
 from corn_gthread.crew import Alarm, Crew, Doorbell, Seat
 from corn_gthread.leadership import SLOW, Leadership
 
 if TYPE_CHECKING:
     from corn_core.http import Request
     from corn_core.serving.connection import Connection
-    from corn_core.serving.host import Host
+    from corn_core.serving.host import Host, Managed
     from corn_core.serving.settings import Terms
     from corn_core.wsgi import RequestBody
 
@@ -108,6 +109,7 @@ class ThreadedDriver(SelectorDriver):
         self._taken = 0
         self._gated = False
         self._gate_opens = 0
+        self._balance = Balance(worker.slot, threads)
         self._ended = False
         self._failure: BaseException | None = None
 
@@ -322,11 +324,14 @@ class ThreadedDriver(SelectorDriver):
             self._share_out()
         if self._waiting or self._gated:
             self._mind_the_gate()
+        due = self._next_tick
+        if self._balance.look_at != FOREVER:
+            due = min(due, self._look_at_others())
         self._polling = True
         if self._ready or self._done or self._ended or self._may_share_out():
             events = self._poller.wait(0.0)
         else:
-            events = self._poller.wait(max(0.0, self._next_tick - monotonic()))
+            events = self._poller.wait(max(0.0, due - monotonic()))
         self._polling = False
         return events
 
@@ -377,7 +382,8 @@ class ThreadedDriver(SelectorDriver):
         if not self._waiting:
             self._gated = False
             self.accept_batch = type(self).accept_batch
-            self._resume_accepting()
+            if self._balance.look_at == FOREVER:
+                self._resume_accepting()
         elif self._accepting:
             self._gated = True
             self._gate_opens = self._taken + len(self._waiting)
@@ -385,6 +391,34 @@ class ThreadedDriver(SelectorDriver):
         elif self._gated and self._taken >= self._gate_opens:
             self.accept_batch = self._leadership.limit
             self._resume_accepting()
+
+    def _look_at_others(self) -> float:
+        """Accept again, if this worker does not hold too many any more; else, when to look next."""
+        now = monotonic()
+        if now < self._balance.look_at:
+            return self._balance.look_at
+        if self._balance.may_accept(self.held(), now) and not self._gated:
+            self._resume_accepting()
+        return self._balance.look_at
+
+    def _tick(self, now: float) -> None:
+        self._balance.meet()
+        super()._tick(now)
+
+    def watch(self, connection: Managed, mask: int) -> None:
+        """Report the connection's events of this kind to it."""
+        new = not connection.watched
+        super().watch(connection, mask)
+        if new:
+            held = self.held()
+            self.worker.slot.set_connections(held)
+            if self._accepting and not self._balance.may_accept(held, monotonic()):
+                self._pause_accepting(FOREVER)
+
+    def forget(self, connection: Managed) -> None:
+        """Stop reporting events; before the descriptor is closed."""
+        super().forget(connection)
+        self.worker.slot.set_connections(self.held())
 
     # -- both ------------------------------------------------------------------------
 
