@@ -56,6 +56,8 @@ class Phase(Enum):
     """the rest of a request's head"""
     BODY = auto()
     """the rest of a request's body"""
+    AWAY = auto()
+    """its driver, which has its request answered elsewhere"""
     FLUSH = auto()
     """the client to take its response"""
     LINGER = auto()

@@ -31,7 +31,7 @@ from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
-from corn_core.serving.connection import FOREVER
+from corn_core.serving.connection import FOREVER, Phase
 from corn_core.serving.selector import SelectorDriver
 from corn_gthread.balance import Balance
 from corn_gthread.crew import Alarm, Crew, Doorbell, Seat
@@ -431,6 +431,8 @@ class ThreadedDriver(SelectorDriver):
         if connection.watched:
             self.forget(connection)
             connection.watched = 0
+        # It may be on the list of those that are ready, too, with a request behind this one.
+        connection.phase = Phase.AWAY
         self._away.add(connection)
 
     def held(self) -> int:
