@@ -138,6 +138,7 @@ def test_long_requests_do_not_trip_the_timeout(serve: Serve, gates: list[Gate]) 
 
 def test_a_worker_that_stands_still_is_killed(serve: Serve) -> None:
     server = serve("-kgthread", "--threads=2", "--timeout=1", "probe:app")
+    server.tracebacks_expected = True
     worker = worker_of(server)
     os.kill(worker, signal.SIGSTOP)
     server.wait_for_log(rf"WORKER TIMEOUT \(pid:{worker}\)")
@@ -304,13 +305,13 @@ def test_max_requests_counts_those_of_all_threads(serve: Serve) -> None:
     server.stop()
 
 
-def test_idle_threads_end_with_the_worker(serve: Serve, gates: list[Gate]) -> None:
+def test_threads_are_started_when_they_are_needed(serve: Serve, gates: list[Gate]) -> None:
     server = serve("-kgthread", "--threads=3", "probe:app")
     worker = worker_of(server)
     assert threads_of(worker) == 2
     with Held(server, gates):
         # The main thread, the three, and the one that polls.
-        assert threads_of(worker) == 5
+        wait_for(lambda: threads_of(worker) == 5, "a thread to take the loop over")
     server.stop()
 
 
