@@ -97,6 +97,7 @@ class ThreadedDriver(SelectorDriver):
         self._crew = Crew(threads + 1, self._work)
         self._alarm = Alarm()
         self._doorbell = Doorbell()
+        self._run = worker.cycle.run
         self._keeps = terms.keepalive > 0
         self._polling = False
         self._current: Connection | None = None
@@ -244,7 +245,7 @@ class ThreadedDriver(SelectorDriver):
         keep: bool | None = self._keeps and self.worker.alive
         began = monotonic()
         try:
-            keep = self.cycle.run(request, body, connection, connection, keep is True)
+            keep = self._run(request, body, connection, connection, keep is True)
         except BaseException:
             self._log_failure(connection)
             keep = None
@@ -285,14 +286,14 @@ class ThreadedDriver(SelectorDriver):
             self._answer_here(connection, request, body)
 
     def _answer_here(self, connection: Connection, request: Request, body: RequestBody) -> None:
-        leadership = self._leadership
+        leadership, worker = self._leadership, self.worker
         self._current = connection
         number = leadership.begin()
         if self._alarm.asleep:
             self._alarm.ring()
-        keep: bool | None = self._keeps and self.worker.alive
+        keep: bool | None
         try:
-            keep = self.cycle.run(request, body, connection, connection, keep is True)
+            keep = self._run(request, body, connection, connection, self._keeps and worker.alive)
         except BaseException:
             self._log_failure(connection)
             keep = None
@@ -302,7 +303,8 @@ class ThreadedDriver(SelectorDriver):
             slow = monotonic() - self._since.pop(number) >= SLOW
             self._hand_back(Outcome(connection, keep, slow))
             raise LoopTaken(slow)
-        self.worker.request_done()
+        # As in _conclude(), which would be one more call for each request.
+        worker.request_done()
         if keep is None:
             connection.close()
         else:
