@@ -7,7 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from corn_gthread.balance import Balance, outweighs
-from corn_gthread.leadership import SLOW_FOR, SUSPECTS, Leadership, Pace
+from corn_gthread.leadership import (
+    REMEMBER,
+    REMEMBER_FOR,
+    SUSPECT_FOR,
+    SUSPECTS,
+    Leadership,
+    Pace,
+)
 
 
 def test_a_call_that_ends_in_time_keeps_the_loop() -> None:
@@ -79,33 +86,51 @@ def test_one_thread_holds_the_loop_and_no_call_is_lost(events: list[str]) -> Non
         assert leadership.running + (current is not None) <= limit
 
 
-def test_calls_are_suspect_after_a_slow_one_and_for_a_moment() -> None:
+def test_a_path_is_slow_until_it_is_fast_or_forgotten() -> None:
     pace = Pace()
-    assert not pace.suspicious(1.0)
-    pace.note(True, 1.0)
-    assert pace.suspicious(1.0 + SLOW_FOR * 0.9)
-    assert not pace.suspicious(1.0 + SLOW_FOR)
-    assert not pace.suspicious(1.0)
+    assert not pace.wary
+    pace.note("/report", True, 1.0)
+    assert pace.wary
+    assert pace.suspicious("/report", 0.9 + REMEMBER_FOR)
+    pace.note("/report", True, 1.5)
+    assert pace.suspicious("/report", 1.4 + REMEMBER_FOR)
+    pace.note("/report", False, 1.6)
+    assert not pace.suspicious("/report", 1.6)
+    assert pace.wary
+    assert not pace.suspicious("/report", 1.5 + REMEMBER_FOR)
+    assert not pace.wary
+
+
+def test_other_paths_are_suspect_for_a_moment() -> None:
+    pace = Pace()
+    pace.note("/report", True, 1.0)
+    assert pace.suspicious("/", 0.99 + SUSPECT_FOR)
+    assert not pace.suspicious("/", 1.0 + SUSPECT_FOR)
+    # What is known to be slow is no reason for new suspicion.
+    pace.note("/report", True, 1.2)
+    assert not pace.suspicious("/", 1.2)
+    pace.note("/export", True, 1.3)
+    assert pace.suspicious("/", 1.3)
 
 
 def test_fast_calls_clear_the_suspicion() -> None:
     pace = Pace()
-    pace.note(True, 1.0)
-    for _ in range(SUSPECTS - 1):
-        pace.note(False, 1.0)
-    assert pace.suspicious(1.0)
-    pace.note(False, 1.0)
-    assert not pace.suspicious(1.0)
+    pace.note("/report", True, 1.0)
+    for number in range(SUSPECTS):
+        assert pace.suspicious("/", 1.0)
+        pace.note(f"/{number}", False, 1.0)
+    assert not pace.suspicious("/", 1.0)
+    assert pace.suspicious("/report", 1.0)
 
 
-def test_each_slow_call_renews_the_suspicion() -> None:
+def test_too_many_slow_paths_are_forgotten() -> None:
     pace = Pace()
-    for moment in (1.0, 1.04, 1.08):
-        assert not pace.suspicious(moment) or moment > 1.0
-        pace.note(True, moment)
-        for _ in range(SUSPECTS - 1):
-            pace.note(False, moment)
-    assert pace.suspicious(1.12)
+    for number in range(REMEMBER):
+        pace.note(f"/{number}", True, 1.0)
+    assert pace.suspicious("/0", 1.5)
+    pace.note("/last", True, 1.0)
+    assert not pace.suspicious("/0", 1.5)
+    assert pace.suspicious("/last", 1.5)
 
 
 @pytest.mark.parametrize(

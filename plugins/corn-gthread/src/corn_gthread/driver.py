@@ -67,6 +67,7 @@ class Outcome(NamedTuple):
     """What became of a request: whether its connection is kept; None, if that has failed."""
 
     connection: Connection
+    path: str
     keep: bool | None
     slow: bool
 
@@ -101,6 +102,7 @@ class ThreadedDriver(SelectorDriver):
         self._keeps = terms.keepalive > 0
         self._polling = False
         self._current: Connection | None = None
+        self._current_path = ""
         # By its number, the moment since when a call lasts whose holder has lost the loop.
         self._since: dict[int, float] = {}
         self._waiting: deque[Job] = deque()
@@ -154,7 +156,7 @@ class ThreadedDriver(SelectorDriver):
                 else:
                     self._alarm.sleep(partial(self._stirring, call))
             seen = leadership.call
-            interval = SUSPICIOUS if now < pace.slow_until else SLOW
+            interval = SUSPICIOUS if now < pace.suspect_until else SLOW
             self._alarm.nap(interval)
 
     def _stirring(self, call: int) -> bool:
@@ -175,6 +177,9 @@ class ThreadedDriver(SelectorDriver):
                 leadership.idle.append(seat)
                 return
             self._since[call] = since
+            now = monotonic()
+            if now - since >= SLOW:
+                leadership.pace.note(self._current_path, True, now)
             if self._current is not None:
                 self._check_out(self._current)
             seat.assign(LEAD)
@@ -250,7 +255,7 @@ class ThreadedDriver(SelectorDriver):
             self._log_failure(connection)
             keep = None
         slow = monotonic() - began > SLOW
-        self._hand_back(Outcome(connection, keep, slow))
+        self._hand_back(Outcome(connection, request.path, keep, slow))
         return slow
 
     def _log_failure(self, connection: Connection) -> None:
@@ -278,7 +283,7 @@ class ThreadedDriver(SelectorDriver):
         if (
             self._waiting
             or leadership.running >= leadership.limit
-            or (leadership.pace.suspects and leadership.pace.suspicious(monotonic()))
+            or (leadership.pace.wary and leadership.pace.suspicious(request.path, monotonic()))
         ):
             self._check_out(connection)
             self._waiting.append(Job(connection, request, body))
@@ -288,6 +293,7 @@ class ThreadedDriver(SelectorDriver):
     def _answer_here(self, connection: Connection, request: Request, body: RequestBody) -> None:
         leadership, worker = self._leadership, self.worker
         self._current = connection
+        self._current_path = request.path
         number = leadership.begin()
         if self._alarm.asleep:
             self._alarm.ring()
@@ -301,7 +307,7 @@ class ThreadedDriver(SelectorDriver):
             holds = leadership.end(number)
         if not holds:
             slow = monotonic() - self._since.pop(number) >= SLOW
-            self._hand_back(Outcome(connection, keep, slow))
+            self._hand_back(Outcome(connection, request.path, keep, slow))
             raise LoopTaken(slow)
         # As in _conclude(), which would be one more call for each request.
         worker.request_done()
@@ -341,9 +347,9 @@ class ThreadedDriver(SelectorDriver):
         """Go on with connections whose requests other threads have answered."""
         now = monotonic()
         while self._done:
-            connection, keep, slow = self._done.popleft()
+            connection, path, keep, slow = self._done.popleft()
             self._away.discard(connection)
-            self._leadership.pace.note(slow, now)
+            self._leadership.pace.note(path, slow, now)
             self._guard(connection, self._conclude, connection, keep)
 
     def _may_share_out(self) -> bool:
@@ -354,15 +360,14 @@ class ThreadedDriver(SelectorDriver):
         leadership = self._leadership
         while self._may_share_out():
             with self._lock:
-                seat = None
-                if leadership.pace.suspicious(monotonic()):
-                    seat = self._idle_seat()
-                try:
-                    job = self._waiting.popleft()
-                except IndexError:
+                if not self._waiting:
                     # Another thread was faster.
                     return
                 self._taken += 1
+                job = self._waiting.popleft()
+                seat = None
+                if leadership.pace.suspicious(job.request.path, monotonic()):
+                    seat = self._idle_seat()
                 if seat is not None:
                     leadership.engage()
                     seat.assign(job)

@@ -11,43 +11,72 @@ from typing import Generic, TypeVar
 SLOW = 0.002
 """Seconds in the application after which a call is slow, and should not hold the loop."""
 
-SLOW_FOR = 0.05
-"""Seconds for which one slow call makes others suspect."""
+SUSPECT_FOR = 0.05
+"""Seconds for which a slow call makes calls for other paths suspect."""
 
 SUSPECTS = 8
-"""Calls after a slow one that are given to other threads at once, as long as none of them is slow
-too. To be given away costs a fast call two switches of threads, about 20 us, and keeping a slow
-one holds up everybody until it is noticed: so it pays while one call in a few dozen is slow."""
+"""The most such calls that are given to other threads, as long as none of them is slow too. To be
+given away costs a fast call two switches of threads, about 20 us, and keeping a slow one holds up
+everybody until it is noticed."""
+
+REMEMBER_FOR = 1.0
+"""Seconds for which a path is known to be slow, counted anew from each slow call for it."""
+
+REMEMBER = 256
+"""The most paths to remember; when there are more, they say nothing."""
 
 Seat = TypeVar("Seat")
 
 
 class Pace:
-    """Whether calls have proved slow of late; changed by the loop's holder or for it.
+    """Which calls had better not hold the loop, as far as earlier ones tell.
 
-    :ivar suspects: how many calls are still to be given away unseen.
-    :ivar slow_until: until when, on the monotonic clock.
+    A path whose last call was slow is expected to be slow again. A slow call for a path that was
+    not known for it makes all others suspect for a moment: there may be more of its kind. Changed
+    by the loop's holder, or by who takes the loop away while the holder cannot.
+
+    :ivar wary: whether there is anything to be asked; most of the time there is not.
+    :ivar suspect_until: the end of the moment, on the monotonic clock.
     """
 
-    __slots__ = ("slow_until", "suspects")
+    __slots__ = ("_last", "_paths", "_suspects", "suspect_until", "wary")
 
     def __init__(self) -> None:
-        self.suspects = 0
-        self.slow_until = 0.0
+        self._paths: dict[str, float] = {}
+        self._suspects = 0
+        self._last = 0.0
+        self.suspect_until = 0.0
+        self.wary = False
 
-    def note(self, slow: bool, now: float) -> None:
-        """Take account of a call that another thread has finished, or took over."""
+    def note(self, path: str, slow: bool, now: float) -> None:
+        """Take account of a call that another thread has finished, or is taking over."""
         if slow:
-            self.suspects = SUSPECTS
-            self.slow_until = now + SLOW_FOR
-        elif self.suspects:
-            self.suspects -= 1
+            self._note_slow(path, now)
+            return
+        self._paths.pop(path, None)
+        if self._suspects:
+            self._suspects -= 1
 
-    def suspicious(self, now: float) -> bool:
-        """Whether the next call had better be given to another thread."""
-        if self.suspects and now >= self.slow_until:
-            self.suspects = 0
-        return self.suspects > 0
+    def _note_slow(self, path: str, now: float) -> None:
+        if path not in self._paths:
+            self._suspects = SUSPECTS
+            self.suspect_until = now + SUSPECT_FOR
+            if len(self._paths) >= REMEMBER:
+                self._paths.clear()
+        self._paths[path] = self._last = now + REMEMBER_FOR
+        self.wary = True
+
+    def suspicious(self, path: str, now: float) -> bool:
+        """Whether a call had better be given to another thread before it begins."""
+        if self._paths.get(path, 0.0) > now:
+            return True
+        if self._suspects and now < self.suspect_until:
+            return True
+        if now >= self._last:
+            self._paths.clear()
+            self._suspects = 0
+            self.wary = False
+        return False
 
 
 class Leadership(Generic[Seat]):
