@@ -3,8 +3,8 @@
 **The loop.** One thread holds it: it polls, accepts, reads, parses, and calls the application
 itself, so that a fast application pays for no switch of threads. The main thread watches. When
 the holder stays inside one call for more than a moment, the main thread gives the loop to an idle
-thread, and the first is left with its call. While calls prove to be slow, the holder gives them
-to idle threads before they begin.
+thread, and the first is left with its call. Calls that can be expected to be slow, for those
+before them were, the holder gives to idle threads before they begin.
 
 **Who owns a connection.** The loop's holder does, with all that the driver keeps, from
 ``connections`` to the poller. Only a connection whose request is being answered by another thread
