@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.client import Address, parse, parse_all, read_all
-from tests.e2e.conftest import Serve
-from tests.e2e.gate import Gate
-from tests.e2e.server import Server
-from tests.e2e.waiting import alive, wait_for
-from tests.tls import Certificate, secured
+from corn_testkit.client import Address, parse, parse_all, read_all
+from corn_testkit.fixtures import Serve
+from corn_testkit.gate import Gate
+from corn_testkit.server import Server
+from corn_testkit.tls import Certificate, secured
+from corn_testkit.waiting import alive, wait_for
 
 APPS = Path(__file__).with_name("apps")
 ABOUT = b"GET /thread HTTP/1.1\r\nHost: x\r\n\r\n"

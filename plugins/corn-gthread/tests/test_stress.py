@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.e2e.client import Address
-from tests.e2e.conftest import Serve
+from corn_testkit.client import Address
+from corn_testkit.fixtures import Serve
 
 APPS = Path(__file__).with_name("apps")
 CLIENTS, CONNECTIONS, THREADS = 24, 12, 6
