@@ -115,3 +115,13 @@ class Slot(Protocol):
 
     def server_stopping(self) -> bool:
         """Whether the master is going down, as opposed to replacing this worker."""
+
+    def peers(self) -> list[int]:
+        """The slots of all other workers; looking for them takes tens of microseconds."""
+
+    def fewest_connections(self, peers: list[int], busy: int, since: float) -> int | None:
+        """The fewest connections that any of these workers holds; None without such a worker.
+
+        Only workers count that serve, have fewer than ``busy`` requests in flight and have given
+        a sign of life since ``since``.
+        """

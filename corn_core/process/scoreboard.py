@@ -170,6 +170,24 @@ class Slot:
     def server_stopping(self) -> bool:
         return self._numbers[_STOPPING] != 0
 
+    def peers(self) -> list[int]:
+        return [index for index in self._board.in_use() if index != self.index]
+
+    def fewest_connections(self, peers: list[int], busy: int, since: float) -> int | None:
+        numbers, doubles, step = self._numbers, self._doubles, SLOT_SIZE // _NUMBER
+        fewest = None
+        for index in peers:
+            first = (index + 1) * step
+            if (
+                numbers[first + _STATE] in (IDLE, BUSY)
+                and numbers[first + _IN_FLIGHT] < busy
+                and doubles[first + _HEARTBEAT] >= since
+                and numbers[first + _IN_USE]
+            ):
+                count = numbers[first + _CONNECTIONS]
+                fewest = count if fewest is None else min(fewest, count)
+        return fewest
+
 
 class SharedSlot(Slot):
     """A slot for several requests at once, in threads or in greenlets.
@@ -188,29 +206,35 @@ class SharedSlot(Slot):
         self._running: dict[int, tuple[float, str, str]] = {}
         self._shown = 0
 
+    # Without calls of the methods above: most requests are alone, and for those the two together
+    # would take as long as the rest of what a request costs here.
+
     def begin_request(self, now: float, method: str, path: str) -> int:
-        running = self._running
+        running, numbers = self._running, self._numbers
+        token = self._next_token()
         with self._lock:
-            token = self._next_token()
-            if running:
-                self._doubles[self._heartbeat] = now
-            else:
-                super().begin_request(now, method, path)
+            self._doubles[self._heartbeat] = now
+            if not running:
                 self._shown = token
+                self._doubles[self._started] = now
+                numbers[self._state] = BUSY
+                text = f"{method} {path}\0".encode("latin-1", "replace")[:TEXT_SIZE]
+                start = self._text
+                self._memory[start : start + len(text)] = text
             running[token] = now, method, path
-            self._numbers[self._in_flight] = len(running)
+            numbers[self._in_flight] = len(running)
         return token
 
     def end_request(self, token: int) -> None:
         running, numbers = self._running, self._numbers
         with self._lock:
             del running[token]
-            if not running:
-                super().end_request(token)
-                return
             numbers[self._requests] = self._next_count()
             numbers[self._in_flight] = len(running)
-            if token == self._shown:
+            if not running:
+                self._doubles[self._started] = 0.0
+                numbers[self._state] = self._resting
+            elif token == self._shown:
                 self._show_oldest()
 
     def _show_oldest(self) -> None:

@@ -56,11 +56,19 @@ class Phase(Enum):
     """the rest of a request's head"""
     BODY = auto()
     """the rest of a request's body"""
+    AWAY = auto()
+    """its driver, which has its request answered elsewhere"""
     FLUSH = auto()
     """the client to take its response"""
     LINGER = auto()
     """the client to close its side, see :meth:`Connection._linger`"""
     CLOSED = auto()
+
+
+NO_BODY = empty_body()
+
+# The members as globals: to look one up in an Enum takes four times as long.
+IDLE, FLUSH, LINGER = Phase.IDLE, Phase.FLUSH, Phase.LINGER
 
 
 class Connection(ConnectionInfo):
@@ -116,9 +124,10 @@ class Connection(ConnectionInfo):
 
     def on_event(self, mask: int) -> None:
         """Do what the poller says can be done now."""
-        if self.phase is Phase.FLUSH:
+        phase = self.phase
+        if phase is FLUSH:
             self._on_writable()
-        elif self.phase is Phase.LINGER:
+        elif phase is LINGER:
             self._on_lingering()
         else:
             self._on_readable()
@@ -140,33 +149,33 @@ class Connection(ConnectionInfo):
 
     def advance(self) -> None:
         """Go as far as the bytes received so far allow."""
+        body = NO_BODY
         try:
-            if self.request is None and not self._take_head():
-                return
-            if self.body is not None and not self._take_body():
-                return
+            request = self.request
+            if request is None:
+                request = self.parser.next_request()
+                if request is None:
+                    self._await_head()
+                    return
+                if request.has_body:
+                    self._expect_body(request)
+            if self.body is not None:
+                if not self._take_body():
+                    return
+                body = self.body
+                self.request = self.body = None
         except BadRequest as error:
             self.refuse(error)
             return
-        request, body = self.request, self.body
-        assert request is not None
-        self.request = None
-        self.body = None
-        self.driver.dispatch(self, request, empty_body() if body is None else body)
+        self.driver.dispatch(self, request, body)
 
-    def _take_head(self) -> bool:
-        request = self.parser.next_request()
-        if request is None:
-            self._await_head()
-            return False
+    def _expect_body(self, request: Request) -> None:
         self.request = request
-        if request.has_body:
-            self.body = RequestBody(self.driver.terms.tmp_dir)
-            self.phase = Phase.BODY
-            if request.expect_continue and not self.parser.buffered:
-                # RFC 9110 section 10.1.1: no 100 when the body is already on its way.
-                self._send_continue()
-        return True
+        self.body = RequestBody(self.driver.terms.tmp_dir)
+        self.phase = Phase.BODY
+        if request.expect_continue and not self.parser.buffered:
+            # RFC 9110 section 10.1.1: no 100 when the body is already on its way.
+            self._send_continue()
 
     def _await_head(self) -> None:
         """Wait for the rest of a head, which has its time from its first byte on."""
@@ -328,12 +337,13 @@ class Connection(ConnectionInfo):
             self.close()
 
     def _next_request(self) -> None:
-        self.phase = Phase.IDLE
-        self.deadline = deadline_after(self.driver.terms.keepalive)
+        self.phase = IDLE
+        # Not 0, for then no connection is kept.
+        self.deadline = monotonic() + self.driver.terms.keepalive
         if self.parser.buffered:
             # Pipelined. It takes its turn after the others that are ready.
             self.driver.postpone(self)
-        else:
+        elif self.watched != READABLE:
             self._watch(READABLE)
 
     def _linger(self) -> None:

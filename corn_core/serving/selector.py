@@ -15,6 +15,7 @@ from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from corn_core.process.scoreboard import DRAINING
 from corn_core.serving.connection import FOREVER, Connection, Phase
 from corn_core.serving.poller import READABLE, make_poller
 from corn_core.serving.preamble import Preamble
@@ -28,10 +29,6 @@ if TYPE_CHECKING:
     from corn_core.serving.settings import Terms
     from corn_core.wsgi import RequestBody
 
-# New connections taken before the poller is asked again. More saves system calls under a
-# flood of connections; fewer lets connections that became readable have their turn.
-ACCEPT_BATCH = 16
-
 # accept(2) fails with these when something has run out. The listener stays readable, so
 # going on at once would spin; the pause gives other connections time to be closed.
 EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
@@ -44,12 +41,20 @@ DRAIN_GRACE = 1.0
 class SelectorDriver:
     """Runs the connections of a worker until the worker is told to stop.
 
+    A subclass that answers requests elsewhere than in :meth:`dispatch` may let any exception
+    that is no ``Exception`` pass through :meth:`step`: the driver's state is complete whenever
+    a connection acts, and what the poller reported and nobody has seen to, it reports again.
+
     :param worker: supplies the request cycle, the listeners and the heartbeat.
     :param terms: what clients are granted.
     """
 
     TICK = 1.0
     """Seconds between heartbeats of an idle worker, and between looks at deadlines."""
+
+    accept_batch = 16
+    """New connections taken before the poller is asked again. More saves system calls under a
+    flood of connections; fewer lets connections that became readable have their turn."""
 
     connection_class: type[Connection] = Connection
     encryption: Encryption | None = None
@@ -64,6 +69,8 @@ class SelectorDriver:
         self._ready: deque[Connection] = deque()
         self._poller = make_poller()
         self._acceptors: dict[int, Callable[[int], None]] = {}
+        # Descriptors that are neither connections nor listeners.
+        self._others: dict[int, Callable[[], None]] = {}
         self._accepting = False
         self._draining = False
         self._resume_at = FOREVER
@@ -81,54 +88,73 @@ class SelectorDriver:
 
     def run(self) -> None:
         """Serve until the worker stops, then drain; returns when no connection is left."""
-        self._poller.register(self.worker.wakeup.fd, READABLE)
-        for listener in self.worker.listeners:
-            self._acceptors[listener.fileno()] = self._acceptor(listener)
-        self._resume_accepting()
+        self._open()
         while self.worker.alive or not self._drained():
             self.step()
         self._poller.close()
 
+    def _open(self) -> None:
+        """Begin to listen to everybody."""
+        self._attend(self.worker.wakeup.fd, self.worker.wakeup.clear)
+        for listener in self.worker.listeners:
+            self._acceptors[listener.fileno()] = self._acceptor(listener)
+        self._resume_accepting()
+
+    def _attend(self, fd: int, act: Callable[[], None]) -> None:
+        """Call a function whenever a descriptor of the worker's own is readable."""
+        self._poller.register(fd, READABLE)
+        self._others[fd] = act
+
     def step(self) -> None:
         """Wait for something to do, and do it."""
-        events = self._poller.wait(0.0 if self._ready else self._patience())
+        events = self._wait()
         now = monotonic()
         self.worker.slot.beat(now)
         acceptable = []
         for fd, mask in events:
             connection = self.connections.get(fd)
             if connection is not None:
-                self._guard(connection, connection.on_event, mask)
+                # As in _guard(), which would be one more call for each request.
+                try:
+                    connection.on_event(mask)
+                except Exception:
+                    self._give_up(connection)
             elif fd in self._acceptors:
                 acceptable.append(fd)
-            elif fd == self.worker.wakeup.fd:
-                self.worker.wakeup.clear()
+            elif fd in self._others:
+                self._others[fd]()
         for _ in range(len(self._ready)):
-            connection = self._ready.popleft()
+            waiting = self._ready.popleft()
             # It may have been closed, or have read on, since it was put on the list.
-            if connection.phase is Phase.IDLE:
-                self._guard(connection, connection.advance)
+            if waiting.phase is Phase.IDLE:
+                self._guard(waiting, waiting.advance)
         for fd in acceptable:
-            self._acceptors[fd](ACCEPT_BATCH)
+            self._acceptors[fd](self.accept_batch)
         if now >= self._next_tick:
             self._tick(now)
 
-    def _patience(self) -> float:
-        return max(0.0, self._next_tick - monotonic())
+    def _wait(self) -> list[tuple[int, int]]:
+        """What the poller reports, at the latest when the next tick is due."""
+        if self._ready:
+            return self._poller.wait(0.0)
+        return self._poller.wait(max(0.0, self._next_tick - monotonic()))
 
-    def _guard(self, connection: Managed, act: Callable[..., None], *arguments: int) -> None:
+    def _guard(self, connection: Managed, act: Callable[..., None], *arguments: object) -> None:
         """Let a connection act; if that fails, it is the end of this connection and no other."""
         try:
             act(*arguments)
         except Exception:
-            # A defect of ours, or a system that fails: the other clients must not pay for it.
-            self.worker.log.exception("Error on the connection of ip=%s", connection.peer_host)
-            connection.close()
+            self._give_up(connection)
+
+    def _give_up(self, connection: Managed) -> None:
+        # A defect of ours, or a system that fails: the other clients must not pay for it.
+        self.worker.log.exception("Error on the connection of ip=%s", connection.peer_host)
+        connection.close()
 
     def _tick(self, now: float) -> None:
         self._next_tick = now + self.TICK
         self.worker.notify()
-        self.worker.slot.set_connections(len(self.connections))
+        self.worker.slot.set_connections(self.held())
         if now >= self._resume_at:
             self._resume_accepting()
         for connection in [c for c in self.connections.values() if c.deadline <= now]:
@@ -148,7 +174,7 @@ class SelectorDriver:
 
         def accept_some(batch: int) -> None:
             for _ in range(batch):
-                if len(self.connections) >= self.terms.max_connections:
+                if self.held() >= self.terms.max_connections:
                     self._pause_accepting(self.TICK)
                     return
                 try:
@@ -189,18 +215,19 @@ class SelectorDriver:
     def _drained(self) -> bool:
         """Stop accepting, once; then say whether every connection has ended."""
         if not self._draining:
-            self._draining = True
             stopping = self.worker.slot.server_stopping()
             for listener in self.worker.listeners:
                 if stopping or listener.per_worker:
                     # Nobody will accept after us: a connection that stays in the backlog would
                     # be reset, though its client has been told that it is established.
                     self._acceptors[listener.fileno()](self.terms.max_connections)
+            self._draining = True
+            self.worker.slot.set_state(DRAINING)
             self._pause_accepting(FOREVER)
             for listener in self.worker.listeners:
                 listener.close()
             self._hurry_idle_connections(monotonic() + DRAIN_GRACE)
-        return not self.connections and not self._ready
+        return not self.held() and not self._ready
 
     def _hurry_idle_connections(self, deadline: float) -> None:
         for connection in self.connections.values():
@@ -219,6 +246,10 @@ class SelectorDriver:
     def postpone(self, connection: Connection) -> None:
         """Let a connection with a pipelined request go on when others have had their turn."""
         self._ready.append(connection)
+
+    def held(self) -> int:
+        """How many connections there are."""
+        return len(self.connections)
 
     def notify(self) -> None:
         """Tell the master that the worker is alive."""

@@ -245,6 +245,11 @@ class TLSConnection(Connection):
         # reset, and that can destroy a response: every end has to linger.
         super().finish(keep, linger=True)
 
+    def _next_request(self) -> None:
+        super()._next_request()
+        if self.ended and not self.parser.buffered:
+            self._watch(READABLE)
+
     def _linger(self) -> None:
         self._say_goodbye()
         super()._linger()

@@ -337,3 +337,25 @@ def test_setting() -> None:
     (setting,) = SETTINGS
     assert setting.parse(" /dev/shm ") == "/dev/shm"
     assert setting.parse("") is setting.default is None
+
+
+def test_the_fewest_connections_of_workers_that_could_take_one() -> None:
+    board = Scoreboard(capacity=8)
+    slots = [board.slot(board.allocate()).shared() for _ in range(6)]
+    mine, most, fewest, booting, silent, busy = slots
+    for slot, count in zip(slots, (0, 7, 5, 1, 2, 3), strict=True):
+        slot.beat(10.0)
+        slot.set_state(IDLE)
+        slot.set_connections(count)
+    booting.set_state(BOOTING)
+    silent.beat(8.9)
+    for _ in range(2):
+        busy.begin_request(10.0, "GET", "/")
+    peers = mine.peers()
+    assert peers == [slot.index for slot in slots[1:]]
+    assert mine.fewest_connections(peers, busy=2, since=9.0) == 5
+    assert mine.fewest_connections(peers, busy=3, since=9.0) == 3
+    assert mine.fewest_connections(peers, busy=2, since=8.0) == 2
+    board.release(fewest.index)
+    assert mine.fewest_connections(peers, busy=2, since=9.0) == 7
+    assert most.fewest_connections([], busy=2, since=0.0) is None

@@ -62,16 +62,20 @@ def session_members(session: int) -> list[int]:
 
 
 def polls(pid: int) -> bool:
-    """Whether the process sleeps in a poller, which a worker does once it has booted.
+    """Whether a thread of the process sleeps in a poller, which is so once a worker has booted.
 
-    Where the kernel does not say what a process sleeps in (proc(5), wchan), it is taken for so.
+    Where the kernel does not say what a thread sleeps in (proc(5), wchan), it is taken for so.
     """
     try:
-        # The name in parentheses may have spaces and parentheses of its own.
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-        place = Path(f"/proc/{pid}/wchan").read_text()
+        return any(map(_polls, Path(f"/proc/{pid}/task").iterdir()))
     except OSError:
         return not alive(pid)
+
+
+def _polls(thread: Path) -> bool:
+    # The name in parentheses may have spaces and parentheses of its own.
+    state = (thread / "stat").read_text().rpartition(")")[2].split()[0]
+    place = (thread / "wchan").read_text()
     if state != "S":
         return False  # it runs, and its wchan is 0 too
     return "poll" in place or place in ("", "0")

@@ -1,0 +1,131 @@
+"""The threads, and the ways to wake them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from threading import Lock, Thread
+from time import monotonic
+from typing import Any
+
+
+class Seat:
+    """The place of one thread, where it waits and is given something to do."""
+
+    __slots__ = ("_gate", "_task", "thread")
+
+    def __init__(self) -> None:
+        self._gate = Lock()
+        self._gate.acquire()
+        self._task: Any = None
+        self.thread: Thread | None = None
+
+    def assign(self, task: object) -> None:
+        """Let the thread go on; only while it waits or is about to."""
+        self._task = task
+        self._gate.release()
+
+    def next(self) -> Any:
+        """Wait for a task."""
+        self._gate.acquire()
+        task, self._task = self._task, None
+        return task
+
+
+class Crew:
+    """The threads of a worker, which are started when they are first needed.
+
+    :param most: how many there may be.
+    :param work: what each of them runs, with its seat.
+    """
+
+    def __init__(self, most: int, work: Callable[[Seat], None]) -> None:
+        self.most = most
+        self.seats: list[Seat] = []
+        self._work = work
+
+    def recruit(self) -> Seat | None:
+        """A new thread, which waits; None when there are enough, or the system has no more."""
+        if len(self.seats) >= self.most:
+            return None
+        seat = Seat()
+        # A daemon, because one that is stuck in the application must not keep the process.
+        name = f"corn-{len(self.seats) + 1}"
+        thread = Thread(target=self._work, args=(seat,), name=name, daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            # "can't start new thread": a limit on processes or memory. Those there are go on.
+            return None
+        seat.thread = thread
+        self.seats.append(seat)
+        return seat
+
+    def join(self, patience: float) -> bool:
+        """Wait for the threads to end, for so many seconds together; whether all have."""
+        deadline = monotonic() + patience
+        for seat in self.seats:
+            if seat.thread is not None:
+                seat.thread.join(max(0.0, deadline - monotonic()))
+        return not any(seat.thread is not None and seat.thread.is_alive() for seat in self.seats)
+
+
+class Doorbell:
+    """A pipe that wakes a thread from its poller."""
+
+    def __init__(self) -> None:
+        self.fd, self._write_fd = os.pipe()
+        os.set_blocking(self.fd, False)
+        os.set_blocking(self._write_fd, False)
+
+    def ring(self) -> None:
+        try:
+            os.write(self._write_fd, b"!")
+        except BlockingIOError:
+            # Full: it has been rung often enough.
+            return
+
+    def clear(self) -> None:
+        try:
+            os.read(self.fd, 4096)
+        except BlockingIOError:
+            return
+
+    def close(self) -> None:
+        os.close(self.fd)
+        os.close(self._write_fd)
+
+
+class Alarm:
+    """Where the watcher sleeps.
+
+    :ivar asleep: whether it does, until somebody rings; who has given it a reason to be awake
+        looks here afterwards.
+    """
+
+    def __init__(self) -> None:
+        self.asleep = False
+        self._lock = Lock()
+        self._gate = Lock()
+        self._gate.acquire()
+
+    def ring(self) -> None:
+        with self._lock:
+            if self.asleep:
+                self.asleep = False
+                self._gate.release()
+
+    def nap(self, seconds: float) -> None:
+        """Sleep for a moment, whoever rings."""
+        self._gate.acquire(timeout=seconds)
+
+    def sleep(self, wanted: Callable[[], bool]) -> None:
+        """Sleep until somebody rings, unless there is a reason to be awake already.
+
+        Whoever makes ``wanted`` true looks at :attr:`asleep` after that, and here it is the
+        other way round: so one of the two sees what the other did, and no reason is missed.
+        """
+        self.asleep = True
+        if wanted():
+            self.ring()
+        self._gate.acquire()

@@ -1,0 +1,17 @@
+"""What corn-gthread adds to every server: ``sync`` with more than one thread means ``gthread``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from corn_core import hookimpl
+
+
+@hookimpl
+def corn_worker_class(name: Any, config: Any) -> type | None:
+    if name == "sync" and config.threads > 1:
+        # lazy: for a server that uses another worker this plugin is to cost nothing
+        from corn_gthread.worker import ThreadWorker
+
+        return ThreadWorker
+    return None

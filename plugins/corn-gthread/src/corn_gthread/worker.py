@@ -1,0 +1,20 @@
+"""The gthread worker: many connections, and several requests at a time."""
+
+from __future__ import annotations
+
+from corn_core.serving.settings import terms_of
+from corn_core.worker import Worker
+from corn_gthread.driver import ThreadedDriver
+
+
+class ThreadWorker(Worker):
+    """Answers fast requests in the thread that polls, and slow ones in others.
+
+    The main thread runs signal handlers and watches the others; see ``corn_gthread.driver``.
+    """
+
+    multithread = True
+    capabilities = frozenset({"keepalive", "concurrency", "long-requests"})
+
+    def run(self) -> None:
+        ThreadedDriver(self, terms_of(self.cfg, self.cfg.keepalive), self.cfg.threads).run()

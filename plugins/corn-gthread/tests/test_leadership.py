@@ -1,0 +1,182 @@
+"""Who holds the loop: the decisions, without threads or time."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from corn_gthread.balance import Balance, outweighs
+from corn_gthread.leadership import (
+    REMEMBER,
+    REMEMBER_FOR,
+    SUSPECT_FOR,
+    SUSPECTS,
+    Leadership,
+    Pace,
+)
+
+
+def test_a_call_that_ends_in_time_keeps_the_loop() -> None:
+    leadership: Leadership[str] = Leadership(2)
+    number = leadership.begin()
+    assert leadership.overdue(number)
+    assert leadership.end(number)
+    assert not leadership.overdue(number)
+    assert not leadership.depose(number)
+    assert leadership.running == 0
+
+
+def test_a_call_that_takes_long_loses_the_loop_and_keeps_its_place() -> None:
+    leadership: Leadership[str] = Leadership(1)
+    number = leadership.begin()
+    assert leadership.depose(number)
+    assert leadership.running == 1
+    assert not leadership.engage()
+    assert not leadership.end(number)
+    leadership.rest("its thread")
+    assert leadership.idle == ["its thread"]
+    assert leadership.engage()
+
+
+def test_the_next_holder_s_call_is_another() -> None:
+    leadership: Leadership[str] = Leadership(2)
+    first = leadership.begin()
+    assert leadership.depose(first)
+    second = leadership.begin()
+    assert not leadership.depose(first)
+    assert not leadership.end(first)
+    assert leadership.end(second)
+
+
+def test_nobody_is_deposed_between_calls() -> None:
+    leadership: Leadership[str] = Leadership(2)
+    assert not leadership.depose(leadership.call)
+    leadership.end(leadership.begin())
+    assert not leadership.overdue(leadership.call)
+    assert not leadership.depose(leadership.call)
+
+
+@given(st.lists(st.sampled_from(["begin", "end", "depose", "stale", "rest"]), max_size=60))
+def test_one_thread_holds_the_loop_and_no_call_is_lost(events: list[str]) -> None:
+    """Against a model: a thread that holds the loop, and the calls of those that lost it."""
+    limit = 3
+    leadership: Leadership[int] = Leadership(limit)
+    holder, current, next_thread = 0, None, 1
+    lost: dict[int, int] = {}
+    for event in events:
+        if event == "begin" and current is None and leadership.running < limit:
+            current = leadership.begin()
+        elif event == "end" and current is not None:
+            assert leadership.end(current)
+            current = None
+        elif event == "depose":
+            seen = leadership.call
+            assert leadership.depose(seen) is (current is not None)
+            if current is not None:
+                lost[holder] = current
+                holder, current, next_thread = next_thread, None, next_thread + 1
+        elif event == "stale" and lost:
+            assert not leadership.depose(next(iter(lost.values())))
+        elif event == "rest" and lost:
+            thread, number = lost.popitem()
+            assert not leadership.end(number)
+            leadership.rest(thread)
+        assert leadership.running == len(lost)
+        assert leadership.running + (current is not None) <= limit
+
+
+def test_a_path_is_slow_until_it_is_fast_or_forgotten() -> None:
+    pace = Pace()
+    assert not pace.wary
+    pace.note("/report", True, 1.0)
+    assert pace.wary
+    assert pace.suspicious("/report", 0.9 + REMEMBER_FOR)
+    pace.note("/report", True, 1.5)
+    assert pace.suspicious("/report", 1.4 + REMEMBER_FOR)
+    pace.note("/report", False, 1.6)
+    assert not pace.suspicious("/report", 1.6)
+    assert pace.wary
+    assert not pace.suspicious("/report", 1.5 + REMEMBER_FOR)
+    assert not pace.wary
+
+
+def test_other_paths_are_suspect_for_a_moment() -> None:
+    pace = Pace()
+    pace.note("/report", True, 1.0)
+    assert pace.suspicious("/", 0.99 + SUSPECT_FOR)
+    assert not pace.suspicious("/", 1.0 + SUSPECT_FOR)
+    # What is known to be slow is no reason for new suspicion.
+    pace.note("/report", True, 1.2)
+    assert not pace.suspicious("/", 1.2)
+    pace.note("/export", True, 1.3)
+    assert pace.suspicious("/", 1.3)
+
+
+def test_fast_calls_clear_the_suspicion() -> None:
+    pace = Pace()
+    pace.note("/report", True, 1.0)
+    for number in range(SUSPECTS):
+        assert pace.suspicious("/", 1.0)
+        pace.note(f"/{number}", False, 1.0)
+    assert not pace.suspicious("/", 1.0)
+    assert pace.suspicious("/report", 1.0)
+
+
+def test_too_many_slow_paths_are_forgotten() -> None:
+    pace = Pace()
+    for number in range(REMEMBER):
+        pace.note(f"/{number}", True, 1.0)
+    assert pace.suspicious("/0", 1.5)
+    pace.note("/last", True, 1.0)
+    assert not pace.suspicious("/0", 1.5)
+    assert pace.suspicious("/last", 1.5)
+
+
+@pytest.mark.parametrize(
+    ("held", "fewest", "outcome"),
+    [
+        (5, None, False),  # nobody else could take a connection
+        (0, 0, False),
+        (1, 0, False),
+        (2, 0, True),
+        (17, 16, False),
+        (19, 16, False),
+        (20, 16, True),
+    ],
+)
+def test_who_has_clearly_more_leaves_the_next_to_others(
+    held: int, fewest: int | None, outcome: bool
+) -> None:
+    assert outweighs(held, fewest) is outcome
+
+
+class Board:
+    """The slots of other workers, one of which holds so many connections."""
+
+    fewest: int | None = 0
+
+    def peers(self) -> list[int]:
+        return [1]
+
+    def fewest_connections(self, peers: list[int], busy: int, since: float) -> int | None:
+        assert (peers, busy) == ([1], 4)
+        return self.fewest
+
+
+def test_the_others_are_looked_at_less_and_less_often() -> None:
+    board = Board()
+    balance = Balance(board, busy=4)  # type: ignore[arg-type]  # the two methods it uses
+    assert balance.may_accept(9, 1.0)  # it has not met anybody
+    balance.meet()
+    waits = []
+    for _ in range(10):
+        assert not balance.may_accept(9, 1.0)
+        waits.append(round(balance.look_at - 1.0, 3))
+    assert waits == [0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.128, 0.128]
+    board.fewest = 8
+    assert balance.may_accept(9, 1.0)
+    assert balance.look_at == float("inf")
+    board.fewest = 0
+    assert not balance.may_accept(9, 1.0)
+    assert balance.look_at == pytest.approx(1.001)
