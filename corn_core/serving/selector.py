@@ -81,13 +81,16 @@ class SelectorDriver:
 
     def run(self) -> None:
         """Serve until the worker stops, then drain; returns when no connection is left."""
+        self._open()
+        while self.worker.alive or not self._drained():
+            self.step()
+        self._poller.close()
+
+    def _open(self) -> None:
         self._poller.register(self.worker.wakeup.fd, READABLE)
         for listener in self.worker.listeners:
             self._acceptors[listener.fileno()] = self._acceptor(listener)
         self._resume_accepting()
-        while self.worker.alive or not self._drained():
-            self.step()
-        self._poller.close()
 
     def step(self) -> None:
         """Wait for something to do, and do it."""
