@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterable
 from functools import partial
 from importlib import import_module
-from types import BuiltinFunctionType, FunctionType, ModuleType
+from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from corn_core.errors import AppLoadError, ConfigError, did_you_mean
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from corn_core.settings.config import Config
 
 _NOTHING = object()
+
+_CO_COROUTINE = 0x80
+"""The flag of functions defined with ``async def``, as in the inspect module."""
 
 
 class WsgiLoader:
@@ -165,7 +168,22 @@ def _call(target: Target, factory: Any) -> Any:
             f"{target.uri!r}: {target.name} is {_kind(factory)}, and cannot be called"
         )
     arguments, keywords = target.call or ((), {})
+    if is_asynchronous(factory):
+        # It has to run in the event loop of a worker; one that has none refuses it.
+        return partial(factory, *arguments, **keywords)
     return _run(target, f"{target.name}()", lambda: factory(*arguments, **keywords))
+
+
+def is_asynchronous(app: Any) -> bool:
+    """Whether calling an object gives a coroutine, which no WSGI application does."""
+    while isinstance(app, partial):
+        app = app.func
+    # As inspect.iscoroutinefunction, but without the import of inspect, which takes long.
+    for function in (app, vars(type(app)).get("__call__")):
+        code = getattr(function, "__code__", None)
+        if isinstance(code, CodeType) and code.co_flags & _CO_COROUTINE:
+            return True
+    return False
 
 
 def _kind(value: Any) -> str:

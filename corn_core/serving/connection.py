@@ -251,6 +251,10 @@ class Connection(ConnectionInfo):
             self._transmit()
             return
         # Something before it waits in the temporary file, and it has to queue behind that.
+        self._send_copy(fd, offset, count)
+
+    def _send_copy(self, fd: int, offset: int, count: int) -> None:
+        """Send a part of a file that has to be read for it."""
         while count:
             data = os.pread(fd, min(count, PIECE), offset)
             if not data:

@@ -76,9 +76,10 @@ class Outbox:
             assert self._file is not None
             count = min(PIECE, self._write_at - self._read_at)
             data = os.pread(self._file.fileno(), count, self._read_at)
-            self._read_at += len(data)
-            self._in_memory += len(data)
+            # The piece first: another thread that asks meanwhile must not find the box empty.
             self._pieces.append(memoryview(data))
+            self._in_memory += len(data)
+            self._read_at += len(data)
         return self._pieces[0] if self._pieces else None
 
     def advance(self, count: int) -> None:

@@ -54,6 +54,7 @@ class _EpollPoller:
         self.modify = epoll.modify
         self.unregister = epoll.unregister
         self.close = epoll.close
+        self.fileno = epoll.fileno
         self.wait = epoll.poll
 
     def register_listener(self, fd: int, /) -> None:

@@ -8,7 +8,9 @@ from itertools import count
 from time import monotonic
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
+from corn_core.errors import AppLoadError
 from corn_core.interfaces import Hooks, Logger, Slot, WSGIApp
+from corn_core.loaders.wsgi import is_asynchronous
 from corn_core.net import Listener
 from corn_core.net.tls import Tls
 from corn_core.settings.config import Config
@@ -157,6 +159,20 @@ class Worker:
         Called in each worker before the application is loaded, and with ``preload_app`` in the
         master as well, before that: so once more in workers whose process has been prepared.
         """
+
+    def prepare(self) -> None:
+        """Get ready to serve :attr:`app`, which has just been loaded, or refuse it.
+
+        The worker has not booted before this returns. A worker that calls its library's own
+        applications, or lets them start something, does it here, and may replace :attr:`app`.
+
+        :raises AppLoadError: when this worker cannot serve the application.
+        """
+        if is_asynchronous(self.app):
+            raise AppLoadError(
+                f"{self.cfg.wsgi_app!r}: it gives a coroutine when it is called, which"
+                f" worker class {self.cfg.worker_class!r} cannot serve: it is no WSGI application"
+            )
 
     def run(self) -> None:
         """Serve requests until :attr:`alive` is False, then finish and return."""

@@ -5,6 +5,7 @@ from corn_core.wsgi.connection import ConnectionInfo
 from corn_core.wsgi.cycle import RequestCycle
 from corn_core.wsgi.environ import EnvironBuilder
 from corn_core.wsgi.files import ErrorStream, FileWrapper
+from corn_core.wsgi.native import Exchange, NativeCycle
 from corn_core.wsgi.proxied import ProxiedEnvironBuilder
 from corn_core.wsgi.response import Response
 
@@ -12,7 +13,9 @@ __all__ = [
     "ConnectionInfo",
     "EnvironBuilder",
     "ErrorStream",
+    "Exchange",
     "FileWrapper",
+    "NativeCycle",
     "ProxiedEnvironBuilder",
     "RequestBody",
     "RequestCycle",

@@ -1,15 +1,14 @@
 """The request cycle: everything between a parsed request and its last byte in the sink.
 
-This is the one place where pre_request and post_request fire, where the application is
-called, where its failures are answered and where access lines are written, for every worker.
+This is the one place where a WSGI application is called and where its failures are answered, for
+every worker; hooks and logs are told through the announcer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Callable, Mapping
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from corn_core.errors import (
     BadRequest,
@@ -19,9 +18,11 @@ from corn_core.errors import (
     TruncatedRequest,
     WorkerQuit,
 )
-from corn_core.interfaces import Hooks, Logger, ResponseSink, Slot, WSGIApp
+from corn_core.interfaces import ResponseSink, WSGIApp
 from corn_core.net.escape import escape
+from corn_core.wsgi.announcer import Announcer, CycleWorker
 from corn_core.wsgi.files import FileWrapper
+from corn_core.wsgi.native import GONE, NativeCycle
 from corn_core.wsgi.response import Response
 
 if TYPE_CHECKING:
@@ -31,19 +32,6 @@ if TYPE_CHECKING:
     from corn_core.wsgi.environ import EnvironBuilder
 
 _UNEXPLAINED = "The server could not answer this request. Its error log says why."
-
-_GONE = "499 Client Closed Request"
-"""The status in the log when a client left before there was one; nginx uses the same."""
-
-
-class CycleWorker(Protocol):
-    """What the cycle asks of the worker it runs in; hooks get the same object."""
-
-    log: Logger
-    hooks: Hooks
-    slot: Slot
-    aborted: bool
-    """Whether the master stops the worker for having been silent for too long."""
 
 
 class RequestCycle:
@@ -70,15 +58,20 @@ class RequestCycle:
     ) -> None:
         self._worker = worker
         self._app = app
-        self._builder = builder
         self._build = builder.build
         self._send_file_allowed = send_file_allowed
         self._log = worker.log
         self._begin_request = worker.slot.begin_request
         self._end_request = worker.slot.end_request
-        self._pre_request = worker.hooks.bind("pre_request")
-        self._post_request = worker.hooks.bind("post_request")
-        self._request_refused = worker.hooks.bind("request_refused")
+        self._announcer = Announcer(worker, builder)
+        self._before = self._announcer.before
+
+    def native(self, on_end: Callable[[], None]) -> NativeCycle:
+        """What tells about requests that another server than corn's own answers.
+
+        :param on_end: called when a request has come to its end, ``Worker.request_done``.
+        """
+        return NativeCycle(self._worker, self._announcer, on_end)
 
     def run(
         self,
@@ -101,8 +94,8 @@ class RequestCycle:
         response = Response(request, sink, keep_alive and request.keep_alive)
         environ: dict[str, Any] = {}
         try:
-            if self._pre_request is not None:
-                self._pre_request(worker=self._worker, req=request)
+            if self._before:
+                self._announcer.announce(request)
             environ = self._build(request, body, connection)
             if request.version == (1, 1):
                 environ["wsgi.early_hints"] = response.early_hints
@@ -124,7 +117,7 @@ class RequestCycle:
             self._answer_failure(error, request, environ, response, connection)
         finally:
             body.close()
-        if response.problem or self._post_request is not None or self._log.access_enabled:
+        if response.problem or self._announcer.after:
             self._conclude(started, request, environ, response, connection)
         self._end_request(token)
         return response.keep_alive
@@ -143,11 +136,7 @@ class RequestCycle:
         self._log_refusal(error, request, connection)
         response = Response(request, sink, keep_alive=False)
         self._send_error_page(error, response)
-        if self._log.access_enabled:
-            environ = self._builder.describe(request, connection)
-            self._write_access_line(response, request, environ)
-        if self._request_refused is not None:
-            self._request_refused(worker=self._worker, req=request, resp=response)
+        self._announcer.refused(request, response, connection)
 
     # -- the response ----------------------------------------------------------------
 
@@ -186,7 +175,7 @@ class RequestCycle:
     ) -> None:
         if isinstance(error, ClientDisconnected):
             self._log.debug("Client gone during %s %s", request.method, escape(request.uri))
-            response.status = response.status or _GONE
+            response.status = response.status or GONE
             return
         if isinstance(error, BadRequest) and not environ:
             self._log_refusal(error, request, connection)
@@ -235,25 +224,7 @@ class RequestCycle:
         """Tell the logs and the hooks about a request that has come to its end."""
         if response.problem:
             self._log.error("Response to %s %s", escape(request.uri), response.problem)
-        response.duration = monotonic() - started
-        if self._log.access_enabled:
-            described = environ or self._builder.describe(request, connection)
-            self._write_access_line(response, request, described)
-        if self._post_request is not None:
-            self._post_request(worker=self._worker, req=request, environ=environ, resp=response)
-
-    def _write_access_line(
-        self,
-        response: Response,
-        request: Request | None,
-        environ: Mapping[str, Any],
-    ) -> None:
-        try:
-            duration = timedelta(seconds=response.duration)
-            self._log.access(response, request, environ, duration)
-        except Exception:
-            # A logger class may be anybody's, and its failure is not the request's.
-            self._log.exception("Error writing the access log")
+        self._announcer.conclude(started, request, environ, response, connection)
 
 
 def _close(result: Any) -> None:

@@ -36,6 +36,8 @@ def failed(server: Server, status: int) -> str:
         ("factory:create_app(open('x'))", "literals"),
         ("factory:create_app()", "create_app"),
         ("probe:", "nothing after the colon"),
+        ("later:app", "which worker class 'sync' cannot serve"),
+        ("later:make()", "which worker class 'sync' cannot serve"),
     ],
 )
 def test_application_that_cannot_be_loaded(serve: Serve, target: str, message: str) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from corn_core.errors import AppLoadError, ConfigError, WorkerQuit
 from corn_core.loaders import SETTINGS, WsgiLoader, load_app
+from corn_core.loaders.wsgi import is_asynchronous
 from corn_core.settings.model import Expected
 
 Write = Callable[[str, str], None]
@@ -475,3 +476,55 @@ def test_settings() -> None:
     with pytest.raises(Expected):
         settings["raw_env"].parse(["A"])
     assert settings["wsgi_app"].flags == ()
+
+
+ASYNC = """
+import functools
+
+async def handle(environ, start_response):
+    return []
+
+class Asynchronous:
+    async def __call__(self, scope, receive, send):
+        pass
+
+class Plain:
+    def __call__(self, environ, start_response):
+        return []
+
+asynchronous, plain = Asynchronous(), Plain()
+bound = functools.partial(handle, {})
+started = []
+
+async def make(name, debug=False):
+    started.append(name)
+    return name, debug
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("handle", True),
+        ("asynchronous", True),
+        ("bound", True),
+        ("make('x')", True),
+        ("plain", False),
+        ("Asynchronous", False),
+        ("plain.__call__", False),
+    ],
+)
+def test_what_gives_a_coroutine(write: Write, name: str, expected: bool) -> None:
+    write("later.py", ASYNC)
+    assert is_asynchronous(load_app(f"later:{name}")) is expected
+
+
+def test_a_coroutine_function_is_left_to_the_worker(write: Write) -> None:
+    write("later.py", ASYNC)
+    make: Any = load_app("later:make('x', debug=True)")
+    started: Any = load_app("later:started.copy")
+    assert started() == []
+    coroutine = make()
+    with pytest.raises(StopIteration) as ended:
+        coroutine.send(None)
+    assert ended.value.value == ("x", True)

@@ -1,0 +1,183 @@
+"""Connections that the loop lends to the threads in which the application runs.
+
+Who owns a connection: the loop, until it has read a request whole; then the thread that runs the
+application, until it gives the connection back; then the loop again. The thread sends the
+response itself, on the socket, so that a response which the client takes at once costs the loop
+nothing. There is one exception. What the client does not take is put into the outbox, and
+the loop sends it from there while the application goes on: as long as a connection is in a
+thread's hands, the outbox is filled and emptied under the connection's ``guard``.
+"""
+
+from __future__ import annotations
+
+import socket
+from _thread import allocate_lock
+from typing import TYPE_CHECKING, Any, Protocol
+
+from corn_core.errors import ClientDisconnected
+from corn_core.serving.connection import FOREVER, Connection, deadline_after
+from corn_core.serving.host import Driver, Managed
+from corn_core.serving.outbox import MEMORY_LIMIT, Outbox
+from corn_core.serving.poller import READABLE, WRITABLE
+
+if TYPE_CHECKING:
+    from corn_core.net import Listener
+
+FIELDS = ("flushing", "guard", "lent")
+
+
+class Lender(Driver[Connection], Protocol):
+    """A driver that lends connections, as they see it."""
+
+    connections: dict[int, Managed]
+
+    def suspend(self, connection: Lendable) -> None:
+        """Report no events of a connection that is lent."""
+
+    def flush(self, connection: Lendable) -> None:
+        """Have the loop send what is in the outbox of a connection."""
+
+
+class Lendable(Connection):
+    """A connection that a thread may have; its subclasses have the ``FIELDS``.
+
+    :ivar lent: whether a thread owns it.
+    :ivar guard: held for the outbox, while it is lent.
+    :ivar flushing: whether the loop sends what is in the outbox, while it is lent.
+    """
+
+    driver: Lender
+    lent: bool
+    guard: Any
+    flushing: bool
+
+    def __init__(
+        self, driver: Lender, listener: Listener, sock: socket.SocketType, peer: object
+    ) -> None:
+        super().__init__(driver, listener, sock, peer)
+        self.lent = False
+        self.guard = allocate_lock()
+        self.flushing = False
+
+    @property
+    def idle(self) -> bool:
+        """Whether the client has yet to send the first byte of a request."""
+        # A request that came in one piece has left no trace in the phase.
+        return not self.lent and super().idle
+
+    # -- the loop's side ---------------------------------------------------------------
+
+    def on_event(self, mask: int) -> None:
+        """Do what the poller says can be done now."""
+        if not self.lent:
+            super().on_event(mask)
+        elif not self.flushing or not self._flush():
+            self.suspend()
+
+    def advance(self) -> None:
+        """Go as far as the bytes received so far allow."""
+        # A connection whose turn was postponed may have been lent since then, when more came
+        # from its client; it goes on when it is taken back.
+        if not self.lent:
+            super().advance()
+
+    def suspend(self) -> None:
+        """Hear of no events until the thread has finished; the poller would repeat them."""
+        if self.watched:
+            self.driver.suspend(self)
+            self.watched = 0
+
+    def start_flushing(self) -> None:
+        """Send what is in the outbox as the client takes it."""
+        if self.lent:
+            self.deadline = deadline_after(self.driver.terms.write_timeout)
+            Connection._watch(self, WRITABLE)
+
+    def _flush(self) -> bool:
+        """Send some; False when that has to end."""
+        with self.guard:
+            try:
+                done = self._transmit()
+            except ClientDisconnected:
+                # The thread finds the same, when it sends.
+                self.deadline = FOREVER
+                return False
+            self.flushing = not done
+        self.deadline = FOREVER if done else deadline_after(self.driver.terms.write_timeout)
+        if done:
+            # Not TLSConnection's, which would close a connection whose client has said goodbye.
+            Connection._watch(self, READABLE)
+        return True
+
+    def expire(self) -> None:
+        """The deadline has passed."""
+        if not self.lent:
+            super().expire()
+            return
+        # It cannot be closed, for the thread may be using it; but sending is now an error.
+        self.deadline = FOREVER
+        try:
+            self.sock.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            return  # the client was faster
+
+    def close(self) -> None:
+        """Let go of everything; of a lent connection when it is taken back."""
+        if self.lent:
+            self.suspend()
+            self.expire()
+            return
+        if not self.watched:
+            # It was counted while it was lent, whether or not the poller knew of it.
+            self.driver.connections.pop(self.fd, None)
+        super().close()
+
+    # -- the thread's side: the sink of the request cycle --------------------------------
+
+    def send_file(self, fd: int, offset: int, count: int) -> None:
+        """Send a part of a file with sendfile, and keep what the client does not take now."""
+        if not self.lent:
+            super().send_file(fd, offset, count)
+            return
+        with self.guard:
+            outbox = self.outbox = self.outbox or Outbox(self.driver.terms.tmp_dir)
+            if taken := outbox.append_file(fd, offset, count):
+                self._transmit()
+        if taken:
+            self._leave_the_rest()
+        else:
+            self._send_copy(fd, offset, count)
+
+    def _queue(self, data: bytes | memoryview) -> None:
+        if not self.lent:
+            super()._queue(data)
+            return
+        while not self._put_into_outbox(data):
+            # This thread waits for the client, and nobody else does.
+            self._wait_for_client()
+        self._leave_the_rest()
+
+    def _put_into_outbox(self, data: bytes | memoryview) -> bool:
+        with self.guard:
+            outbox = self.outbox = self.outbox or Outbox(self.driver.terms.tmp_dir)
+            if outbox:
+                self._transmit()
+            limit = max(self.driver.terms.spool_limit, MEMORY_LIMIT)
+            if outbox and outbox.size + len(data) > limit:
+                return False
+            outbox.append(data)
+        return True
+
+    def _leave_the_rest(self) -> None:
+        """Let the loop send what is left in the outbox."""
+        with self.guard:
+            if self.flushing or not self.outbox:
+                return
+            self.flushing = True
+        self.driver.flush(self)
+
+
+class PooledConnection(Lendable):
+    """A plain connection that a thread may have."""
+
+    __slots__ = FIELDS

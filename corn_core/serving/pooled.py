@@ -1,0 +1,150 @@
+"""Calling the application in a pool of threads, so that it never holds the event loop.
+
+Who owns a connection when is said in ``lendable``.
+
+The descriptor of a lent connection stays in the poller. As a rule its client waits for the
+response and sends nothing, so that most requests need no system call for taking it out and
+putting it back; if the client does send something, it is taken out then. A thread that has
+finished wakes the loop only when there is something to do for it: else the next request on that
+connection does.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from time import monotonic
+from typing import TYPE_CHECKING, NamedTuple
+
+from corn_core.serving.connection import FOREVER, Connection
+from corn_core.serving.lendable import Lendable, PooledConnection
+from corn_core.serving.pool import PATIENCE, Pool
+from corn_core.serving.protocol import ProtocolDriver
+from corn_core.serving.selector import DRAIN_GRACE
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
+
+    from corn_core.http import Request
+    from corn_core.serving.host import Host
+    from corn_core.serving.settings import Terms
+    from corn_core.wsgi import RequestBody
+
+REST = 0.001
+"""Seconds for which the loop leaves the interpreter to the threads while requests wait for them."""
+
+
+class Task(NamedTuple):
+    """A request for a thread, with the connection that is lent to it."""
+
+    connection: Lendable
+    request: Request
+    body: RequestBody
+
+
+class PooledDriver(ProtocolDriver):
+    """Runs connections in an event loop, and the application in other threads.
+
+    :param threads: the most requests that are in the application at once.
+    """
+
+    connection_class: type[Connection] = PooledConnection
+
+    def __init__(self, worker: Host, terms: Terms, threads: int) -> None:
+        super().__init__(worker, terms)
+        self._pool: Pool[Task] = Pool(threads, self._answer)
+        # What threads leave to the loop; appending and taking are one step each.
+        self._finished: deque[tuple[Lendable, bool]] = deque()
+        self._to_flush: deque[Lendable] = deque()
+        self._woken = False
+        self._error: BaseException | None = None
+
+    def _encrypt(self, context: SSLContext) -> None:
+        super()._encrypt(context)
+        # lazy: it imports ssl
+        from corn_core.serving.pooled_tls import PooledTLSConnection
+
+        self.connection_class = PooledTLSConnection
+
+    # -- the loop ----------------------------------------------------------------------
+
+    def step(self) -> None:
+        self._take_back()
+        super().step()
+        # A thread that finished before its connection was suspended in this step did not see a
+        # reason to wake the loop.
+        self._take_back()
+        if self._pool.waiting:
+            self._hand_out()
+
+    def _hand_out(self) -> None:
+        if self._pool.hand_out(monotonic()):
+            self._loop.call_later(PATIENCE, self._judge)
+        self._pool.rest(REST)
+
+    def _judge(self) -> None:
+        if self._pool.judge():
+            self._loop.call_later(PATIENCE, self._judge)
+
+    def _take_back(self) -> None:
+        """Own again the connections that threads have finished with."""
+        self._woken = False
+        if self._error is not None:
+            raise self._error
+        to_flush, finished = self._to_flush, self._finished
+        while to_flush:
+            to_flush.popleft().start_flushing()
+        while finished:
+            connection, keep = finished.popleft()
+            connection.lent = connection.flushing = False
+            self._guard(connection, connection.finish, keep)
+        if self._draining:
+            # Their clients were told that they may send another request, before the stop.
+            self._hurry_idle_connections(monotonic() + DRAIN_GRACE)
+
+    # -- for connections ---------------------------------------------------------------
+
+    def dispatch(self, connection: Connection, request: Request, body: RequestBody) -> None:
+        """Lend a connection to the thread that will answer its request."""
+        assert isinstance(connection, Lendable)
+        connection.lent = True
+        connection.deadline = FOREVER
+        # It is to be counted, though the poller may not know it yet.
+        self.connections[connection.fd] = connection
+        self._pool.add(Task(connection, request, body))
+
+    def suspend(self, connection: Lendable) -> None:
+        """Report no events of a connection that is lent."""
+        self._poller.unregister(connection.fd)
+
+    # -- in a thread -------------------------------------------------------------------
+
+    def _answer(self, task: Task) -> None:
+        connection, request, body = task
+        keep = self.terms.keepalive > 0 and self.worker.alive
+        try:
+            keep = self.cycle.run(request, body, connection, connection, keep)
+        except BaseException as error:
+            # What the cycle lets pass is somebody's wish to end the worker.
+            self._error = error
+            self.wake()
+            return
+        self.worker.request_done()
+        self._finished.append((connection, keep))
+        # The order matters: suspended before this look, or taken back after it.
+        unfinished = not connection.watched or connection.outbox or connection.parser.buffered
+        if unfinished or not keep or not self.worker.alive:
+            self.wake()
+
+    def flush(self, connection: Lendable) -> None:
+        """Have the loop send what is in the outbox of a connection."""
+        self._to_flush.append(connection)
+        self.wake()
+
+    def wake(self) -> None:
+        """Have the loop do a step soon."""
+        if not self._woken:
+            self._woken = True
+            try:
+                self._loop.call_soon_threadsafe(self._schedule)
+            except RuntimeError:
+                return  # the loop is closed: the worker quits

@@ -1,0 +1,117 @@
+"""The protocol driver: the connections of a worker, in an asyncio event loop.
+
+It is the selector driver, with its poller nested in the poller of the loop: an epoll descriptor
+can itself be waited for. So the state machines of connections are the same in every worker, and
+the loop is asked once for a batch of connections instead of once for each event. That is
+faster than ``asyncio.Protocol``, whose transports do for each connection what is done here for
+all of them, and it has what transports lack: sendfile while a response is being produced, an end
+that lingers, one that is a reset.
+
+The application is called in the loop, and nothing else happens in the loop meanwhile; see
+``pooled`` for a driver that calls it in other threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from corn_core.serving.nested import nest
+from corn_core.serving.selector import SelectorDriver
+
+if TYPE_CHECKING:
+    from corn_core.serving.host import Host
+    from corn_core.serving.settings import Terms
+
+
+class ProtocolDriver(SelectorDriver):
+    """Runs the connections of a worker in an event loop that others may use too.
+
+    The worker's signal handlers stay as they are: they run in the main thread, where the loop
+    has to run. The worker's wake-up descriptor is watched like a connection. When something
+    takes ``signal.set_wakeup_fd`` away from it, as ``loop.add_signal_handler`` does, a stop is
+    noticed at the next tick instead of at once.
+    """
+
+    def __init__(self, worker: Host, terms: Terms) -> None:
+        super().__init__(worker, terms)
+        self._loop: asyncio.AbstractEventLoop
+        self._timer: asyncio.TimerHandle | None = None
+        self._on_end: Callable[[], None] = lambda: None
+        self._scheduled = False
+        self._failure: BaseException | None = None
+
+    def run(self) -> None:
+        """Serve in a new event loop until the worker stops, and drain."""
+        loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
+        try:
+            self.run_in(loop)
+        finally:
+            asyncio.set_event_loop(None)
+            loop.close()
+
+    def run_in(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Run a loop until the worker stops and no connection is left."""
+        self.attach(loop, loop.stop)
+        loop.run_forever()
+        self.check()
+
+    def attach(self, loop: asyncio.AbstractEventLoop, on_end: Callable[[], None]) -> None:
+        """Begin to serve in a loop that somebody else runs.
+
+        :param on_end: called when the worker has stopped and no connection is left; then
+            :meth:`check` says whether that was how it should end.
+        """
+        self._loop, self._on_end = loop, on_end
+        self._poller = nest(self._poller, loop, self._wake, self._schedule)
+        self._open()
+        self._on_timer()
+
+    def check(self) -> None:
+        """Raise what has ended the driver, if that was a defect."""
+        if self._failure is not None:
+            raise self._failure
+
+    # -- in the loop -----------------------------------------------------------------
+
+    def _wait(self) -> list[tuple[int, int]]:
+        # It is the loop that waits.
+        return self._poller.wait(0.0)
+
+    def _on_timer(self) -> None:
+        self._timer = self._loop.call_later(self.TICK, self._on_timer)
+        self._wake()
+
+    def _schedule(self) -> None:
+        """Have a step soon, when others in the loop have had their turn."""
+        if not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._wake)
+
+    def _wake(self) -> None:
+        """Do what there is to do: the nested poller has events, or a second has passed."""
+        self._scheduled = False
+        if self._timer is None:
+            return  # it was scheduled before the end
+        try:
+            self.step()
+            ended = not self.worker.alive and self._drained()
+        except (SystemExit, KeyboardInterrupt):
+            raise  # a signal's handler ends the worker, and the loop with it
+        except BaseException as error:
+            # The loop would log it and go on, with a driver of which nothing is known any more.
+            self._failure = error
+            ended = True
+        if ended:
+            self._end()
+        elif self._ready:
+            self._schedule()
+
+    def _end(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._poller.close()
+        self._on_end()

@@ -1,0 +1,99 @@
+"""Telling hooks and logs about requests: what is shared by all ways of answering them.
+
+This is the one module where pre_request, post_request and request_refused fire and where access
+lines are written, for every worker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Protocol
+
+from corn_core.interfaces import Hooks, Logger, Response, Slot
+
+if TYPE_CHECKING:
+    from corn_core.http import Request
+    from corn_core.wsgi.connection import ConnectionInfo
+    from corn_core.wsgi.environ import EnvironBuilder
+
+
+class CycleWorker(Protocol):
+    """What the cycle asks of the worker it runs in; hooks get the same object."""
+
+    log: Logger
+    hooks: Hooks
+    slot: Slot
+    aborted: bool
+    """Whether the master stops the worker for having been silent for too long."""
+
+
+class Announcer:
+    """Looks once, when it is made, who wants to be told.
+
+    :ivar before: whether :meth:`announce` has anybody to tell.
+    :ivar after: whether :meth:`conclude` has.
+    """
+
+    def __init__(self, worker: CycleWorker, builder: EnvironBuilder) -> None:
+        self._worker = worker
+        self._builder = builder
+        self._log = worker.log
+        self._pre_request = worker.hooks.bind("pre_request")
+        self._post_request = worker.hooks.bind("post_request")
+        self._request_refused = worker.hooks.bind("request_refused")
+        self.before = self._pre_request is not None
+
+    @property
+    def after(self) -> bool:
+        return self._post_request is not None or self._log.access_enabled
+
+    def announce(self, request: Request) -> None:
+        """Call pre_request; HookFailed when it fails, and then the application is not called."""
+        if self._pre_request is not None:
+            self._pre_request(worker=self._worker, req=request)
+
+    def conclude(
+        self,
+        started: float,
+        request: Request,
+        environ: dict[str, Any],
+        response: Response,
+        connection: ConnectionInfo,
+    ) -> None:
+        """Tell about a request that has come to its end.
+
+        :param started: when it began, ``time.monotonic()``.
+        :param environ: empty when there was none; it is described as far as it can be then.
+        """
+        response.duration = monotonic() - started
+        if self._log.access_enabled:
+            described = environ or self._builder.describe(request, connection)
+            self._write_access_line(response, request, described)
+        if self._post_request is not None:
+            self._post_request(worker=self._worker, req=request, environ=environ, resp=response)
+
+    def refused(
+        self, request: Request | None, response: Response, connection: ConnectionInfo
+    ) -> None:
+        """Tell about a request that was answered without the application."""
+        if self._log.access_enabled:
+            environ = self._builder.describe(request, connection)
+            self._write_access_line(response, request, environ)
+        if self._request_refused is not None:
+            self._request_refused(worker=self._worker, req=request, resp=response)
+
+    def describe(self, request: Request, connection: ConnectionInfo) -> dict[str, Any]:
+        """The environ of a request that is answered without one."""
+        return self._builder.describe(request, connection)
+
+    def _write_access_line(
+        self, response: Response, request: Request | None, environ: Mapping[str, Any]
+    ) -> None:
+        try:
+            duration = timedelta(seconds=response.duration)
+            self._log.access(response, request, environ, duration)
+        except Exception:
+            # A logger class may be anybody's, and its failure is not the request's.
+            self._log.exception("Error writing the access log")

@@ -1,0 +1,107 @@
+"""Accepting connections for a server that runs in an event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import TYPE_CHECKING
+
+from corn_core.serving.selector import EXHAUSTED, SelectorDriver
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from corn_core.net import Listener
+    from corn_core.worker import Worker
+
+
+class Acceptor:
+    """Accepts on one listener, as long as the worker may hold more connections.
+
+    The loop's own way of accepting knows no limit, and closes the listener without a look at
+    the connections that wait in its backlog.
+    """
+
+    def __init__(
+        self,
+        worker: Worker,
+        listener: Listener,
+        server: web.Server,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self._worker = worker
+        self._listener = listener
+        self._server = server
+        self._loop = loop
+        self._accepting = False
+        # asyncio holds only weak references to tasks.
+        self._greeting: set[asyncio.Task[None]] = set()
+
+    @property
+    def busy(self) -> bool:
+        """Whether there are connections that the server does not know yet."""
+        return bool(self._greeting)
+
+    def resume(self) -> None:
+        """Accept, if there is room for more connections."""
+        if not self._accepting and self._has_room():
+            self._accepting = True
+            self._loop.add_reader(self._listener.fileno(), self._on_acceptable)
+
+    def stop(self, take_the_backlog: bool) -> None:
+        """Accept no more, but what has been established.
+
+        :param take_the_backlog: whether nobody else will accept on this listener.
+        """
+        if take_the_backlog or self._listener.per_worker:
+            self._accept(self._worker.cfg.worker_connections)
+        self._pause()
+        self._listener.close()
+
+    def _pause(self) -> None:
+        if self._accepting:
+            self._accepting = False
+            self._loop.remove_reader(self._listener.fileno())
+
+    def _has_room(self) -> bool:
+        held = len(self._server.connections) + len(self._greeting)
+        return bool(held < self._worker.cfg.worker_connections)
+
+    def _on_acceptable(self) -> None:
+        self._accept(SelectorDriver.accept_batch)
+
+    def _accept(self, batch: int) -> None:
+        for _ in range(batch):
+            if not self._has_room():
+                self._pause()  # the next tick looks again
+                return
+            try:
+                connection, _ = self._listener.socket.accept()
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno in EXHAUSTED:
+                    log = self._worker.log
+                    log.warning("Cannot accept connections: %s; pausing", error.strerror)
+                    self._pause()
+                return
+            connection.setblocking(False)
+            task = self._loop.create_task(self._greet(connection))
+            self._greeting.add(task)
+            task.add_done_callback(self._greeting.discard)
+
+    async def _greet(self, connection: socket.socket) -> None:
+        """Give a connection to the server, after the handshake if there is one."""
+        context = self._worker.ssl_context
+        timeout = self._worker.cfg.header_timeout or None
+        try:
+            await self._loop.connect_accepted_socket(
+                self._server,
+                connection,
+                ssl=context,
+                ssl_handshake_timeout=timeout if context else None,
+            )
+        except OSError as error:
+            # A failed handshake, or a client that has left already.
+            self._worker.log.debug("A connection was not established: %s", error)
+            connection.close()

@@ -1,0 +1,208 @@
+"""An aiohttp application, served by aiohttp's own server in an event loop of this process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import WSCloseCode, web
+
+from corn_aiohttp.acceptor import Acceptor
+from corn_aiohttp.application import failure, make_application
+from corn_aiohttp.observer import Observer
+from corn_core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from corn_core.worker import Worker
+
+IGNORED = (
+    *("body_timeout", "forwarded_allow_ips", "forwarder_headers", "header_map", "header_timeout"),
+    *("limit_request_body", "limit_response_spool", "proxy_allow_ips", "secure_scheme_headers"),
+    *("sendfile", "suppress_ragged_eofs", "threads", "tmp_upload_dir", "write_timeout"),
+)
+"""Settings of corn's own HTTP, which has no part in this."""
+
+TICK = 1.0
+"""Seconds between heartbeats."""
+
+PAUSE = 0.05
+"""Seconds between looks at what is left, while the worker drains."""
+
+DRAIN_GRACE = 1.0
+"""Seconds for which a draining worker waits for connections that send nothing."""
+
+
+class NativeServer:
+    """Serves the application of a worker; one for each process, and so one event loop."""
+
+    def __init__(self, worker: Worker) -> None:
+        self.worker = worker
+        self.cfg = worker.cfg
+        self._loop = asyncio.new_event_loop()
+        self._loop.set_exception_handler(self._on_loop_error)
+        self._stopping = asyncio.Event()
+        self._acceptors: list[Acceptor] = []
+        self._observer: Observer
+        self._app: web.Application
+        self._server: web.Server
+
+    # -- before the worker is ready ------------------------------------------------------
+
+    def start(self) -> None:
+        """Make the application and let it start up.
+
+        :raises AppLoadError: when one of the two fails.
+        :raises ConfigError: for settings without which the server would serve nobody.
+        """
+        if self.cfg.proxy_protocol != "off":
+            raise ConfigError(
+                "proxy_protocol: expected off, for aiohttp's own server does not understand it,"
+                f" got {self.cfg.proxy_protocol!r} ({self.cfg.origin('proxy_protocol')})"
+            )
+        self._warn()
+        asyncio.set_event_loop(self._loop)
+        self._complete(self._start_up())
+
+    def _warn(self) -> None:
+        """Say which settings have no effect; in the first worker only, for all have them."""
+        if self.worker.age > 1:
+            return
+        for name in IGNORED:
+            origin = self.cfg.origin(name)
+            if origin.kind != "default":
+                self.worker.log.warning("%s has no effect on an aiohttp app (%s)", name, origin)
+
+    async def _start_up(self) -> None:
+        uri = self.cfg.wsgi_app
+        self._app = await make_application(uri, self.worker.app)
+        self.worker.app = self._app  # type: ignore[assignment]  # for hooks
+        self._observer = Observer(self.worker)
+        try:
+            self._observer.attach(self._app)
+            runner = web.AppRunner(self._app, **self._observer.arguments, **self._limits())
+            await runner.setup()
+        except Exception as error:
+            # Broad, because the start-up functions are anybody's code.
+            raise failure(uri, "starting the application", error) from None
+        assert runner.server is not None
+        self._server = runner.server
+
+    def _limits(self) -> dict[str, Any]:
+        limits = {
+            "keepalive_timeout": self.cfg.keepalive,
+            "max_line_size": self.cfg.limit_request_line,
+            "max_field_size": self.cfg.limit_request_field_size,
+            "max_headers": self.cfg.limit_request_fields,
+        }
+        # 0 is no limit to corn, and none at all to aiohttp, which then has its own.
+        return {name: value for name, value in limits.items() if value}
+
+    # -- serving -------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Serve until the worker stops, and drain."""
+        try:
+            self._complete(self._serve())
+            self._complete(self._loop.shutdown_asyncgens())
+        except BaseException:
+            # Somebody wants the worker to end now. What is left of the application is not
+            # ended in an orderly way, and that is no news.
+            self._loop.set_exception_handler(lambda loop, context: None)
+            raise
+        asyncio.set_event_loop(None)
+        self._loop.close()
+
+    def _complete(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        self._loop.run_until_complete(coroutine)
+
+    async def _serve(self) -> None:
+        self._observer.watch(self._server)
+        self._loop.add_reader(self.worker.wakeup.fd, self._on_signal)
+        for listener in self.worker.listeners:
+            acceptor = Acceptor(self.worker, listener, self._server, self._loop)
+            self._acceptors.append(acceptor)
+        self._resume()
+        self._tick()
+        await self._stopping.wait()
+        await self._drain()
+        self._loop.remove_reader(self.worker.wakeup.fd)
+
+    def _on_signal(self) -> None:
+        self.worker.wakeup.clear()
+        if not self.worker.alive:
+            self._stopping.set()
+
+    def _tick(self) -> None:
+        self._loop.call_later(TICK, self._tick)
+        self.worker.notify()
+        self.worker.slot.set_connections(len(self._server.connections))
+        if not self.worker.alive:
+            # Its master is gone; or something took the wake-up descriptor of signals away.
+            self._stopping.set()
+        elif not self._stopping.is_set():
+            self._resume()
+
+    def _resume(self) -> None:
+        for acceptor in self._acceptors:
+            acceptor.resume()
+
+    def _on_loop_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        self.worker.log.error("%s", context["message"], exc_info=error)
+
+    # -- the end -------------------------------------------------------------------------
+
+    async def _drain(self) -> None:
+        """Take no more connections, finish what has begun, and end the application."""
+        # The master kills when the time is over, and the application must have ended by then.
+        margin = min(2.0, self.cfg.graceful_timeout / 4)
+        deadline = self._loop.time() + self.cfg.graceful_timeout - margin
+        stopping = self.worker.slot.server_stopping()
+        for acceptor in self._acceptors:
+            acceptor.stop(stopping)
+        # The application first: what never ends by itself may end when it is told.
+        ending = [self._loop.create_task(self._shut_down())]
+        ending += [self._loop.create_task(self._close(one)) for one in self._observer.websockets]
+        await self._await_connections(deadline)
+        await asyncio.wait(ending, timeout=max(0.0, deadline - self._loop.time()))
+        for task in ending:
+            task.cancel()
+        await asyncio.gather(*ending, return_exceptions=True)
+        await self._server.shutdown(margin / 4)
+        await self._clean_up()
+
+    async def _await_connections(self, deadline: float) -> None:
+        """Wait until every connection has ended; those that send nothing are not waited for."""
+        patience = self._loop.time() + DRAIN_GRACE
+        while self._acceptors_busy() or self._server.connections:
+            now = self._loop.time()
+            if now >= deadline:
+                return
+            if now >= patience:
+                self._observer.close_idle(self._server)
+            await asyncio.sleep(PAUSE)
+
+    def _acceptors_busy(self) -> bool:
+        return any(acceptor.busy for acceptor in self._acceptors)
+
+    async def _shut_down(self) -> None:
+        try:
+            await self._app.shutdown()
+        except Exception:
+            # Anybody's code; the rest must be ended all the same.
+            self.worker.log.exception("Error in on_shutdown of the application")
+
+    async def _clean_up(self) -> None:
+        try:
+            await self._app.cleanup()
+        except Exception:
+            # See above.
+            self.worker.log.exception("Error in on_cleanup of the application")
+
+    async def _close(self, websocket: web.WebSocketResponse) -> None:
+        try:
+            await websocket.close(code=WSCloseCode.GOING_AWAY, message=b"server stops")
+        except Exception as error:
+            # Whatever is wrong with it, it ends now.
+            self.worker.log.debug("Error closing a websocket: %s", error)

@@ -1,0 +1,13 @@
+"""What is no WSGI application, though it can be called."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+async def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+    return []
+
+
+async def make() -> Any:
+    return app

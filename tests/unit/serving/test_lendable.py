@@ -1,0 +1,159 @@
+"""Connections that are lent to threads: the loop leaves them alone until they come back."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from corn_core.http import Limits, Request
+from corn_core.net.address import TcpAddress
+from corn_core.net.listener import Listener
+from corn_core.serving.lendable import PooledConnection
+from corn_core.serving.poller import READABLE
+from corn_core.serving.settings import Terms
+
+TERMS = Terms(
+    limits=Limits(),
+    keepalive=5.0,
+    header_timeout=5.0,
+    body_timeout=5.0,
+    write_timeout=5.0,
+    spool_limit=0,
+    max_connections=10,
+    tmp_dir=None,
+)
+
+
+class Lender:
+    """A driver that lends and keeps account."""
+
+    cycle: Any = None
+    encryption = None
+    connection_class = PooledConnection
+
+    def __init__(self) -> None:
+        self.terms = TERMS
+        self.connections: dict[int, Any] = {}
+        self.lent: list[str] = []
+        self.postponed: list[PooledConnection] = []
+        self.suspended: list[int] = []
+
+    def dispatch(self, connection: PooledConnection, request: Request, body: Any) -> None:
+        connection.lent = True
+        self.lent.append(request.path)
+
+    def take_back(self, connection: PooledConnection) -> None:
+        connection.lent = False
+        connection.finish(True)
+
+    def postpone(self, connection: PooledConnection) -> None:
+        self.postponed.append(connection)
+
+    def watch(self, connection: PooledConnection, mask: int) -> None:
+        self.connections[connection.fd] = connection
+
+    def forget(self, connection: PooledConnection) -> None:
+        del self.connections[connection.fd]
+
+    def suspend(self, connection: PooledConnection) -> None:
+        self.suspended.append(connection.fd)
+
+    def flush(self, connection: PooledConnection) -> None:
+        raise AssertionError("nothing is sent here")
+
+    def notify(self) -> None:
+        raise AssertionError("nobody waits here")
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
+    client, server = socket.socketpair()
+    client.settimeout(15)
+    with client, server:
+        yield client, server
+
+
+@pytest.fixture
+def client(pair: tuple[socket.socket, socket.socket]) -> socket.socket:
+    return pair[0]
+
+
+@pytest.fixture
+def lender() -> Lender:
+    return Lender()
+
+
+@pytest.fixture
+def connection(
+    pair: tuple[socket.socket, socket.socket], lender: Lender
+) -> Iterator[PooledConnection]:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listener = Listener(TcpAddress("127.0.0.1", 0), listening)
+        driver: Any = lender
+        yield PooledConnection(driver, listener, pair[1], "")
+
+
+def get(path: str) -> bytes:
+    return f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+
+
+def test_one_request_is_lent_at_a_time(
+    client: socket.socket, lender: Lender, connection: PooledConnection
+) -> None:
+    client.sendall(get("/1") + get("/2"))
+    connection.start()
+    assert lender.lent == ["/1"]
+    lender.take_back(connection)
+    assert lender.postponed == [connection]
+    # Before its turn comes, more is read, and with it the next request is lent.
+    client.sendall(get("/3"))
+    connection.on_event(READABLE)
+    assert lender.lent == ["/1", "/2"]
+    connection.advance()
+    assert lender.lent == ["/1", "/2"]
+    lender.take_back(connection)
+    connection.advance()
+    assert lender.lent == ["/1", "/2", "/3"]
+
+
+def test_events_of_a_lent_connection_are_not_wanted(
+    client: socket.socket, lender: Lender, connection: PooledConnection
+) -> None:
+    connection.start()
+    client.sendall(get("/1"))
+    connection.on_event(READABLE)
+    client.sendall(get("/2"))
+    connection.on_event(READABLE)
+    assert lender.lent == ["/1"]
+    assert lender.suspended == [connection.fd]
+    assert not connection.watched
+    lender.take_back(connection)
+    assert connection.watched
+
+
+def test_a_lent_connection_is_not_idle(
+    client: socket.socket, lender: Lender, connection: PooledConnection
+) -> None:
+    assert connection.idle
+    client.sendall(get("/1"))
+    connection.start()
+    assert not connection.idle
+    lender.take_back(connection)
+    assert connection.idle
+
+
+def test_a_lent_connection_stays_open_until_it_is_taken_back(
+    client: socket.socket, lender: Lender, connection: PooledConnection
+) -> None:
+    client.sendall(get("/1"))
+    connection.start()
+    connection.close()
+    # Its client sees the end; but the descriptor must not become that of another connection.
+    assert client.recv(1) == b""
+    assert connection.sock.fileno() == connection.fd
+    connection.lent = False
+    connection.close()
+    assert connection.sock.fileno() == -1
