@@ -1,0 +1,32 @@
+"""What Tornado logs, for applications that have not set up logging themselves."""
+
+from __future__ import annotations
+
+import logging
+
+from corn_core.interfaces import Logger
+
+_NAMES = ("tornado.application", "tornado.general")
+
+
+class _Forward(logging.Handler):
+    """Passes records on to the server's error log."""
+
+    def __init__(self, log: Logger) -> None:
+        super().__init__()
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._log.log(record.levelno, "%s", record.getMessage(), exc_info=record.exc_info)
+
+
+def forward_to(log: Logger) -> None:
+    """Let errors of handlers reach the error log, unless the application sends them elsewhere."""
+    if logging.getLogger("tornado").hasHandlers():
+        return
+    handler = _Forward(log)
+    for name in _NAMES:
+        logging.getLogger(name).addHandler(handler)
+    # The server writes an access line for every request; without a handler, logging would
+    # print those of Tornado that are warnings to standard error.
+    logging.getLogger("tornado.access").addHandler(logging.NullHandler())
