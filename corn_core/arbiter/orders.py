@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import select
 import signal
 from collections.abc import Callable, Sequence
 from math import inf
+
+# Taken now: a worker class may replace what the module has when an application is preloaded.
+from select import select
 from time import monotonic
 
 from corn_core.arbiter.policy import Stopping
@@ -52,7 +54,7 @@ class Orders:
         """
         end = monotonic() + seconds
         while (left := end - monotonic()) > 0:
-            select.select([self._queue], [], [], min(left, self._tend()))
+            select([self._queue], [], [], min(left, self._tend()))
             self._held += self._queue.drain()
             if not STOPS.keys().isdisjoint(self._held):
                 raise Interrupted

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+# Taken now: a worker class may replace what the module has when an application is preloaded.
+from time import sleep
 
 from corn_core.errors import ConfigError
 from corn_core.settings.model import Setting, one_of, optional, string
@@ -152,7 +154,7 @@ def _alone_in(directory: str) -> Iterator[None]:
             except BlockingIOError:
                 # Whoever may read the directory may lock it too, and for as long as he likes;
                 # that must not keep a server from starting.
-                time.sleep(LOCK_PAUSE)
+                sleep(LOCK_PAUSE)
             except OSError:
                 break  # a file system without locks
         yield

@@ -13,7 +13,6 @@ import sys
 # would make a greenlet of the thread, and an engine that waits in C would hold all of them up.
 from _thread import start_new_thread
 from collections.abc import Callable
-from threading import Event
 from time import time
 from typing import Protocol
 
@@ -28,6 +27,7 @@ from corn_core.reloading.files import (
     forget_bytecode,
     module_files,
 )
+from corn_core.reloading.flag import NativeEvent
 from corn_core.reloading.page import failure_app
 from corn_core.reloading.snapshot import Snapshot
 from corn_core.settings.config import Config
@@ -66,8 +66,8 @@ class Reloader:
         self._clock = ImportClock()
         self._made_at = time()
         self._saved_meanwhile: list[str] = []
-        self._stop, self._ended = Event(), Event()
-        self._ended.set()
+        self._stop, self._ended = NativeEvent(), NativeEvent()
+        self._started = False
         sys.meta_path.insert(0, self._clock)
 
     def load(self, load_app: Callable[[], WSGIApp]) -> WSGIApp:
@@ -104,13 +104,14 @@ class Reloader:
 
     def start(self) -> None:
         """Begin to watch, in a thread that ends with the process at the latest."""
-        self._ended.clear()
+        self._started = True
         start_new_thread(self._run, ())
 
     def stop(self) -> None:
         """Watch no longer. An engine may be in code that must not be there at Python's end."""
         self._stop.set()
-        self._ended.wait(STOP_PATIENCE)
+        if self._started:
+            self._ended.wait(STOP_PATIENCE)
 
     def sweep(self) -> list[str]:
         """Look at all files once; those that have changed since the last time."""

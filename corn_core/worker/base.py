@@ -178,6 +178,15 @@ class Worker:
         """Serve requests until :attr:`alive` is False, then finish and return."""
         raise NotImplementedError(f"{type(self).__name__} does not say how it runs")
 
+    def obey(self, act: Callable[[], None]) -> None:
+        """Do what a signal asks for; called in its handler, wherever the main thread is.
+
+        ``act`` logs, calls hook functions, and may raise ``WorkerQuit``. A worker overrides this
+        if there are moments at which its main thread may do none of that, and does it a moment
+        later; but not while the application runs, for that may be the reason of the signal.
+        """
+        act()
+
     # -- what a subclass calls -------------------------------------------------------
 
     @property

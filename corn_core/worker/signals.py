@@ -16,6 +16,9 @@ import faulthandler
 import os
 import signal
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 from typing import Protocol
 
@@ -26,7 +29,19 @@ DUMP_SIGNAL: int | None = getattr(signal, "SIGRTMIN", None)
 """Asks for the stacks. faulthandler refuses SIGABRT, and runs in C: it works while the main
 thread is held by C code. macOS has no real-time signals, and there no stacks."""
 
+_ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGABRT)
 _IGNORED = (signal.SIGHUP, signal.SIGUSR2, signal.SIGWINCH, signal.SIGTTIN, signal.SIGTTOU)
+
+
+@contextmanager
+def held_back() -> Iterator[None]:
+    """Let signals that end a worker wait, for code that would swallow what a handler raises."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+    try:
+        yield
+    finally:
+        # They arrive now, if there were any.
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class Wakeup:
@@ -56,6 +71,8 @@ class SignalledWorker(Protocol):
     hooks: Hooks
     log: Logger
 
+    def obey(self, act: Callable[[], None]) -> None: ...
+
 
 class SignalHandlers:
     """The handlers of one worker; they run in its main thread, between two bytecodes.
@@ -84,7 +101,7 @@ class SignalHandlers:
 
     def retire(self) -> None:
         """Let no further signal interrupt the way out."""
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGABRT):
+        for number in _ENDING:
             signal.signal(number, self.on_ignored)
 
     def on_term(self, number: int, frame: FrameType | None) -> None:
@@ -94,14 +111,14 @@ class SignalHandlers:
             raise WorkerQuit(0)
 
     def on_quit(self, number: int, frame: FrameType | None) -> None:
-        self._leave("worker_int", 0)
+        self._worker.obey(partial(self._leave, "worker_int", 0))
 
     def on_abort(self, number: int, frame: FrameType | None) -> None:
         self._worker.aborted = True
-        self._leave("worker_abort", 1)
+        self._worker.obey(partial(self._leave, "worker_abort", 1))
 
     def on_usr1(self, number: int, frame: FrameType | None) -> None:
-        self._worker.log.reopen_files()
+        self._worker.obey(self._worker.log.reopen_files)
 
     def on_ignored(self, number: int, frame: FrameType | None) -> None:
         """Do nothing, but interrupt the poller as any handler does."""

@@ -84,7 +84,7 @@ def test_worker_that_cannot_boot(serve: Serve, tmp_path: Path) -> None:
         (["--workers=-1"], "workers: expected"),
         (["--timeout=soon"], "timeout: expected"),
         (["--limit-request-line=9000"], "limit_request_line: expected .* 8190"),
-        (["--worker-class=gevent"], r"'gevent' is not installed; pip install corn-gevent"),
+        (["--worker-class=gevnet"], r"'gevnet' is not known; did you mean 'gevent'\?"),
         (["--worker-class=synk"], "did you mean 'sync'"),
         (["--worker-class=nowhere.Worker"], "nowhere"),
         (["--logger-class=nowhere:Logger"], "nowhere"),

@@ -131,7 +131,7 @@ def test_broken_code_keeps_the_old_workers(serve: Serve, site: Site) -> None:
         ("workers = 'many'", "workers: expected a whole number"),
         ("workers = (", r"corn\.conf\.py"),
         ("raise RuntimeError('no')", "RuntimeError"),
-        ("worker_class = 'gevent'", "pip install corn-gevent"),
+        ("worker_class = 'gevnet'", "did you mean 'gevent'?"),
         ("bind = 'unix:/nowhere/at/all.sock'", "/nowhere/at/all.sock"),
     ],
 )

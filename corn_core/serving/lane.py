@@ -1,0 +1,165 @@
+"""One client of the stream driver: its greenlet, and what its connection asks of a driver."""
+
+from __future__ import annotations
+
+from socket import SocketType
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Protocol
+
+from corn_core.errors import ClientDisconnected
+from corn_core.serving.connection import FOREVER, Connection, deadline_after
+from corn_core.serving.poller import WRITABLE
+from corn_core.serving.selector import DRAIN_GRACE
+
+if TYPE_CHECKING:
+    from corn_core.http import Request
+    from corn_core.net import Listener
+    from corn_core.serving.host import Encryption, Host, Managed
+    from corn_core.serving.preamble import Preamble
+    from corn_core.serving.scheduler import Scheduler
+    from corn_core.serving.settings import Terms
+    from corn_core.wsgi import RequestBody, RequestCycle
+
+# Bytes that a client may take at once before others have their turn. A greenlet that never has
+# to wait for its client would otherwise hold the hub, and the heartbeat with it, for as long as
+# the application goes on.
+TURN = 1024 * 1024
+
+
+class Lanes(Protocol):
+    """The stream driver, as its lanes see it."""
+
+    begin: type[Connection] | type[Preamble]
+    connection_class: type[Connection]
+    cycle: RequestCycle
+    draining: bool
+    encryption: Encryption | None
+    scheduler: Scheduler
+    terms: Terms
+    worker: Host
+
+    def leave(self, lane: Lane) -> None:
+        """A client's greenlet ends."""
+
+
+class Lane:
+    """One client's greenlet, and the driver as the client's connection sees it.
+
+    :ivar deadline: when the present wait for the client ends; never, while there is none.
+    """
+
+    __slots__ = (
+        *("connection_class", "cycle", "deadline", "encryption", "greenlet", "terms"),
+        *("_credit", "_driver", "_gate", "_postponed", "_watched", "_worker"),
+    )
+
+    def __init__(self, driver: Lanes, fd: int) -> None:
+        self.connection_class = driver.connection_class
+        self.cycle = driver.cycle
+        self.encryption = driver.encryption
+        self.terms = driver.terms
+        self.deadline = FOREVER
+        self.greenlet: Any = None
+        self._driver = driver
+        self._worker = driver.worker
+        self._gate = driver.scheduler.gate(fd)
+        self._credit = TURN
+        self._postponed: Connection | None = None
+        self._watched: Managed | None = None
+
+    # -- the greenlet ----------------------------------------------------------------
+
+    def run(self, listener: Listener, sock: SocketType, peer: object) -> None:
+        """Serve a client until its connection is closed."""
+        first = self._driver.begin(self, listener, sock, peer)
+        try:
+            first.start()
+            while self._go_on():
+                pass
+        except Exception:
+            # A defect of ours, or a system that fails: the other clients must not pay for it.
+            self._worker.log.exception("Error on the connection of ip=%s", first.peer_host)
+        finally:
+            # Also when the greenlet is killed, by the application perhaps.
+            if sock.fileno() >= 0:
+                (self._watched or first).close()
+            self._gate.release()
+            self._driver.leave(self)
+
+    def _go_on(self) -> bool:
+        """Do the next thing, when it can be done; False when nothing is left to do."""
+        connection = self._postponed
+        if connection is not None:
+            self._postponed = None
+            self._driver.scheduler.sleep(0)
+            connection.advance()
+            return True
+        watched = self._watched
+        if watched is None:
+            return False
+        if self._driver.draining and watched.idle:
+            watched.deadline = min(watched.deadline, monotonic() + DRAIN_GRACE)
+        self.deadline = watched.deadline
+        events = self._gate.wait(watched.watched)
+        self.deadline = FOREVER
+        if events:
+            watched.on_event(events)
+        else:
+            watched.expire()
+        return True
+
+    def hurry(self, deadline: float) -> None:
+        """Wait no longer than this for the first byte of a request."""
+        if self._watched is not None and self._watched.idle:
+            self.deadline = min(self.deadline, deadline)
+
+    def expire(self) -> None:
+        """The deadline has passed."""
+        self._gate.wake()
+
+    # -- for its connection ----------------------------------------------------------
+
+    def dispatch(self, connection: Connection, request: Request, body: RequestBody) -> None:
+        """Answer a request, here and now; others run whenever the application waits."""
+        worker = self._worker
+        keep = self.terms.keepalive > 0 and worker.alive
+        keep = self.cycle.run(request, body, connection, connection, keep)
+        worker.request_done()
+        connection.finish(keep)
+
+    def postpone(self, connection: Connection) -> None:
+        """Let a connection with a pipelined request go on when others have had their turn."""
+        self._postponed = connection
+
+    def watch(self, connection: Managed, mask: int) -> None:
+        """Wait for the connection next; its ``watched`` says for what."""
+        self._watched = connection
+
+    def forget(self, connection: Managed) -> None:
+        """Wait no more."""
+        self._watched = None
+        self._gate.release()
+
+    def notify(self) -> None:
+        """Tell the master that the worker is alive."""
+        self._worker.notify()
+
+    def wait_for_client(self) -> None:
+        """Wait until the client takes more of its response.
+
+        :raises ClientDisconnected: when that takes longer than ``write_timeout``.
+        """
+        self._credit = TURN
+        self.deadline = deadline_after(self.terms.write_timeout)
+        try:
+            if not self._gate.wait(WRITABLE):
+                raise ClientDisconnected("the client takes nothing of its response")
+        finally:
+            self.deadline = FOREVER
+
+    def sent(self, count: int) -> None:
+        """Count what the client has taken, and let others run now and then."""
+        self._credit -= count
+        if self._credit < 0:
+            self._credit = TURN
+            self._driver.scheduler.sleep(0)

@@ -1,0 +1,221 @@
+"""The stream driver: a greenlet for each client.
+
+What to do with the bytes is decided by the same connections as under the selector driver. There
+one loop waits for all of them; here each has a greenlet that waits for it, runs the application
+for it, and may be switched away from wherever either would block.
+
+It knows no library of greenlets: a worker passes a :class:`~corn_core.serving.scheduler.Scheduler`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from socket import SocketType
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from corn_core.errors import WorkerQuit
+from corn_core.serving.connection import Connection
+from corn_core.serving.lane import Lane
+from corn_core.serving.poller import READABLE
+from corn_core.serving.preamble import Preamble
+from corn_core.serving.selector import DRAIN_GRACE, EXHAUSTED
+from corn_core.serving.streamed import StreamConnection
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
+
+    from corn_core.net import Listener
+    from corn_core.serving.host import Encryption, Host
+    from corn_core.serving.scheduler import Gate, Scheduler
+    from corn_core.serving.settings import Terms
+
+# How long, at a quick stop, the requests in flight may take for their clean-up.
+LAST_WORDS = 1.0
+
+# A new connection wakes every worker that waits for it, and where there are fewer processors than
+# workers, the first to run would take all that come. A system call that lets the others run too
+# is all it takes to share them: with 64 clients at once and 4 workers on 2 cores, two workers
+# had got none, and have a quarter each, give or take a half.
+_give_way: Callable[[], None] = getattr(os, "sched_yield", lambda: None)
+
+
+class StreamDriver:
+    """Runs the connections of a worker until the worker is told to stop.
+
+    :param worker: supplies the request cycle, the listeners and the heartbeat.
+    :param terms: what clients are granted.
+    :param scheduler: greenlets, and their way to wait for descriptors.
+    """
+
+    TICK = 1.0
+    """Seconds between heartbeats, and between looks at deadlines."""
+
+    connection_class: type[Connection] = StreamConnection
+    encryption: Encryption | None = None
+
+    def __init__(self, worker: Host, terms: Terms, scheduler: Scheduler) -> None:
+        self.worker = worker
+        self.cycle = worker.cycle
+        self.terms = terms
+        self.scheduler = scheduler
+        if worker.ssl_context is not None:
+            self._encrypt(worker.ssl_context)
+        self.begin: type[Connection] | type[Preamble] = self.connection_class
+        if terms.proxy is not None:
+            self.begin = Preamble
+        self.draining = False
+        self._lanes: set[Lane] = set()
+        self._gates: dict[Listener, Gate] = {}
+        self._main = scheduler.gate(worker.wakeup.fd)
+        self._orders: deque[Callable[[], None]] = deque()
+        self._full = False
+        self._next_tick = 0.0
+
+    def _encrypt(self, context: SSLContext) -> None:
+        from corn_core.serving.host import Encryption  # lazy: only TLS needs it
+        from corn_core.serving.streamed_tls import StreamTLSConnection  # lazy: it imports ssl
+
+        self.connection_class = StreamTLSConnection
+        ragged: bool = self.worker.cfg.suppress_ragged_eofs
+        self.encryption = Encryption(context, self.worker.log, ragged)
+
+    # -- the main greenlet -----------------------------------------------------------
+
+    def run(self) -> None:
+        """Serve until the worker stops, then drain; returns when no connection is left."""
+        clock = self.scheduler.spawn(self._wake_regularly)
+        for listener in self.worker.listeners:
+            self._gates[listener] = self.scheduler.gate(listener.fileno())
+            self.scheduler.spawn(self._accept_from, listener)
+        try:
+            while self.worker.alive or self._orders:
+                self._step()
+            self._drain()
+            while self._lanes or self._orders:
+                self._step()
+        except WorkerQuit as leaving:
+            if leaving.code == 0:
+                # Not after a timeout: who knows what those greenlets would do with their last
+                # words, now that something has held all of them up.
+                self.scheduler.kill([lane.greenlet for lane in self._lanes], LAST_WORDS)
+            raise
+        self.scheduler.kill([clock], LAST_WORDS)
+        self._main.release()
+
+    def _step(self) -> None:
+        self._main.wait(READABLE)
+        self.worker.wakeup.clear()
+        while self._orders:
+            self._orders.popleft()()
+        now = monotonic()
+        if now >= self._next_tick:
+            self._tick(now)
+
+    def obey(self, act: Callable[[], None]) -> None:
+        """Do what a signal asks for in the main greenlet; for handlers that find themselves in
+        the hub, where nothing may wait."""
+        self._orders.append(act)
+        self._main.wake()
+
+    def _wake_regularly(self) -> None:
+        # It only wakes, so that an error of the heartbeat comes out of the main greenlet and
+        # ends the worker, and so that a blocked hub stops the heartbeat.
+        while True:
+            self._main.wake()
+            self.scheduler.sleep(self.TICK)
+
+    def _tick(self, now: float) -> None:
+        # A little less than a whole tick, for timers may fire early.
+        self._next_tick = now + self.TICK / 2
+        self.worker.notify()
+        self.worker.slot.set_connections(len(self._lanes))
+        for lane in self._lanes:
+            if lane.deadline <= now:
+                lane.expire()
+
+    # -- accepting -------------------------------------------------------------------
+
+    def _accept_from(self, listener: Listener) -> None:
+        """The greenlet of one listener.
+
+        It takes one connection each time round the hub, not all there are: another worker that
+        waits for the same listener may be idle, and a hub cannot be told to wake only one.
+        """
+        gate = self._gates[listener]
+        accept = self._acceptor(listener)
+        while not self.draining:
+            if len(self._lanes) >= self.terms.max_connections:
+                self._full = True
+                gate.wait(0)
+            elif gate.wait(READABLE) and len(self._lanes) < self.terms.max_connections:
+                try:
+                    accept()
+                except OSError as error:
+                    self._on_accept_error(error)
+                _give_way()
+
+    def _acceptor(self, listener: Listener) -> Any:
+        """What accepts one connection, with everything that does not change looked up."""
+        sock = listener.socket
+        # socket.accept() is a Python wrapper of this method, and builds a Python-level socket
+        # around what it returns. Monkey patching may have replaced the class, but not this one
+        # of its instances, which the master has made.
+        accept = sock._accept  # type: ignore[attr-defined]  # of the C base class
+        make_socket = partial(SocketType, sock.family, sock.type, sock.proto)
+
+        def accept_one() -> None:
+            fd, peer = accept()
+            client = make_socket(fd)
+            lane = Lane(self, fd)
+            self._lanes.add(lane)
+            lane.greenlet = self.scheduler.spawn(lane.run, listener, client, peer)
+
+        return accept_one
+
+    def _on_accept_error(self, error: OSError) -> None:
+        if error.errno in EXHAUSTED:
+            self.worker.log.warning("Cannot accept connections: %s; pausing", error.strerror)
+            self.scheduler.sleep(self.TICK)
+        # Anything else is the fate of one connection, or another worker was faster.
+
+    def leave(self, lane: Lane) -> None:
+        """A client's greenlet ends."""
+        self._lanes.discard(lane)
+        if self._full:
+            self._full = False
+            for gate in self._gates.values():
+                gate.wake()
+        if self.draining and not self._lanes:
+            self._main.wake()
+
+    # -- draining --------------------------------------------------------------------
+
+    def _drain(self) -> None:
+        """Stop accepting, and let go of clients that want nothing."""
+        self.draining = True
+        stopping = self.worker.slot.server_stopping()
+        for listener, gate in self._gates.items():
+            gate.wake()
+            gate.release()
+            if stopping or listener.per_worker:
+                # Nobody will accept after us: a connection that stays in the backlog would be
+                # reset, though its client has been told that it is established.
+                self._empty_backlog(listener)
+            listener.close()
+        deadline = monotonic() + DRAIN_GRACE
+        for lane in self._lanes:
+            lane.hurry(deadline)
+
+    def _empty_backlog(self, listener: Listener) -> None:
+        accept = self._acceptor(listener)
+        for _ in range(self.terms.max_connections):
+            try:
+                accept()
+            except OSError:
+                # Nothing is left, as a rule; and if it is something else, there is nobody who
+                # could try again later.
+                return

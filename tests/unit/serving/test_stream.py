@@ -1,0 +1,85 @@
+"""The stream driver without a network: how a client's greenlet shares the hub."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from corn_core.errors import ClientDisconnected
+from corn_core.serving.connection import FOREVER
+from corn_core.serving.lane import TURN, Lane
+from corn_core.serving.poller import WRITABLE
+from corn_core.serving.stream import StreamDriver
+
+
+class Silence:
+    """A gate whose descriptor is never ready: each wait ends as after wake()."""
+
+    def __init__(self) -> None:
+        self.waits: list[int] = []
+        self.during: Callable[[], object] = lambda: None
+
+    def wait(self, mask: int) -> int:
+        self.waits.append(mask)
+        self.during()
+        return 0
+
+    def wake(self) -> None: ...
+    def release(self) -> None: ...
+
+
+class Scheduler:
+    """Runs nothing; counts how often it was told to let others run."""
+
+    def __init__(self) -> None:
+        self.sleeps: list[float] = []
+        self.made = Silence()
+
+    def gate(self, fd: int) -> Silence:
+        return self.made
+
+    def spawn(self, function: Callable[..., None], *arguments: object) -> Any:
+        raise AssertionError("nothing is to be spawned here")
+
+    def sleep(self, seconds: float) -> None:
+        self.sleeps.append(seconds)
+
+    def kill(self, greenlets: Iterable[Any], patience: float) -> None: ...
+
+
+@pytest.fixture
+def scheduler() -> Scheduler:
+    return Scheduler()
+
+
+@pytest.fixture
+def lane(scheduler: Scheduler) -> Lane:
+    wakeup = SimpleNamespace(fd=-1)
+    worker = SimpleNamespace(cycle=None, ssl_context=None, wakeup=wakeup)
+    terms = SimpleNamespace(proxy=None, write_timeout=30.0)
+    return Lane(StreamDriver(cast(Any, worker), cast(Any, terms), scheduler), -1)
+
+
+def test_others_run_after_each_mebibyte(lane: Lane, scheduler: Scheduler) -> None:
+    for _ in range(TURN // 1024):
+        lane.sent(1024)
+    assert scheduler.sleeps == []
+    lane.sent(1)
+    assert scheduler.sleeps == [0]
+    lane.sent(TURN)
+    assert scheduler.sleeps == [0]
+    lane.sent(1)
+    assert scheduler.sleeps == [0, 0]
+
+
+def test_a_client_that_takes_nothing_has_its_time(lane: Lane, scheduler: Scheduler) -> None:
+    deadlines = []
+    scheduler.made.during = lambda: deadlines.append(lane.deadline)
+    with pytest.raises(ClientDisconnected):
+        lane.wait_for_client()
+    assert scheduler.made.waits == [WRITABLE]
+    assert deadlines[0] < FOREVER
+    assert lane.deadline == FOREVER
