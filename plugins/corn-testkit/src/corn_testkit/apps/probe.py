@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from hashlib import sha256
@@ -77,11 +78,12 @@ def sleep(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
 
 
 def freeze(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-    """Stop the whole process for a minute: every thread and every greenlet in it."""
-    import ctypes  # lazy: for this one alone
+    """Stop the whole process: every thread and every greenlet in it.
 
-    # Functions of a PyDLL are called without releasing the GIL.
-    ctypes.PyDLL(None).sleep(60)
+    This expression tries more ways to match than anybody lives to see, without ever letting go
+    of the GIL. It does look for signals, in the main thread.
+    """
+    re.match("(a+)+$", "a" * 64 + "b")
     return text(start_response, "thawed")
 
 
