@@ -121,6 +121,7 @@ def read_reply(client: socket.socket, method: str = "GET") -> Reply:
 
 def parse(data: bytes, method: str = "GET") -> Reply:
     """The response that these bytes are."""
+    assert data, "the connection was closed without a response"
     return parse_all(data, method)[0]
 
 

@@ -35,7 +35,7 @@ def outcome(
     """
     command = [
         *(sys.executable, "-m", "pytest", "-c", "pytest.ini", "-p", "no:cacheprovider", "-q"),
-        *("-rs", "--tb=short", f"--corn-worker={worker}"),
+        *("-rsfE", "--tb=short", f"--corn-worker={worker}"),
         *(f"--corn-option={option}" for option in options),
         *(arguments or (".",)),
     ]

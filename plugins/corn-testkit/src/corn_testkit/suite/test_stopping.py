@@ -125,7 +125,7 @@ def test_term_to_a_worker_replaces_it(start: Start, gate: Gate) -> None:
     subject.stop()
 
 
-@pytest.mark.parametrize("number", [SIGINT, SIGQUIT])
+@pytest.mark.parametrize("number", [SIGINT, SIGQUIT], ids=["INT", "QUIT"])
 def test_quit_does_not_wait(start: Start, gate: Gate, number: Signals) -> None:
     subject = start("--graceful-timeout=600", "--timeout=600", env=ABRUPT)
     worker = subject.worker
