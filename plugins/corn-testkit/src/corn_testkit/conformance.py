@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -15,15 +16,26 @@ LONGEST = 900.0
 """Seconds after which a run is given up; a healthy one takes about a minute."""
 
 
+SHARES = 3
+"""Processes that run a share of the suite each, side by side. Its tests mostly wait."""
+
+
 def run(worker: str, *options: str) -> None:
     """Run the suite, and fail with its report when the worker does not pass.
 
     :param worker: as ``-k`` of corn takes it: an entry point's name, or a path.
     :param options: more of each server's command line, such as ``--threads=4``.
     """
-    done = outcome(worker, *options)
-    if done.returncode:
-        pytest.fail(f"worker {worker} does not conform\n{done.stdout}{done.stderr}", pytrace=False)
+    modules = sorted(path.name for path in SUITE.glob("test_*.py"))
+    with ThreadPoolExecutor(SHARES) as pool:
+        shares = [
+            pool.submit(outcome, worker, *options, arguments=tuple(modules[start::SHARES]))
+            for start in range(SHARES)
+        ]
+        failures = [share.result() for share in shares if share.result().returncode]
+    if failures:
+        report = "\n".join(f"{done.stdout}{done.stderr}" for done in failures)
+        pytest.fail(f"worker {worker} does not conform\n{report}", pytrace=False)
 
 
 def outcome(
@@ -35,7 +47,7 @@ def outcome(
     """
     command = [
         *(sys.executable, "-m", "pytest", "-c", "pytest.ini", "-p", "no:cacheprovider", "-q"),
-        *("-rsfE", "--tb=short", f"--corn-worker={worker}"),
+        *("-rsfE", "--tb=short", "--maxfail=10", f"--corn-worker={worker}"),
         *(f"--corn-option={option}" for option in options),
         *(arguments or (".",)),
     ]

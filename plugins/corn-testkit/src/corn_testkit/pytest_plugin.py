@@ -48,6 +48,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     for marker in MARKERS:
         config.addinivalue_line("markers", marker)
+    given = config.invocation_params.args
+    if config.option.corn_worker is None and any(_names_the_suite(each) for each in given):
+        raise pytest.UsageError("the conformance suite needs a worker: --corn-worker NAME")
+
+
+def _names_the_suite(argument: str) -> bool:
+    """Whether an argument is what ``--pyargs`` takes: ``corn_testkit`` or a module in it."""
+    return argument.partition("::")[0].partition(".")[0] == "corn_testkit"
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

@@ -34,18 +34,18 @@ def test_access_line_for_each_request(start: Start) -> None:
 
 
 def test_usr1_reopens_the_files(start: Start, tmp_path: Path) -> None:
-    access, rotated = tmp_path / "access", tmp_path / "access.1"
+    access = tmp_path / "access"
     subject = start(f"--access-logfile={access}", "--access-logformat=%(q)s")
     worker = subject.worker
-    subject.get("/pid?before")
-    wait_for(lambda: access.read_text() == "before\n", "the first line")
-    access.rename(rotated)
+    assert subject.get("/complain?q=before") == "complained"
+    wait_for(lambda: access.read_text() == "q=before\n", "the first line")
+    rotated = access.rename(tmp_path / "access.1")
     subject.signal(SIGUSR1)
     # The worker reopens its own, some time after the master has.
     wait_for(lambda: not holds(worker, rotated), "the worker to let go of the old file")
     assert subject.get("/pid?after") == str(worker)
     wait_for(lambda: access.read_text() == "after\n", "the line in the new file")
-    assert rotated.read_text() == "before\n"
+    assert rotated.read_text() == "q=before\n"
     subject.stop()
 
 
