@@ -19,6 +19,8 @@ from corn_testkit.fixtures import authority, certificate, context, gate, serve  
 
 __all__ = ["authority", "certificate", "context", "gate", "serve"]
 
+WORKER, OPTION = OPTIONS = ("--corn-worker", "--corn-option")
+
 SUITE = Path(__file__).with_name("suite")
 
 _CANDIDATE = pytest.StashKey[Candidate]()
@@ -32,12 +34,12 @@ MARKERS = (
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("corn", "conformance of corn workers")
     group.addoption(
-        "--corn-worker",
+        WORKER,
         metavar="NAME",
         help="the worker class that the conformance suite is for, as -k of corn takes it",
     )
     group.addoption(
-        "--corn-option",
+        OPTION,
         metavar="OPTION",
         action="append",
         default=[],
