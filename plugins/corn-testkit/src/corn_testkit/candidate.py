@@ -76,6 +76,7 @@ class Subject(Server):
         candidate: Candidate,
         home: Path,
         *arguments: str,
+        app: str = "probe:app",
         bind: tuple[str, ...] = ("127.0.0.1:0",),
         env: Mapping[str, str] | None = None,
         command: str = COMMAND,
@@ -84,10 +85,8 @@ class Subject(Server):
         line = [
             *("-k", candidate.name, self.recording.argument),
             *(f"--bind={address}" for address in bind),
-            *(*candidate.options, *arguments),
+            *(*candidate.options, *arguments, app),
         ]
-        if not any(argument.endswith(":app") for argument in arguments):
-            line.append("probe:app")
         super().__init__(
             home, line, APPS, variables({**self.recording.env, **(env or {})}), command
         )
@@ -117,8 +116,8 @@ class Start(Protocol):
     def __call__(
         self,
         *arguments: str,
+        app: str = "probe:app",
         bind: tuple[str, ...] = ("127.0.0.1:0",),
         env: Mapping[str, str] | None = None,
-        command: str = COMMAND,
         workers: int = 1,
     ) -> Subject: ...

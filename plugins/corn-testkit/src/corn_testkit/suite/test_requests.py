@@ -46,7 +46,7 @@ def test_several_workers_are_told(start: Start) -> None:
 
 def test_validator_is_content(start: Start) -> None:
     """wsgiref's, between the server and the application: it fails what PEP 3333 forbids."""
-    subject = start("validated:app")
+    subject = start(app="validated:app")
     assert subject.get() == "hello"
     assert subject.request(path="/large?q=100").body.count(b"\n") == 100
     body = b"line one\nline two\nthe rest of it is longer\n" + b"x" * 100
