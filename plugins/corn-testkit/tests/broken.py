@@ -79,6 +79,12 @@ class OutlivesItsMaster(Sound):
         self.slot.beat(float("inf"))
 
 
+class DiesOfHangup(Sound):
+    def run(self) -> None:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        super().run()
+
+
 # -- replacing -----------------------------------------------------------------------
 
 
@@ -142,6 +148,14 @@ class HasOneDoor(Sound):
     def run(self) -> None:
         self.listeners = self.listeners[:1]
         super().run()
+
+
+class StaysClosed(Sound):
+    """Does not accept again when it once had too many connections."""
+
+    class driver_class(SelectorDriver):
+        def _pause_accepting(self, for_seconds: float) -> None:
+            super()._pause_accepting(float("inf"))
 
 
 class IgnoresTls(Sound):

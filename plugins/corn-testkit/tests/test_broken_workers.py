@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from corn_testkit.conformance import outcome
+from corn_testkit.conformance import outcome, run
 
 HERE = Path(__file__).parent
 
@@ -22,7 +22,7 @@ BROKEN = {
     ),
     "DoesNotDrain": (
         "test_stopping.py::test_term_answers_all_that_have_connected",
-        "without a response|list index out of range",
+        "(closed|reset) without a response",
     ),
     "IgnoresTerm": (
         "test_stopping.py::test_term_to_a_worker_replaces_it",
@@ -36,6 +36,10 @@ BROKEN = {
     "OutlivesItsMaster": (
         "test_processes.py::test_workers_end_when_their_master_was_killed",
         "waited in vain for the orphans to end",
+    ),
+    "DiesOfHangup": (
+        "test_processes.py::test_signals_for_the_master_do_nothing[SIGHUP]",
+        "assert",
     ),
     "NeverNotifies": ("test_silence.py::test_waiting_is_not_silence", "WORKER TIMEOUT"),
     "DoesNotCountRequests": (
@@ -64,6 +68,10 @@ BROKEN = {
     ),
     "WaitsForSlowClients": ("test_slow_clients.py::test_slow_sender[line]", "TimeoutError"),
     "HasOneDoor": ("test_listeners.py::test_all_addresses_are_served[1]", "TimeoutError"),
+    "StaysClosed": (
+        "test_slow_clients.py::test_more_clients_than_a_worker_takes",
+        "TimeoutError",
+    ),
     "IgnoresTls": ("test_tls.py::test_requests_over_tls", "SSLError"),
     "IgnoresLimits": ("test_limits.py::test_limit[body]", "408 == 413"),
     "ForgivesBadFields": (
@@ -102,14 +110,14 @@ def surroundings() -> Iterator[None]:
     """The classes can be imported, and what never comes is not waited for as long as usual."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(HERE))
-        patch.setenv("CORN_TESTKIT_DEADLINE", "5")
+        patch.setenv("CORN_TESTKIT_DEADLINE", "8")
         yield
 
 
 @pytest.fixture(scope="module")
 def outcomes(surroundings: None) -> Iterator[Mapping[str, Future[Outcome]]]:
     """All of them run at once, some at a time: they do little but wait."""
-    with ThreadPoolExecutor(4) as pool:
+    with ThreadPoolExecutor(6) as pool:
         yield {
             name: pool.submit(outcome, f"broken.{name}", arguments=(test,))
             for name, (test, _) in BROKEN.items()
@@ -126,8 +134,7 @@ def test_broken_worker_is_caught(name: str, outcomes: Mapping[str, Future[Outcom
     assert re.search(reason, done.stdout), done.stdout
 
 
-def test_sound_worker_passes() -> None:
-    """It is what the broken ones are made of."""
-    tests = [test for test, _ in BROKEN.values()]
-    done = outcome("broken.Sound", arguments=tuple(tests))
-    assert done.returncode == 0, done.stdout + done.stderr
+def test_sound_worker_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of it: this is what the broken ones are made of."""
+    monkeypatch.delenv("CORN_TESTKIT_DEADLINE")
+    run("broken.Sound")

@@ -61,11 +61,6 @@ def test_skip_gives_its_reason() -> None:
     assert done.returncode == 0
 
 
-def test_keepalive_worker_passes() -> None:
-    """All of it, where corn-sync runs what is for workers that close connections."""
-    run("corn_testkit.apps.keepalive.KeepAliveWorker")
-
-
 def test_failures_are_shown() -> None:
     with pytest.raises(pytest.fail.Exception) as failure:
         run("nonsense")

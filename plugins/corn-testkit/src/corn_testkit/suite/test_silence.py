@@ -25,6 +25,8 @@ def test_process_that_stands_still(start: Start) -> None:
     subject = start("--timeout=1")
     subject.tracebacks_expected = True
     worker = subject.worker
+    # Booting has another limit: it is over when a request has been answered.
+    assert subject.get("/pid") == str(worker)
     os.kill(worker, SIGSTOP)
     replaced(subject, worker)
 

@@ -99,3 +99,13 @@ def test_clients_that_vanish(shared: Subject) -> None:
                 # A reset instead of an orderly end.
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     assert shared.get() == "hello"
+
+
+def test_more_clients_than_a_worker_takes(start: Start) -> None:
+    """Above worker_connections it may stop accepting; afterwards it goes on."""
+    subject = start("--worker-connections=5")
+    with clients(subject) as many:
+        for client in many:
+            client.sendall(b"GET / HTTP/1.1\r\n")
+    assert [subject.get() for _ in range(3)] == ["hello"] * 3
+    subject.stop()
