@@ -87,8 +87,7 @@ def test_reload(serve: Serve, recording: Recording) -> None:
 
 def test_worker_int(serve: Serve, recording: Recording) -> None:
     server = start(serve, recording)
-    recording.wait("post_worker_init")
-    (worker,) = server.workers()
+    (worker,) = server.wait_for_workers(1)
     os.kill(worker, SIGINT)
     assert recording.wait("worker_int").pid == worker
     assert recording.wait("worker_exit").pid == worker
@@ -99,8 +98,7 @@ def test_worker_int(serve: Serve, recording: Recording) -> None:
 def test_worker_abort(serve: Serve, recording: Recording) -> None:
     server = start(serve, recording)
     server.tracebacks_expected = True
-    recording.wait("post_worker_init")
-    (worker,) = server.workers()
+    (worker,) = server.wait_for_workers(1)
     os.kill(worker, SIGABRT)
     assert recording.wait("worker_abort").pid == worker
     wait_for(lambda: not alive(worker), "the worker to end")

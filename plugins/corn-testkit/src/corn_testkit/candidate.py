@@ -13,7 +13,7 @@ from typing import Protocol
 
 from corn_testkit.recording import Recording
 from corn_testkit.server import APPS, COMMAND, Server, environment
-from corn_testkit.waiting import DEADLINE, alive, wait_for
+from corn_testkit.waiting import DEADLINE, alive, polls, wait_for
 
 
 class NoCandidate(Exception):
@@ -97,7 +97,10 @@ class Subject(Server):
         def booted() -> list[int] | None:
             pids = self.workers()
             done = {call.pid for call in self.recording.of("post_worker_init")}
-            return pids if len(pids) == count and done.issuperset(pids) else None
+            if len(pids) != count or not done.issuperset(pids):
+                return None
+            # That hook is not the last of booting, and it matters to what a signal does.
+            return pids if all(map(polls, pids)) else None
 
         return wait_for(booted, f"{count} workers") or []
 

@@ -63,18 +63,20 @@ def session_members(session: int) -> list[int]:
 
 
 def polls(pid: int) -> bool:
-    """Whether the process sleeps in a poller, which a worker does once it has booted.
+    """Whether a thread of the process sleeps in a poller, as in a worker that has booted.
 
-    One of its threads does, and none runs. Where the kernel does not say what a thread sleeps
-    in (proc(5), wchan), it is taken for so.
+    Where the kernel does not say what a thread sleeps in (proc(5), wchan), it is taken for so.
     """
     try:
-        threads = list(Path(f"/proc/{pid}/task").iterdir())
-        # The name in parentheses may have spaces and parentheses of its own.
-        states = {(one / "stat").read_text().rpartition(")")[2].split()[0] for one in threads}
-        places = [(one / "wchan").read_text() for one in threads]
+        return any(map(_sleeps_in_poller, Path(f"/proc/{pid}/task").iterdir()))
     except OSError:
         return not alive(pid)
-    if states != {"S"}:
+
+
+def _sleeps_in_poller(thread: Path) -> bool:
+    # The name in parentheses may have spaces and parentheses of its own.
+    state = (thread / "stat").read_text().rpartition(")")[2].split()[0]
+    place = (thread / "wchan").read_text()
+    if state != "S":
         return False  # it runs, and its wchan is 0 too
-    return any("poll" in place or place in ("", "0") for place in places)
+    return "poll" in place or place in ("", "0")
