@@ -20,6 +20,7 @@ from corn_core.logs.atoms import ATOMS
 from corn_core.settings.registry import COMMANDS
 from corn_testkit.client import Address
 from corn_testkit.fixtures import Serve
+from corn_testkit.pytest_plugin import OPTIONS
 from corn_testkit.waiting import wait_for
 from tests.contract import pages
 from tests.contract.pages import DOCS, OTHERS, PROSE, REFERENCE, ROOT
@@ -146,6 +147,7 @@ def test_broken_links_are_found(tmp_path: Path) -> None:
 def test_flags_exist(page: Path) -> None:
     flags = {flag for setting in SETTINGS for flag in setting.flags}
     flags.update(flag for several in COMMANDS.values() for flag in several)
+    flags.update(OPTIONS)
     named = {
         found
         for code in pages.inline_code(page.read_text())

@@ -183,3 +183,12 @@ def test_module_is_the_command_too(everything: Environment) -> None:
     outcome = run("-m", "corn_core", "--version", cwd=everything.apps, command=python)
     assert outcome.stdout == everything.corn("--version").stdout
     assert outcome.returncode == 0
+
+
+def test_installed_kit_tests_an_installed_worker(everything: Environment, tmp_path: Path) -> None:
+    part = "corn_testkit.suite.test_listeners"
+    arguments = ("-m", "pytest", "--pyargs", part, "--corn-worker", "sync")
+    python = str(everything.bin / "python")
+    outcome = run(*arguments, cwd=tmp_path, env=everything.env, command=python)
+    assert re.search(r"=+ [1-9]\d* passed in ", outcome.stdout), outcome.stdout + outcome.stderr
+    assert outcome.returncode == 0

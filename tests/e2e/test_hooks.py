@@ -2,88 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from signal import SIGABRT, SIGHUP, SIGINT, SIGTTIN, SIGTTOU
-from typing import Any
 
 import pytest
 
 from corn_testkit.fixtures import Serve
+from corn_testkit.recording import Recording
 from corn_testkit.server import Server
 from corn_testkit.waiting import alive, wait_for
-
-# Names of arguments are the config file's own: they are positional.
-RECORDER = """
-import json
-import os
-
-def record(hook, **facts):
-    line = json.dumps({"hook": hook, "pid": os.getpid(), **facts}) + "\\n"
-    fd = os.open(%r, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-    os.write(fd, line.encode())
-    os.close(fd)
-
-def on_starting(arbiter): record("on_starting", server=arbiter.pid)
-def on_reload(arbiter): record("on_reload", workers=arbiter.cfg.workers)
-def when_ready(arbiter): record("when_ready", number=arbiter.num_workers)
-def pre_fork(arbiter, w): record("pre_fork", age=w.age)
-def post_fork(arbiter, w): record("post_fork", age=w.age, worker=w.pid, server=arbiter.pid)
-def post_worker_init(w): record("post_worker_init", app=callable(w.app))
-def worker_int(w): record("worker_int", worker=w.pid)
-def worker_abort(w): record("worker_abort", worker=w.pid)
-def pre_request(w, r):
-    record("pre_request", method=r.method, path=r.path, query=r.query, uri=r.uri,
-           headers=dict(r.headers))
-def post_request(w, r, env, res):
-    record("post_request", path=r.path, status=res and res.status, environ=len(env) > 0)
-def child_exit(arbiter, w): record("child_exit", worker=w.pid)
-def worker_exit(arbiter, w): record("worker_exit", worker=w.pid)
-def nworkers_changed(arbiter, new, old): record("nworkers_changed", new=new, old=old)
-def on_exit(arbiter): record("on_exit", server=arbiter.pid)
-"""
-
-
-@dataclass(frozen=True)
-class Call:
-    """One call of a hook function, as it recorded itself."""
-
-    hook: str
-    pid: int
-    facts: dict[str, Any]
-
-
-class Recording:
-    """A config file that records its hooks, and what it has recorded so far."""
-
-    def __init__(self, directory: Path) -> None:
-        self.path = directory / "calls"
-        self.config = directory / "recorder.py"
-        self.config.write_text(RECORDER % str(self.path))
-
-    @property
-    def calls(self) -> list[Call]:
-        if not self.path.exists():
-            return []
-        lines = map(json.loads, self.path.read_text().splitlines())
-        return [Call(line.pop("hook"), line.pop("pid"), line) for line in lines]
-
-    @property
-    def names(self) -> list[str]:
-        return [call.hook for call in self.calls]
-
-    def of(self, hook: str) -> list[Call]:
-        return [call for call in self.calls if call.hook == hook]
-
-    def wait(self, hook: str, count: int = 1) -> Call:
-        calls = wait_for(
-            lambda: found if len(found := self.of(hook)) >= count else None,
-            f"{count} calls of {hook}",
-        )
-        assert calls
-        return calls[-1]
 
 
 @pytest.fixture
@@ -92,7 +20,7 @@ def recording(tmp_path: Path) -> Recording:
 
 
 def start(serve: Serve, recording: Recording, *arguments: str) -> Server:
-    return serve(f"--config={recording.config}", *arguments, "probe:app")
+    return serve(recording.argument, *arguments, "probe:app", env=recording.env)
 
 
 def test_order_and_process_of_a_whole_life(serve: Serve, recording: Recording) -> None:
@@ -127,9 +55,9 @@ def test_arguments(serve: Serve, recording: Recording) -> None:
     assert (request["method"], request["uri"]) == ("GET", "/facts?a=1")
     assert (request["path"], request["query"]) == ("/facts", "a=1")
     assert request["headers"]["X-ONE"] == "two"
-    response = {"path": "/facts", "status": "200 OK", "environ": True}
+    response = {"path": "/facts", "status": "200 OK", "environ": True, "timed": True}
     assert recording.of("post_request")[0].facts == response
-    assert recording.of("child_exit")[0].facts == {"worker": worker}
+    assert recording.of("child_exit")[0].facts == {"worker": worker, "status": 0, "reason": "stop"}
 
 
 def test_number_of_workers(serve: Serve, recording: Recording) -> None:
@@ -159,8 +87,7 @@ def test_reload(serve: Serve, recording: Recording) -> None:
 
 def test_worker_int(serve: Serve, recording: Recording) -> None:
     server = start(serve, recording)
-    recording.wait("post_worker_init")
-    (worker,) = server.workers()
+    (worker,) = server.wait_for_workers(1)
     os.kill(worker, SIGINT)
     assert recording.wait("worker_int").pid == worker
     assert recording.wait("worker_exit").pid == worker
@@ -171,8 +98,7 @@ def test_worker_int(serve: Serve, recording: Recording) -> None:
 def test_worker_abort(serve: Serve, recording: Recording) -> None:
     server = start(serve, recording)
     server.tracebacks_expected = True
-    recording.wait("post_worker_init")
-    (worker,) = server.workers()
+    (worker,) = server.wait_for_workers(1)
     os.kill(worker, SIGABRT)
     assert recording.wait("worker_abort").pid == worker
     wait_for(lambda: not alive(worker), "the worker to end")
@@ -266,9 +192,8 @@ def test_wrong_number_of_arguments_is_an_error_at_once(serve: Serve, tmp_path: P
 
 def test_dotted_name_of_a_hook(serve: Serve, recording: Recording, tmp_path: Path) -> None:
     config = tmp_path / "dotted.py"
-    config.write_text("when_ready = 'recorder.when_ready'\n")
-    env = {"PYTHONPATH": str(tmp_path)}
-    server = serve(f"--config={config}", "probe:app", env=env)
+    config.write_text("when_ready = 'corn_testkit.recorder.when_ready'\n")
+    server = serve(f"--config={config}", "probe:app", env=recording.env)
     assert recording.wait("when_ready").pid == server.pid
     server.stop()
 

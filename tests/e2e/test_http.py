@@ -11,7 +11,6 @@ import pytest
 from corn_testkit.client import parse, parse_all, read_all
 from corn_testkit.fixtures import Serve
 from corn_testkit.server import Server
-from tests.e2e.own import APPS
 
 
 @pytest.fixture(scope="module")
@@ -190,7 +189,7 @@ def test_script_name(serve: Serve) -> None:
 
 
 def test_wsgiref_validator_is_content(serve: Serve) -> None:
-    server = serve("validated:app", cwd=APPS)
+    server = serve("validated:app")
     assert server.get() == "hello"
     assert server.request(path="/missing").status == 404
     assert len(server.request(path="/large?q=100").body) == 100 * 1024

@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-TIMEOUT = 15.0
+from corn_testkit.waiting import DEADLINE
+
+TIMEOUT = DEADLINE
 """Seconds that a client waits for bytes before it gives up with an error."""
 
 
@@ -110,8 +112,16 @@ def reply_of(response: http.client.HTTPResponse) -> Reply:
     return Reply(response.status, response.reason, response.getheaders(), body)
 
 
+def read_reply(client: socket.socket, method: str = "GET") -> Reply:
+    """One response, on a connection that may be used further; not for pipelined ones."""
+    response = http.client.HTTPResponse(client, method=method)
+    response.begin()
+    return reply_of(response)
+
+
 def parse(data: bytes, method: str = "GET") -> Reply:
     """The response that these bytes are."""
+    assert data, "the connection was closed without a response"
     return parse_all(data, method)[0]
 
 

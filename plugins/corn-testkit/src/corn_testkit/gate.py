@@ -11,13 +11,15 @@ from corn_testkit.waiting import wait_for
 
 
 class Gate:
-    """A FIFO. ``probe:app`` opens it for reading under :attr:`path` and waits for its writer.
+    """A FIFO. ``probe:app`` opens it for reading under :attr:`path` and waits for a byte.
+
+    A test that holds several requests has a gate for each.
 
     :ivar fifo: the FIFO's path.
     """
 
-    def __init__(self, directory: Path) -> None:
-        self.fifo = directory / "gate"
+    def __init__(self, directory: Path, name: str = "gate") -> None:
+        self.fifo = directory / name
         self._fd: int | None = None
         os.mkfifo(self.fifo)
 
@@ -45,7 +47,12 @@ class Gate:
             return None
 
     def open(self) -> None:
-        """Let the request go on."""
-        if self._fd is not None:
-            os.close(self._fd)
-            self._fd = None
+        """Let the request go on; it may be gone, with its worker."""
+        if self._fd is None:
+            return
+        try:
+            os.write(self._fd, b"!")
+        except BrokenPipeError:
+            pass
+        os.close(self._fd)
+        self._fd = None

@@ -2,13 +2,93 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 # Of a plugin that is installed in editable mode, pytest rewrites the assertions only on demand.
 pytest.register_assert_rewrite(
-    *(f"corn_testkit.{name}" for name in ("client", "fixtures", "gate", "server", "tls", "waiting"))
+    *(
+        f"corn_testkit.{name}"
+        for name in ("candidate", "client", "fixtures", "gate", "recording", "server", "waiting")
+    )
 )
 
+from corn_testkit.candidate import Candidate, NoCandidate  # noqa: E402
 from corn_testkit.fixtures import authority, certificate, context, gate, serve  # noqa: E402
 
 __all__ = ["authority", "certificate", "context", "gate", "serve"]
+
+WORKER, OPTION = OPTIONS = ("--corn-worker", "--corn-option")
+
+SUITE = Path(__file__).with_name("suite")
+
+_CANDIDATE = pytest.StashKey[Candidate]()
+
+MARKERS = (
+    "corn_needs(*capabilities): a test for workers that declare all of these",
+    "corn_lacks(*capabilities): a test for workers that declare none of these",
+)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("corn", "conformance of corn workers")
+    group.addoption(
+        WORKER,
+        metavar="NAME",
+        help="the worker class that the conformance suite is for, as -k of corn takes it",
+    )
+    group.addoption(
+        OPTION,
+        metavar="OPTION",
+        action="append",
+        default=[],
+        help="another option for each server, such as --corn-option=--threads=4; repeatable",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for marker in MARKERS:
+        config.addinivalue_line("markers", marker)
+    given = config.invocation_params.args
+    if config.option.corn_worker is None and any(_names_the_suite(each) for each in given):
+        raise pytest.UsageError("the conformance suite needs a worker: --corn-worker NAME")
+
+
+def _names_the_suite(argument: str) -> bool:
+    """Whether an argument is what ``--pyargs`` takes: ``corn_testkit`` or a module in it."""
+    return argument.partition("::")[0].partition(".")[0] == "corn_testkit"
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave the suite out of runs that name no worker, such as one of a whole repository."""
+    if config.option.corn_worker is None and SUITE in (collection_path, *collection_path.parents):
+        return True
+    return None
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Find the worker before the first test, and say at once what is wrong with it."""
+    if any(SUITE in item.path.parents for item in session.items):
+        candidate_of(session.config)
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """Which worker it is, and what it declares."""
+    if config.option.corn_worker is None:
+        return None
+    candidate = candidate_of(config)
+    declared = ", ".join(sorted(candidate.capabilities)) or "nothing"
+    return f"corn worker: {candidate.name} ({candidate.class_name}), declares {declared}"
+
+
+def candidate_of(config: pytest.Config) -> Candidate:
+    """The worker of ``--corn-worker``; looked for once."""
+    if _CANDIDATE not in config.stash:
+        try:
+            config.stash[_CANDIDATE] = Candidate.find(
+                config.option.corn_worker, tuple(config.option.corn_option)
+            )
+        except NoCandidate as error:
+            raise pytest.UsageError(f"--corn-worker: {error}") from None
+    return config.stash[_CANDIDATE]

@@ -13,6 +13,8 @@ from corn_core.worker import Worker
 class KeepAliveWorker(Worker):
     """The sync worker but for its connections, which stay."""
 
+    capabilities = frozenset({"keepalive"})
+
     def run(self) -> None:
         SelectorDriver(self, terms_of(self.cfg, self.cfg.keepalive)).run()
 

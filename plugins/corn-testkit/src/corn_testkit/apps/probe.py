@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import time
 from collections.abc import Callable, Iterable, Iterator
+from hashlib import sha256
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -47,15 +50,126 @@ def echo(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
 
 
 def wait(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-    """Wait until the FIFO that ?q= names has been opened and closed by a writer."""
-    with open(argument(environ)) as gate:
-        gate.read()
+    """Wait until there is a byte in the FIFO that ?q= names.
+
+    It asks again and again, so that in a worker with greenlets the others have their turn.
+    """
+    fd = os.open(argument(environ), os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        while not _arrived(fd):
+            time.sleep(0.005)
+    finally:
+        os.close(fd)
     return text(start_response, f"waited in {os.getpid()}")
+
+
+def _arrived(fd: int) -> bool:
+    try:
+        # Nothing, as long as nobody has it open for writing.
+        return os.read(fd, 1) != b""
+    except BlockingIOError:
+        return False
+
+
+def sleep(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    """Sleep for as many seconds as ?q= says."""
+    time.sleep(float(argument(environ)))
+    return text(start_response, f"slept in {os.getpid()}")
+
+
+def freeze(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    """Stop the whole process: every thread and every greenlet in it.
+
+    This expression tries more ways to match than anybody lives to see, without ever letting go
+    of the GIL. It does look for signals, in the main thread.
+    """
+    re.match("(a+)+$", "a" * 64 + "b")
+    return text(start_response, "thawed")
 
 
 def spin(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
     while True:
         pass
+
+
+def mirror(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    """What the request was: method, path, query and body."""
+    body = environ["wsgi.input"].read().decode("latin-1")
+    path, query = environ["PATH_INFO"], environ["QUERY_STRING"]
+    return text(start_response, f"{environ['REQUEST_METHOD']} {path} {query} {body}".rstrip())
+
+
+def digest(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    """Length and SHA-256 of the body, which is read in pieces."""
+    known, size = sha256(), 0
+    while piece := environ["wsgi.input"].read(65536):
+        known.update(piece)
+        size += len(piece)
+    return text(start_response, f"{size} {known.hexdigest()}")
+
+
+def nothing(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    start_response("204 No Content", [])
+    return []
+
+
+def unchanged(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    start_response("304 Not Modified", [("ETag", '"1"')])
+    return [b""]
+
+
+def short(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    """Announces more than there is."""
+    start_response("200 OK", [("Content-Length", "10")])
+    return [b"short"]
+
+
+def long(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    """Has more than it announces."""
+    start_response("200 OK", [("Content-Length", "4")])
+    return [b"long", b" and longer"]
+
+
+def write(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    """Uses the callable that ``start_response`` returns."""
+    put = start_response("200 OK", [("Content-Type", "text/plain")])
+    put(b"written ")
+    put(b"twice")
+    return [b" and returned"]
+
+
+def complain(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    """Writes ?q= to the server's error log."""
+    environ["wsgi.errors"].write(f"complaint: {argument(environ)}\n")
+    environ["wsgi.errors"].flush()
+    return text(start_response, "complained")
+
+
+class Closing:
+    """Kibibytes, and a file that tells when ``close`` has been called."""
+
+    def __init__(self, mark: str, count: int) -> None:
+        self._mark = mark
+        self._left = count
+
+    def __iter__(self) -> Closing:
+        return self
+
+    def __next__(self) -> bytes:
+        self._left -= 1
+        if self._left < 0:
+            raise StopIteration
+        return b"x" * 1024
+
+    def close(self) -> None:
+        with open(self._mark, "a") as mark:
+            mark.write("closed\n")
+
+
+def closing(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    """So many kibibytes as ?count= says; ?q= names the file."""
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return Closing(argument(environ), int(argument(environ, "count")))
 
 
 def large(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -88,6 +202,12 @@ def fail_late(environ: Environ, start_response: StartResponse) -> Iterable[bytes
     raise RuntimeError("the application has failed late")
 
 
+def fail_chunked(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    yield b"half"
+    raise RuntimeError("the application has failed late")
+
+
 def leave(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
     os._exit(7)
 
@@ -104,18 +224,31 @@ VIEWS: dict[str, View] = {
     "/facts": facts,
     "/echo": echo,
     "/wait": wait,
+    "/sleep": sleep,
     "/spin": spin,
+    "/freeze": freeze,
+    "/mirror": mirror,
+    "/digest": digest,
+    "/nothing": nothing,
+    "/unchanged": unchanged,
+    "/short": short,
+    "/long": long,
+    "/write": write,
+    "/complain": complain,
+    "/closing": closing,
     "/large": large,
     "/file": file,
     "/fail": fail,
     "/fail-late": fail_late,
+    "/fail-chunked": fail_chunked,
     "/leave": leave,
     "/hint": hint,
 }
 
 
 def app(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-    view = VIEWS.get(environ["PATH_INFO"])
+    path = environ["PATH_INFO"]
+    view = VIEWS.get("/mirror" if path.startswith("/mirror/") else path)
     if view is None:
         return text(start_response, "not found", "404 Not Found")
     return view(environ, start_response)

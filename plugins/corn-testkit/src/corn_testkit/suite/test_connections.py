@@ -1,0 +1,123 @@
+"""How long connections live: as the worker declares."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from corn_testkit.candidate import Start, Subject
+from corn_testkit.client import parse, parse_all, read_all, read_reply
+from corn_testkit.waiting import wait_for
+
+GET = b"GET /mirror/%b HTTP/1.1\r\nHost: x\r\n\r\n"
+LAST = b"GET /mirror/last HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+KEPT = 40
+
+keepalive = pytest.mark.corn_needs("keepalive")
+
+
+@pytest.mark.corn_lacks("keepalive")
+def test_connection_is_closed_after_the_response(shared: Subject) -> None:
+    (reply,) = parse_all(shared.raw(GET % b"1" + GET % b"2"))
+    assert reply.header("Connection") == "close"
+    assert reply.text == "GET /mirror/1"
+
+
+@keepalive
+def test_connection_carries_requests_one_after_another(shared: Subject) -> None:
+    with shared.address.connect() as client:
+        for number in (b"1", b"2", b"3"):
+            client.sendall(GET % number)
+            reply = read_reply(client)
+            assert reply.body == b"GET /mirror/" + number
+            assert reply.header("Connection") in (None, "keep-alive")
+        client.sendall(LAST)
+        assert parse(read_all(client)).header("Connection") == "close"
+
+
+@keepalive
+def test_http_1_0_is_kept_when_it_asks(shared: Subject) -> None:
+    with shared.address.connect() as client:
+        client.sendall(b"GET /mirror/a HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+        assert read_reply(client).header("Connection") == "keep-alive"
+        client.sendall(b"GET /mirror/b HTTP/1.0\r\n\r\n")
+        assert parse(read_all(client)).text == "GET /mirror/b"
+
+
+@keepalive
+def test_pipelined_requests_are_answered_in_order(shared: Subject) -> None:
+    paths = [f"/mirror/{number}" for number in range(KEPT)]
+    sent = b"".join(
+        f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody".encode()
+        for path in paths
+    )
+    replies = parse_all(shared.raw(sent + LAST))
+    expected = [f"POST {path}  body" for path in paths]
+    assert [reply.text for reply in replies] == [*expected, "GET /mirror/last"]
+
+
+@keepalive
+def test_chunked_response_does_not_need_the_end_of_the_connection(shared: Subject) -> None:
+    with shared.address.connect() as client:
+        for _ in range(2):
+            client.sendall(b"GET /large?q=3 HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert len(read_reply(client).body) == 3 * 1024
+
+
+@keepalive
+@pytest.mark.parametrize(("method", "path"), [("HEAD", "/"), ("GET", "/nothing")])
+def test_connection_is_kept_after_no_body(shared: Subject, method: str, path: str) -> None:
+    with shared.address.connect() as client:
+        client.sendall(f"{method} {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        assert read_reply(client, method).body == b""
+        client.sendall(LAST)
+        assert parse(read_all(client)).text == "GET /mirror/last"
+
+
+@keepalive
+def test_idle_connection_is_closed_in_time(start: Start) -> None:
+    subject = start("--keep-alive=1")
+    with subject.address.connect() as client:
+        client.sendall(GET % b"")
+        assert parse(read_all(client)).status == 200
+    subject.stop()
+
+
+@keepalive
+def test_keepalive_of_0_closes(start: Start) -> None:
+    subject = start("--keep-alive=0")
+    assert parse(subject.raw(GET % b"")).header("Connection") == "close"
+    subject.stop()
+
+
+def open_descriptors(pid: int) -> int:
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def test_every_descriptor_is_let_go(start: Start, tmp_path: Path) -> None:
+    subject = start("--keep-alive=30")
+    worker = subject.worker
+
+    def visit() -> None:
+        for _ in range(KEPT):
+            subject.raw(b"GET / HTTP/1.0\r\n\r\n")
+        clients = [subject.address.connect() for _ in range(KEPT)]
+        for client in clients:
+            client.sendall(GET % b"")
+            assert read_reply(client).status == 200
+        for client in clients:
+            client.close()
+        # A body that does not stay in memory, and a client that leaves in the middle of one.
+        subject.request("POST", "/digest", b"x" * 2_000_000)
+        with subject.address.connect() as client:
+            client.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\nabc")
+
+    # What is opened once, such as threads and pools, is open after the first time.
+    visit()
+    subject.get()
+    before = open_descriptors(worker)
+    visit()
+    wait_for(lambda: open_descriptors(worker) <= before, "the descriptors to be closed")
+    subject.stop()

@@ -1,0 +1,84 @@
+"""The logs: a line a request, files that are reopened, and nothing that worries anybody."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+from pathlib import Path
+from signal import SIGHUP, SIGUSR1
+
+from corn_testkit.candidate import Start
+from corn_testkit.client import read_reply
+from corn_testkit.waiting import alive, wait_for
+
+
+def test_access_line_for_each_request(start: Start) -> None:
+    subject = start("--access-logfile=-", "--access-logformat=%(m)s %(U)s %(s)s %(B)s %(p)s")
+    subject.tracebacks_expected = True
+    pid = f"<{subject.worker}>"
+    subject.get("/")
+    subject.request("POST", "/echo", b"x" * 1000)
+    subject.request(path="/nowhere")
+    subject.request(path="/fail")
+    subject.raw(b"NONSENSE\r\n\r\n")
+    wait_for(lambda: subject.output.count("\n") >= 5, "five access lines")
+    subject.stop()
+    lines = subject.output.splitlines()
+    assert lines[:3] == [
+        *(f"GET / 200 5 {pid}", f"POST /echo 200 1000 {pid}", f"GET /nowhere 404 9 {pid}")
+    ]
+    assert re.match(rf"GET /fail 500 \d+ {pid}", lines[3])
+    assert " 400 " in lines[4]
+    assert len(lines) == 5
+
+
+def test_usr1_reopens_the_files(start: Start, tmp_path: Path) -> None:
+    access = tmp_path / "access"
+    subject = start(f"--access-logfile={access}", "--access-logformat=%(q)s")
+    worker = subject.worker
+    assert subject.get("/complain?q=before") == "complained"
+    wait_for(lambda: access.read_text() == "q=before\n", "the first line")
+    rotated = access.rename(tmp_path / "access.1")
+    subject.signal(SIGUSR1)
+    # The worker reopens its own, some time after the master has.
+    wait_for(lambda: not holds(worker, rotated), "the worker to let go of the old file")
+    assert subject.get("/pid?after") == str(worker)
+    wait_for(lambda: access.read_text() == "after\n", "the line in the new file")
+    assert rotated.read_text() == "q=before\n"
+    subject.stop()
+
+
+def holds(pid: int, path: Path) -> bool:
+    """Whether a process has a file open."""
+    links = Path(f"/proc/{pid}/fd").iterdir()
+    return str(path) in {os.readlink(link) for link in links if link.is_symlink()}
+
+
+def test_errors_of_the_application(start: Start) -> None:
+    subject = start()
+    assert subject.get("/complain?q=of-this") == "complained"
+    subject.wait_for_log("complaint: of-this")
+    subject.stop()
+
+
+def test_log_of_a_good_day(start: Start) -> None:
+    """Clients of all kinds, a reload and a stop: no warning, no error, no traceback."""
+    subject = start(workers=2)
+    for path in ("/", "/nowhere", "/large?q=500", "/nothing", "/write"):
+        subject.request(path=path)
+    subject.request("POST", "/digest", b"x" * 3_000_000)
+    with subject.address.connect() as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert read_reply(client).status == 200
+    for sent in (b"", b"GET /", b"GET /large?q=9999 HTTP/1.1\r\nHost: x\r\n\r\n"):
+        with subject.address.connect() as client:
+            client.sendall(sent)
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    old = subject.ready(2)
+    subject.signal(SIGHUP)
+    wait_for(lambda: not any(map(alive, old)), "the old workers to end")
+    assert subject.get() == "hello"
+    subject.ready(2)
+    subject.stop()
+    assert not re.findall(r".*\[(?:WARNING|ERROR|CRITICAL)\].*|.*Warning: .*", subject.log)

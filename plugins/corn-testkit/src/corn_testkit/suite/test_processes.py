@@ -1,0 +1,93 @@
+"""Whose child a worker is, and as whom it runs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from signal import SIGHUP, SIGKILL, SIGTTIN, SIGTTOU, SIGUSR2, SIGWINCH, Signals
+
+import pytest
+
+from corn_testkit.candidate import Candidate, Start, Subject
+from corn_testkit.client import read_reply
+from corn_testkit.gate import Gate
+from corn_testkit.privileges import GROUP, USER, command_for_all, gid, uid
+from corn_testkit.waiting import alive, wait_for
+
+IGNORED = (SIGHUP, SIGUSR2, SIGWINCH, SIGTTIN, SIGTTOU)
+
+
+def test_workers_end_when_their_master_was_killed(start: Start) -> None:
+    subject = start(workers=2)
+    workers = subject.ready(2)
+    assert subject.get() == "hello"
+    subject.signal(SIGKILL)
+    subject.process.wait()
+    wait_for(lambda: not any(map(alive, workers)), "the orphans to end")
+
+
+def test_worker_that_was_killed_is_replaced(start: Start) -> None:
+    subject = start()
+    killed = subject.worker
+    os.kill(killed, SIGKILL)
+    subject.wait_for_end_of(killed)
+    wait_for(lambda: subject.ready() != [killed], "another worker")
+    assert subject.get("/pid") == str(subject.worker)
+    subject.stop()
+
+
+def test_application_that_the_master_has_loaded(start: Start) -> None:
+    subject = start("--preload", workers=2)
+    workers = {str(pid) for pid in subject.ready(2)}
+    assert {subject.get("/pid") for _ in range(10)} <= workers
+    subject.stop()
+
+
+@pytest.mark.parametrize("number", IGNORED, ids=lambda number: number.name)
+def test_signals_for_the_master_do_nothing(start: Start, gate: Gate, number: Signals) -> None:
+    """Not while it waits for requests, and not while it handles one."""
+    subject = start()
+    worker = subject.worker
+    os.kill(worker, number)
+    assert subject.get("/pid") == str(worker)
+    with subject.address.connect() as client:
+        client.sendall(gate.request)
+        gate.entered()
+        os.kill(worker, number)
+        gate.open()
+        assert read_reply(client).text == f"waited in {worker}"
+    assert subject.get("/pid") == str(worker)
+    subject.stop()
+
+
+def test_worker_is_another_user(candidate: Candidate) -> None:
+    """The application and its requests are handled as that user; the master stays root."""
+    home = Path(tempfile.mkdtemp(prefix="corn-testkit-"))
+    try:
+        home.chmod(0o755)
+        command = command_for_all(home)
+        flags = (f"--user={USER}", f"--group={GROUP}")
+        subject = Subject(candidate, home, *flags, command=command)
+        try:
+            subject.started()
+            worker = subject.worker
+            assert ids(worker) == (uid(), gid())
+            assert ids(subject.pid) == (0, os.getgid())
+            assert subject.get("/pid") == str(worker)
+            body = b"x" * 2_000_000
+            assert subject.request("POST", "/echo", body).body == body
+            subject.stop()
+        finally:
+            subject.kill()
+        subject.check_log()
+    finally:
+        shutil.rmtree(home)
+
+
+def ids(pid: int) -> tuple[int, int]:
+    """The effective user and group of a process."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    fields = {line.split(":")[0]: line.split()[1:] for line in lines if ":" in line}
+    return int(fields["Uid"][1]), int(fields["Gid"][1])

@@ -1,0 +1,107 @@
+"""Workers are replaced, by max_requests and by HUP, and no request is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from signal import SIGHUP
+from threading import Event
+
+import pytest
+
+from corn_testkit.candidate import Start, Subject
+from corn_testkit.client import read_reply
+from corn_testkit.gate import Gate
+from corn_testkit.waiting import alive, wait_for
+
+GET = b"GET /pid HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+@contextmanager
+def traffic(subject: Subject, clients: int = 4) -> Iterator[None]:
+    """Clients that never stop asking; a request that fails fails the test."""
+    stop = Event()
+
+    def ask() -> int:
+        count = 0
+        while not stop.is_set():
+            assert subject.get().startswith("hello")
+            count += 1
+        return count
+
+    with ThreadPoolExecutor(clients) as pool:
+        asking: list[Future[int]] = [pool.submit(ask) for _ in range(clients)]
+        try:
+            yield
+        finally:
+            stop.set()
+        assert all(one.result() for one in asking)
+
+
+def test_worker_is_replaced_after_its_requests(start: Start) -> None:
+    subject = start("--max-requests=5")
+    first = subject.worker
+    assert [subject.get("/pid") for _ in range(5)] == [str(first)] * 5
+    subject.wait_for_log("Autorestarting worker after current request")
+    subject.wait_for_end_of(first)
+    exits = subject.recording.wait("child_exit").facts
+    assert (exits["worker"], exits["status"], exits["reason"]) == (first, 0, "requests")
+    assert subject.get("/pid") != str(first)
+    subject.stop()
+
+
+def test_no_request_is_lost_when_workers_retire(start: Start) -> None:
+    subject = start("--max-requests=20", workers=2)
+    with traffic(subject):
+        subject.recording.wait("child_exit", 3)
+    subject.stop()
+
+
+@pytest.mark.corn_needs("keepalive")
+def test_kept_connection_ends_with_its_worker(start: Start) -> None:
+    subject = start("--max-requests=3", "--keep-alive=600")
+    first = subject.worker
+    with subject.address.connect() as client:
+
+        def last() -> bool:
+            client.sendall(GET)
+            reply = read_reply(client)
+            assert reply.text == str(first)
+            return reply.header("Connection") == "close"
+
+        # It serves until its replacement is ready.
+        wait_for(last, "the last response on this connection")
+        assert client.recv(1) == b""
+    subject.wait_for_end_of(first)
+    subject.stop()
+
+
+def reload(subject: Subject) -> None:
+    old = subject.ready(2)
+    subject.signal(SIGHUP)
+    wait_for(lambda: not any(map(alive, old)), "the old workers to end")
+
+
+def test_reload_under_traffic(start: Start) -> None:
+    subject = start(workers=2)
+    with traffic(subject):
+        reload(subject)
+        reload(subject)
+    subject.stop()
+
+
+def test_reload_lets_a_request_finish(start: Start, gate: Gate) -> None:
+    subject = start()
+    old = subject.worker
+    with subject.address.connect() as client:
+        client.sendall(gate.request)
+        gate.entered()
+        subject.signal(SIGHUP)
+        # The new worker takes all that comes while the old one is still inside the application.
+        wait_for(lambda: subject.get("/pid") != str(old), "the new worker")
+        assert str(old) not in {subject.get("/pid") for _ in range(10)}
+        gate.open()
+        assert read_reply(client).text == f"waited in {old}"
+    subject.wait_for_end_of(old)
+    subject.stop()

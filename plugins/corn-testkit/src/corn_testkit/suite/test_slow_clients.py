@@ -1,0 +1,111 @@
+"""Clients that send or read slowly wait by themselves; the only worker serves the others."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import pytest
+
+from corn_testkit.candidate import Start, Subject
+from corn_testkit.client import parse, read_all
+
+COUNT = 20
+CLOSE = b"Host: x\r\nConnection: close\r\n"
+
+
+@contextmanager
+def clients(subject: Subject, receive_buffer: int = 0) -> Iterator[list[socket.socket]]:
+    """Many connections; their receive buffer, when given, is set before they connect."""
+    with ExitStack() as stack:
+        opened = []
+        for _ in range(COUNT):
+            client = stack.enter_context(socket.socket())
+            client.settimeout(30)
+            if receive_buffer:
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+            client.connect(("127.0.0.1", subject.address.port))
+            opened.append(client)
+        yield opened
+
+
+@pytest.mark.parametrize(
+    ("beginning", "rest", "answer"),
+    [
+        (b"", b"GET / HTTP/1.1\r\n" + CLOSE + b"\r\n", "hello"),
+        (b"G", b"ET / HTTP/1.1\r\n" + CLOSE + b"\r\n", "hello"),
+        (b"GET / HTTP/1.1\r\n" + CLOSE, b"\r\n", "hello"),
+        (b"POST /echo HTTP/1.1\r\n" + CLOSE + b"Content-Length: 5\r\n\r\n", b"whole", "whole"),
+        (
+            b"POST /echo HTTP/1.1\r\n" + CLOSE + b"Transfer-Encoding: chunked\r\n\r\n5\r\nwho",
+            b"le\r\n0\r\n\r\n",
+            "whole",
+        ),
+    ],
+    ids=["silence", "line", "head", "body", "chunk"],
+)
+def test_slow_sender(shared: Subject, beginning: bytes, rest: bytes, answer: str) -> None:
+    with clients(shared) as slow:
+        for client in slow:
+            client.sendall(beginning)
+        assert shared.get() == "hello"
+        for client in slow:
+            client.sendall(rest)
+            assert parse(read_all(client)).text == answer
+
+
+def test_dribbled_requests(shared: Subject) -> None:
+    """Many, a few bytes of each at a time; others are served in between."""
+    request = b"POST /echo HTTP/1.1\r\n" + CLOSE + b"Content-Length: 5\r\n\r\nwhole"
+    with clients(shared) as slow:
+        for position in range(0, len(request), 4):
+            for client in slow:
+                client.sendall(request[position : position + 4])
+            if position % 20 == 0:
+                assert shared.get() == "hello"
+        for client in slow:
+            assert parse(read_all(client)).text == "whole"
+
+
+def test_slow_reader(shared: Subject) -> None:
+    size = 2048
+    with clients(shared, receive_buffer=8192) as slow:
+        for client in slow:
+            client.sendall(b"GET /large?q=%d HTTP/1.1\r\n%b\r\n" % (size, CLOSE))
+        assert shared.get() == "hello"
+        expected = b"".join(b"%1023d\n" % number for number in range(size))
+        for client in slow[:4]:
+            assert parse(read_all(client)).body == expected
+        # The others leave in the middle.
+    assert shared.get() == "hello"
+
+
+def test_reader_that_takes_nothing_is_given_up(start: Start) -> None:
+    subject = start("--write-timeout=1", "--graceful-timeout=600")
+    with clients(subject, receive_buffer=8192) as slow:
+        for client in slow:
+            client.sendall(b"GET /large?q=8192 HTTP/1.1\r\n%b\r\n" % CLOSE)
+        assert subject.get() == "hello"
+        # Draining lasts until the worker has given up all of them, long before it is killed.
+        subject.stop()
+
+
+def test_clients_that_vanish(shared: Subject) -> None:
+    for request in (b"", b"GET /", b"GET /large?q=4096 HTTP/1.1\r\nHost: x\r\n\r\n"):
+        with clients(shared) as leaving:
+            for client in leaving:
+                client.sendall(request)
+                # A reset instead of an orderly end.
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    assert shared.get() == "hello"
+
+
+def test_more_clients_than_a_worker_takes(start: Start) -> None:
+    """Above worker_connections it may stop accepting; afterwards it goes on."""
+    subject = start("--worker-connections=5")
+    with clients(subject) as many:
+        for client in many:
+            client.sendall(b"GET / HTTP/1.1\r\n")
+    assert [subject.get() for _ in range(3)] == ["hello"] * 3
+    subject.stop()

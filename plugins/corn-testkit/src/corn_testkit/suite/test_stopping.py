@@ -1,0 +1,172 @@
+"""TERM finishes what has begun, and answers what has connected; QUIT does not wait."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from pathlib import Path
+from signal import SIGINT, SIGQUIT, SIGTERM, Signals
+
+import pytest
+
+from corn_testkit.candidate import Candidate, Start
+from corn_testkit.client import listens, parse, read_all, read_reply
+from corn_testkit.gate import Gate
+from corn_testkit.waiting import wait_for
+
+GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+TERM_SEEN = "Handling signal: term"
+
+ABRUPT = {"PYTHONWARNINGS": "ignore"}
+"""The worker ends within a request: no warning of sockets that it did not close."""
+
+
+def test_term_finishes_the_request_in_flight(start: Start, gate: Gate) -> None:
+    subject = start()
+    worker = subject.worker
+    with subject.address.connect() as client:
+        client.sendall(gate.request)
+        gate.entered()
+        subject.signal(SIGTERM)
+        subject.wait_for_log(TERM_SEEN)
+        gate.open()
+        assert parse(read_all(client)).text == f"waited in {worker}"
+    subject.wait()
+    assert [call.hook for call in subject.recording.calls if call.pid == worker][-2:] == [
+        "post_request",
+        "worker_exit",
+    ]
+    assert subject.recording.of("child_exit")[0].facts["status"] == 0
+
+
+def test_term_waits_for_a_body_that_is_on_its_way(start: Start) -> None:
+    subject = start()
+    with subject.address.connect() as client:
+        client.sendall(b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhel")
+        # A later connection has been served: the worker has read from this one before.
+        assert subject.get() == "hello"
+        subject.signal(SIGTERM)
+        subject.wait_for_log(TERM_SEEN)
+        client.sendall(b"lo")
+        assert parse(read_all(client)).body == b"hello"
+    subject.wait()
+
+
+def test_term_answers_all_that_have_connected(
+    start: Start, gate: Gate, candidate: Candidate
+) -> None:
+    """Nobody will accept later: what stayed in the backlog would be reset."""
+    subject = start()
+    assert subject.get() == "hello"
+    with ExitStack() as stack:
+        if "concurrency" not in candidate.capabilities:
+            # The only worker is inside the application: the others are in the backlog for sure.
+            first = stack.enter_context(subject.address.connect())
+            first.sendall(gate.request)
+            gate.entered()
+        clients = [stack.enter_context(subject.address.connect()) for _ in range(60)]
+        for client in clients:
+            client.sendall(GET)
+        subject.signal(SIGTERM)
+        subject.wait_for_log(TERM_SEEN)
+        gate.open()
+        assert [parse(read_all(client)).text for client in clients] == ["hello"] * 60
+    subject.wait()
+
+
+@pytest.mark.corn_needs("keepalive")
+def test_term_closes_kept_connections(start: Start) -> None:
+    subject = start("--keep-alive=600", "--graceful-timeout=600")
+    with subject.address.connect() as client:
+        client.sendall(GET)
+        assert read_reply(client).status == 200
+        subject.signal(SIGTERM)
+        assert client.recv(1) == b""
+    subject.wait()
+
+
+@pytest.mark.corn_needs("keepalive")
+def test_term_says_that_a_kept_connection_ends(
+    start: Start, gate: Gate, candidate: Candidate
+) -> None:
+    subject = start("--keep-alive=600", "--graceful-timeout=600")
+    worker = subject.worker
+    with subject.address.connect() as client:
+        client.sendall(gate.request)
+        gate.entered()
+        os.kill(worker, SIGTERM)
+        wait_for(lambda: not pending(worker, SIGTERM), "the signal to be taken")
+        subject.signal(SIGTERM)
+        subject.wait_for_log(TERM_SEEN)
+        if "concurrency" in candidate.capabilities:
+            # It does not need the thread that is in the application to stop accepting.
+            wait_for(lambda: not listens(subject.address), "the worker to stop accepting")
+        gate.open()
+        reply = read_reply(client)
+        assert reply.text == f"waited in {worker}"
+        if reply.header("Connection") != "close":
+            # The head may have been made before the signal; then the next response is the last.
+            client.sendall(GET)
+            reply = read_reply(client)
+        assert reply.header("Connection") == "close"
+        assert client.recv(1) == b""
+    subject.wait()
+
+
+def pending(pid: int, number: Signals) -> bool:
+    """Whether a signal was sent to a process that has not taken it yet (proc(5), ShdPnd)."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    (mask,) = (line.split()[1] for line in lines if line.startswith("ShdPnd:"))
+    return bool(int(mask, 16) >> (number - 1) & 1)
+
+
+def test_term_to_a_worker_replaces_it(start: Start, gate: Gate) -> None:
+    """It takes no new connection, while it finishes its request."""
+    subject = start()
+    old = subject.worker
+    with subject.address.connect() as client:
+        client.sendall(gate.request)
+        gate.entered()
+        os.kill(old, SIGTERM)
+        # The replacement is made when the old worker is gone.
+        gate.open()
+        assert parse(read_all(client)).text == f"waited in {old}"
+    subject.wait_for_end_of(old)
+    assert subject.get("/pid") == str(subject.worker) != str(old)
+    subject.stop()
+
+
+@pytest.mark.parametrize("number", [SIGINT, SIGQUIT], ids=["INT", "QUIT"])
+def test_quit_does_not_wait(start: Start, gate: Gate, number: Signals) -> None:
+    subject = start("--graceful-timeout=600", "--timeout=600", env=ABRUPT)
+    worker = subject.worker
+    with subject.address.connect() as client:
+        client.sendall(gate.request)
+        gate.entered()
+        subject.signal(number)
+        subject.wait()
+        assert client.recv(1) == b""
+    assert len(subject.recording.of("worker_int", worker)) == 1
+    assert len(subject.recording.of("worker_exit", worker)) == 1
+
+
+def test_quit_to_a_worker_does_not_wait(start: Start, gate: Gate) -> None:
+    subject = start("--graceful-timeout=600", "--timeout=600", env=ABRUPT)
+    old = subject.worker
+    with subject.address.connect() as client:
+        client.sendall(gate.request)
+        gate.entered()
+        os.kill(old, SIGQUIT)
+        assert client.recv(1) == b""
+    subject.wait_for_end_of(old)
+    assert wait_for(lambda: subject.get("/pid") != str(old), "the replacement")
+    subject.stop()
+
+
+def test_request_may_not_outlive_graceful_timeout(start: Start, gate: Gate) -> None:
+    subject = start("--graceful-timeout=1", "--timeout=600")
+    with subject.address.connect() as client:
+        client.sendall(gate.request)
+        gate.entered()
+        subject.signal(SIGTERM)
+        subject.wait()

@@ -1,0 +1,245 @@
+"""Worker classes that each break one clause of what a worker must do, and keep all others."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from typing import Any
+
+from corn_core.http import RequestParser
+from corn_core.serving.connection import Connection
+from corn_core.serving.selector import SelectorDriver
+from corn_core.serving.settings import Terms, terms_of
+from corn_core.worker import Worker
+
+
+class Sound(Worker):
+    """The one that all others are but for one thing; ``KeepAliveWorker`` by its parts."""
+
+    capabilities = frozenset({"keepalive"})
+    driver_class: type[SelectorDriver] = SelectorDriver
+    connection_class: type[Connection] = Connection
+
+    def terms(self) -> Terms:
+        return terms_of(self.cfg, self.cfg.keepalive)
+
+    def driver(self) -> SelectorDriver:
+        driver = self.driver_class(self, self.terms())
+        if self.ssl_context is None:
+            driver.connection_class = self.connection_class
+        return driver
+
+    def run(self) -> None:
+        self.driver().run()
+
+
+# -- stopping ------------------------------------------------------------------------
+
+
+class DropsRequestsInFlight(Sound):
+    def run(self) -> None:
+        signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+        super().run()
+
+
+class DoesNotDrain(Sound):
+    def run(self) -> None:
+        driver = self.driver()
+        for listener in self.listeners:
+            driver._acceptors[listener.fileno()] = driver._acceptor(listener)
+        driver._poller.register(self.wakeup.fd, 1)
+        driver._resume_accepting()
+        while self.alive:
+            driver.step()
+
+
+class IgnoresTerm(Sound):
+    def run(self) -> None:
+        signal.signal(signal.SIGTERM, lambda *_: None)
+        super().run()
+
+
+class SwallowsQuit(Sound):
+    def run(self) -> None:
+        signal.signal(signal.SIGQUIT, lambda *_: None)
+        super().run()
+
+
+class ForgetsIdleConnections(Sound):
+    """Waits for kept connections as if it were not to stop."""
+
+    class driver_class(SelectorDriver):
+        def _hurry_idle_connections(self, deadline: float) -> None:
+            pass
+
+
+class OutlivesItsMaster(Sound):
+    def notify(self) -> None:
+        self.slot.beat(float("inf"))
+
+
+class DiesOfHangup(Sound):
+    def run(self) -> None:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        super().run()
+
+
+# -- replacing -----------------------------------------------------------------------
+
+
+class NeverNotifies(Sound):
+    def run(self) -> None:
+        slot = self.slot
+
+        class Silent:
+            def __getattr__(self, name: str) -> Any:
+                return getattr(slot, name)
+
+            def beat(self, now: float) -> None:
+                pass
+
+        self.slot = Silent()  # type: ignore[assignment]
+        super().run()
+
+
+class DoesNotCountRequests(Sound):
+    def request_done(self) -> None:
+        pass
+
+
+class ClaimsLongRequests(Sound):
+    capabilities = frozenset({"keepalive", "long-requests"})
+
+
+# -- connections ---------------------------------------------------------------------
+
+
+class ClaimsKeepalive(Sound):
+    def terms(self) -> Terms:
+        return terms_of(self.cfg, keepalive=0)
+
+
+class KeepsInSecret(Sound):
+    capabilities = frozenset()
+
+
+class ClaimsConcurrency(Sound):
+    capabilities = frozenset({"keepalive", "concurrency"})
+
+
+class LeaksDescriptors(Sound):
+    class driver_class(SelectorDriver):
+        def forget(self, connection: Any) -> None:
+            os.dup(connection.fd)
+            super().forget(connection)
+
+
+class WaitsForSlowClients(Sound):
+    class connection_class(Connection):
+        __slots__ = ()
+
+        def start(self) -> None:
+            self.sock.recv(20, socket.MSG_PEEK | socket.MSG_WAITALL)
+            super().start()
+
+
+class HasOneDoor(Sound):
+    def run(self) -> None:
+        self.listeners = self.listeners[:1]
+        super().run()
+
+
+class StaysClosed(Sound):
+    """Does not accept again when it once had too many connections."""
+
+    class driver_class(SelectorDriver):
+        def _pause_accepting(self, for_seconds: float) -> None:
+            super()._pause_accepting(float("inf"))
+
+
+class IgnoresTls(Sound):
+    def run(self) -> None:
+        self.ssl_context = None
+        super().run()
+
+
+# -- requests ------------------------------------------------------------------------
+
+
+class IgnoresLimits(Sound):
+    def terms(self) -> Terms:
+        terms = super().terms()
+        return terms._replace(limits=terms_of(self.cfg, 0).limits.__class__())
+
+
+class ForgivesBadFields(Sound):
+    class connection_class(Connection):
+        __slots__ = ()
+
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments)
+            self.parser = ForgivingParser(self.driver.terms.limits)
+
+
+class ForgivingParser(RequestParser):
+    def feed(self, data: bytes) -> None:
+        super().feed(data.replace(b" :", b":"))
+
+
+class NeverSaysContinue(Sound):
+    class connection_class(Connection):
+        __slots__ = ()
+
+        def _send_continue(self) -> None:
+            pass
+
+
+class SendsFilesFromTheirBeginning(Sound):
+    class connection_class(Connection):
+        __slots__ = ()
+
+        def send_file(self, fd: int, offset: int, count: int) -> None:
+            super().send_file(fd, 0, count)
+
+
+# -- hooks and logs ------------------------------------------------------------------
+
+
+class LosesPostRequest(Sound):
+    def run(self) -> None:
+        self.cycle._post_request = None
+        super().run()
+
+
+class LosesPostRequestOfFailures(Sound):
+    def run(self) -> None:
+        call = self.cycle._post_request
+
+        def selective(**arguments: Any) -> list[Any]:
+            assert call is not None
+            return [] if arguments["resp"].status_code == 500 else call(**arguments)
+
+        self.cycle._post_request = selective
+        super().run()
+
+
+class WritesNoAccessLog(Sound):
+    def run(self) -> None:
+        self.log.access_enabled = False
+        super().run()
+
+
+class DoesNotReopen(Sound):
+    def run(self) -> None:
+        signal.signal(signal.SIGUSR1, lambda *_: None)
+        super().run()
+
+
+class WritesTracebacks(Sound):
+    def run(self) -> None:
+        super().run()
+        try:
+            raise OSError("the socket is no more")
+        except OSError:
+            self.log.exception("while stopping")

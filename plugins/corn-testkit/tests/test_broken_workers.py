@@ -1,0 +1,140 @@
+"""The suite catches each of the broken workers, by the test that is meant for it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from corn_testkit.conformance import outcome, run
+
+HERE = Path(__file__).parent
+
+# The class, the test that has to fail, and what it has to say.
+BROKEN = {
+    "DropsRequestsInFlight": (
+        "test_stopping.py::test_term_finishes_the_request_in_flight",
+        "closed without a response",
+    ),
+    "DoesNotDrain": (
+        "test_stopping.py::test_term_answers_all_that_have_connected",
+        "(closed|reset) without a response",
+    ),
+    "IgnoresTerm": (
+        "test_stopping.py::test_term_to_a_worker_replaces_it",
+        r"waited in vain for worker \d+ to end",
+    ),
+    "SwallowsQuit": ("test_stopping.py::test_quit_does_not_wait[QUIT]", "TimeoutExpired"),
+    "ForgetsIdleConnections": (
+        "test_stopping.py::test_term_closes_kept_connections",
+        "TimeoutError",
+    ),
+    "OutlivesItsMaster": (
+        "test_processes.py::test_workers_end_when_their_master_was_killed",
+        "waited in vain for the orphans to end",
+    ),
+    "DiesOfHangup": (
+        "test_processes.py::test_signals_for_the_master_do_nothing[SIGHUP]",
+        "assert",
+    ),
+    "NeverNotifies": ("test_silence.py::test_waiting_is_not_silence", "WORKER TIMEOUT"),
+    "DoesNotCountRequests": (
+        "test_replacing.py::test_worker_is_replaced_after_its_requests",
+        "waited in vain for 'Autorestarting",
+    ),
+    "ClaimsLongRequests": (
+        "test_silence.py::test_request_may_take_longer_than_timeout",
+        "WORKER TIMEOUT",
+    ),
+    "ClaimsKeepalive": (
+        "test_connections.py::test_connection_carries_requests_one_after_another",
+        "'close'",
+    ),
+    "KeepsInSecret": (
+        "test_connections.py::test_connection_is_closed_after_the_response",
+        "TimeoutError|too many values",
+    ),
+    "ClaimsConcurrency": (
+        "test_concurrency.py::test_slow_request_holds_up_nobody",
+        "TimeoutError",
+    ),
+    "LeaksDescriptors": (
+        "test_connections.py::test_every_descriptor_is_let_go",
+        "waited in vain for the descriptors to be closed",
+    ),
+    "WaitsForSlowClients": ("test_slow_clients.py::test_slow_sender[line]", "TimeoutError"),
+    "HasOneDoor": ("test_listeners.py::test_all_addresses_are_served[1]", "TimeoutError"),
+    "StaysClosed": (
+        "test_slow_clients.py::test_more_clients_than_a_worker_takes",
+        "TimeoutError",
+    ),
+    "IgnoresTls": ("test_tls.py::test_requests_over_tls", "SSLError"),
+    "IgnoresLimits": ("test_limits.py::test_limit[body]", "408 == 413"),
+    "ForgivesBadFields": (
+        "test_framing.py::test_message_on_the_wire[a space before the colon]",
+        r"At index 0 diff: 'GET /mirror/' != 400",
+    ),
+    "NeverSaysContinue": (
+        "test_requests.py::test_continue_is_sent_when_it_is_waited_for",
+        "TimeoutError",
+    ),
+    "SendsFilesFromTheirBeginning": ("test_files.py::test_from_where_it_stands[70000]", "assert"),
+    "LosesPostRequest": (
+        "test_hooks.py::test_order_and_process_of_a_whole_life",
+        "waited in vain for 1 calls of post_request",
+    ),
+    "LosesPostRequestOfFailures": (
+        "test_hooks.py::test_application_that_fails_before_its_response",
+        "waited in vain for 1 calls of post_request",
+    ),
+    "WritesNoAccessLog": (
+        "test_logs.py::test_access_line_for_each_request",
+        "waited in vain for five access lines",
+    ),
+    "DoesNotReopen": (
+        "test_logs.py::test_usr1_reopens_the_files",
+        "waited in vain for the worker to let go of the old file",
+    ),
+    "WritesTracebacks": ("test_logs.py::test_log_of_a_good_day", "while stopping"),
+}
+
+Outcome = subprocess.CompletedProcess[str]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def surroundings() -> Iterator[None]:
+    """The classes can be imported, and what never comes is not waited for as long as usual."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(HERE))
+        patch.setenv("CORN_TESTKIT_DEADLINE", "8")
+        yield
+
+
+@pytest.fixture(scope="module")
+def outcomes(surroundings: None) -> Iterator[Mapping[str, Future[Outcome]]]:
+    """All of them run at once, some at a time: they do little but wait."""
+    with ThreadPoolExecutor(6) as pool:
+        yield {
+            name: pool.submit(outcome, f"broken.{name}", arguments=(test,))
+            for name, (test, _) in BROKEN.items()
+        }
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_broken_worker_is_caught(name: str, outcomes: Mapping[str, Future[Outcome]]) -> None:
+    test, reason = BROKEN[name]
+    done = outcomes[name].result()
+    failed = re.findall(r"^(?:FAILED|ERROR) (\S+::.*?)(?: - .*)?$", done.stdout, re.M)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert test in failed, done.stdout
+    assert re.search(reason, done.stdout), done.stdout
+
+
+def test_sound_worker_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of it: this is what the broken ones are made of."""
+    monkeypatch.delenv("CORN_TESTKIT_DEADLINE")
+    run("broken.Sound")
