@@ -14,7 +14,6 @@ from types import ModuleType
 
 import pytest
 
-from corn_core.extensions import known
 from corn_core.hookspecs import HOOKS
 from corn_core.logs.atoms import ATOMS
 from corn_core.settings.registry import COMMANDS
@@ -161,16 +160,6 @@ def test_every_atom_is_described() -> None:
         r"^\| `%\((.+?)\)s` \|", (DOCS / "logging.md").read_text(), flags=re.MULTILINE
     )
     assert set(rows) == {*ATOMS, "{name}i", "{name}o", "{name}e"}
-
-
-def test_what_is_not_there_is_what_the_server_says_is_not_there() -> None:
-    text = (DOCS / "differences.md").read_text()
-    listed = text.partition("## Not in this version\n")[2].partition("\n## ")[0]
-    codes = set(pages.inline_code(listed))
-    there = {setting.name for setting in SETTINGS}
-    missing = {name for name in known.OPTIONS if not name.startswith("-")}
-    assert missing - there - codes == set()
-    assert codes & there == set()
 
 
 # -- other programs' configurations --------------------------------------------------

@@ -54,7 +54,8 @@ def command_for_all(directory: Path) -> str:
         if not found:
             pytest.skip(f"{USER} cannot run the {version} in {sys.base_prefix}")
         packages = f"PYTHONPATH={os.pathsep.join(ours)}"
-        arguments = ["/usr/bin/env", packages, f"{found[0]}/{version}", "-m", "corn_core"]
+        # Without the packages of that Python itself (-S), which may not go together with ours.
+        arguments = ["/usr/bin/env", packages, f"{found[0]}/{version}", "-S", "-m", "corn_core"]
     return script(directory / "corn", *arguments)
 
 
