@@ -1,8 +1,8 @@
 """HTTP/1.x without input and output: bytes in, requests out; responses in, bytes out.
 
 RFC 9110 is HTTP's semantics, RFC 9112 its version 1.1 on the wire. The modules, lowest first:
-``grammar``, ``limits``, ``lines``, ``fields``, ``target``, ``head``, ``watch``, ``framing``,
-``body``, ``parser`` and ``response``.
+``grammar``, ``limits``, ``lines``, ``fields``, ``target``, ``head``, ``known``, ``watch``,
+``framing``, ``body``, ``parser`` and ``response``.
 """
 
 from corn_core.http.head import Request

@@ -6,10 +6,14 @@ from corn_core.errors import BadRequest, BadRequestLine, TruncatedRequest
 from corn_core.http.body import Broken, ChunkedBody, SizedBody
 from corn_core.http.framing import frame_request
 from corn_core.http.head import Request, read_fields, read_intentions, read_request_line
+from corn_core.http.known import KnownFields, remember
 from corn_core.http.limits import Limits
 from corn_core.http.watch import HeadWatch
 
 _CRLF = b"\r\n"
+
+CHANCES = 3
+"""How often the fields of a connection are remembered, when its client keeps changing them."""
 
 
 class RequestParser:
@@ -26,7 +30,9 @@ class RequestParser:
     __slots__ = (
         "_at_eof",
         "_body",
+        "_chances",
         "_data",
+        "_known",
         "_limits",
         "_searched",
         "_skipped",
@@ -47,6 +53,10 @@ class RequestParser:
         self._watch: HeadWatch | None = None
         self._skipped = False
         self._at_eof = False
+        # How often fields may still be remembered that nobody sends again; not those of the first
+        # request, which most often is the only one.
+        self._chances = CHANCES + 1
+        self._known: KnownFields | None = None
         self.error_request: Request | None = None
 
     # -- what comes in ---------------------------------------------------------------
@@ -116,6 +126,11 @@ class RequestParser:
         if end < 0:
             return self._await_head()
         head = bytes(data[start:end])
+        if self._known is not None and len(head) <= self._limits.unsuspicious:
+            request = self._known.recall(head)
+            if request is not None:
+                self._advance(end + 4)
+                return request
         lines = head.split(_CRLF)
         line = lines.pop(0)
         if not line:
@@ -133,18 +148,25 @@ class RequestParser:
         except BadRequest as error:
             self._fail(error, request)
             raise
-        end += 4
-        if end == len(data):
+        self._advance(end + 4)
+        if request.chunked:
+            self._body = ChunkedBody(request, limits)
+        elif request.content_length:
+            self._body = SizedBody(request.content_length)
+        elif self._chances:
+            if self._chances <= CHANCES:
+                self._known = remember(request, head[len(line) :])
+            self._chances -= 1
+        return request
+
+    def _advance(self, end: int) -> None:
+        """A head that ends here has been taken."""
+        if end == len(self._data):
             self._data = b""
             end = 0
         self._start = self._searched = end
         self._skipped = False
         self._watch = None
-        if request.chunked:
-            self._body = ChunkedBody(request, limits)
-        elif request.content_length:
-            self._body = SizedBody(request.content_length)
-        return request
 
     def read_body(self) -> bytes | None:
         """What there is of the body; empty when more is needed, ``None`` when it is complete.

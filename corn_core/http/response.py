@@ -106,6 +106,7 @@ def encode_head(
     code, start = _starts.get(status) or _read_status(status)
     parts = [start, date, b"\r\n"]
     declared = None
+    own = b""
     for field in headers:
         try:
             line, length = _lines.get(field) or read_field(field)
@@ -116,13 +117,14 @@ def encode_head(
             parts.append(line)
         elif declared is None:
             declared = length
+            own = line
         else:
             raise BadResponse("repeated Content-Length")
     has_body, chunked, length, keep_alive = frame_response(
         code, method, version, keep_alive, declared, body_length
     )
     if length is not None:
-        parts.append(b"Content-Length: %d\r\n" % length)
+        parts.append(own if length == declared else b"Content-Length: %d\r\n" % length)
     elif chunked:
         parts.append(b"Transfer-Encoding: chunked\r\n")
     if code < 200:
@@ -176,6 +178,7 @@ def read_field(field: Field) -> Encoded:
         if not is_content_length(value):
             raise BadResponse(f"malformed Content-Length: {value!r}")
         number = int(value)
+        name, value = "Content-Length", str(number)
     line = b"" if key in _DROPPED else f"{name}: {value}\r\n".encode("latin-1")
     encoded = line, number
     if key in _STEADY and len(line) <= MEMO_LINE:

@@ -109,8 +109,8 @@ class Slot:
 
     __slots__ = (
         *("_board", "_connections", "_doubles", "_heartbeat", "_in_flight", "_memory"),
-        *("_next_count", "_numbers", "_requests", "_resting", "_started", "_state", "_text"),
-        "index",
+        *("_next_count", "_numbers", "_requests", "_resting", "_said", "_started", "_state"),
+        *("_text", "index"),
     )
 
     def __init__(self, board: Scoreboard, index: int) -> None:
@@ -129,6 +129,7 @@ class Slot:
         self._in_flight = first + _IN_FLIGHT
         self._next_count = count(self._numbers[self._requests] + 1).__next__
         self._resting = self._numbers[self._state]
+        self._said = ("", "")
 
     # Assigning to an element of a memoryview stores its 8 bytes at once. struct.pack_into() would
     # need fewer calls, but clears the bytes before it fills them: the master would see a
@@ -143,10 +144,15 @@ class Slot:
         doubles[self._started] = now
         numbers[self._state] = BUSY
         numbers[self._in_flight] = 1
+        if (method, path) != self._said:
+            self._say(method, path)
+        return 0
+
+    def _say(self, method: str, path: str) -> None:
         text = f"{method} {path}\0".encode("latin-1", "replace")[:TEXT_SIZE]
         start = self._text
         self._memory[start : start + len(text)] = text
-        return 0
+        self._said = method, path
 
     def end_request(self, token: int) -> None:
         numbers = self._numbers
@@ -218,9 +224,8 @@ class SharedSlot(Slot):
                 self._shown = token
                 self._doubles[self._started] = now
                 numbers[self._state] = BUSY
-                text = f"{method} {path}\0".encode("latin-1", "replace")[:TEXT_SIZE]
-                start = self._text
-                self._memory[start : start + len(text)] = text
+                if (method, path) != self._said:
+                    self._say(method, path)
             running[token] = now, method, path
             numbers[self._in_flight] = len(running)
         return token
@@ -241,8 +246,7 @@ class SharedSlot(Slot):
         # A dict keeps the order in which its keys were added.
         self._shown = next(iter(self._running))
         started, method, path = self._running[self._shown]
-        text = f"{method} {path}\0".encode("latin-1", "replace")[:TEXT_SIZE]
-        self._memory[self._text : self._text + len(text)] = text
+        self._say(method, path)
         self._doubles[self._started] = started
 
 

@@ -44,10 +44,7 @@ class Announcer:
         self._post_request = worker.hooks.bind("post_request")
         self._request_refused = worker.hooks.bind("request_refused")
         self.before = self._pre_request is not None
-
-    @property
-    def after(self) -> bool:
-        return self._post_request is not None or self._log.access_enabled
+        self.after = self._post_request is not None or self._log.access_enabled
 
     def announce(self, request: Request) -> None:
         """Call pre_request; HookFailed when it fails, and then the application is not called."""

@@ -65,6 +65,7 @@ class RequestCycle:
         self._end_request = worker.slot.end_request
         self._announcer = Announcer(worker, builder)
         self._before = self._announcer.before
+        self._after = self._announcer.after
 
     def native(self, on_end: Callable[[], None]) -> NativeCycle:
         """What tells about requests that another server than corn's own answers.
@@ -117,7 +118,7 @@ class RequestCycle:
             self._answer_failure(error, request, environ, response, connection)
         finally:
             body.close()
-        if response.problem or self._announcer.after:
+        if self._after or response.problem:
             self._conclude(started, request, environ, response, connection)
         self._end_request(token)
         return response.keep_alive
