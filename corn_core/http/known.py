@@ -27,7 +27,7 @@ class KnownFields:
         self._size = len(ending)
         self._fields = fields
         self._keep_alive = keep_alive
-        self._head = b""
+        self._head: bytes | None = None
         self._target = ("", "", "", "")
 
     def recall(self, head: bytes) -> Request | None:

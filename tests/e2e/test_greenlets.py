@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from signal import SIGABRT, SIGHUP, SIGKILL, SIGQUIT, SIGTERM, SIGTTIN, Signals
-from socket import SHUT_WR, SO_RCVBUF, SOL_SOCKET, socket
-from threading import Event, Thread
+from socket import SO_RCVBUF, SOL_SOCKET, socket
 
 import pytest
 
@@ -132,28 +131,6 @@ def test_worker_connections_limits_the_requests_at_once(start: Serve) -> None:
             client.sendall(get("/crowd", CLOSE))
         answers = [parse(read_all(client)).text for client in clients]
     assert set(answers[2:]) == {"2"}
-
-
-def test_a_client_that_takes_all_it_gets_starves_nobody(start: Serve) -> None:
-    server = start()
-    taken = Event()
-
-    def take(client: socket) -> None:
-        while client.recv(1024 * 1024):
-            taken.set()
-
-    with server.address.connect() as greedy:
-        reader = Thread(target=take, args=(greedy,))
-        reader.start()
-        greedy.sendall(get("/endless"))
-        assert taken.wait(30)
-        for _ in range(3):
-            assert int(server.get()) in server.workers()
-        # The server finds the connection closed, and so does the reader.
-        greedy.shutdown(SHUT_WR)
-        server.signal(SIGQUIT)
-        reader.join(30)
-    server.wait()
 
 
 # -- slow clients --------------------------------------------------------------------
