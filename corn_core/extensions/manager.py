@@ -198,7 +198,9 @@ def load_plugins(disabled: Collection[str] = (), *, strict: bool = True) -> Plug
     plugins = Plugins(disabled)
     if CORE in disabled:
         plugins.warnings.append("the core's own plugin cannot be disabled")
-    found = entry_points(PLUGINS)
+    # The core's settings come first wherever settings are shown, and the order of the others does
+    # not depend on the order in which they were installed.
+    found = sorted(entry_points(PLUGINS), key=lambda each: (each.name != CORE, each.name))
     for entry_point in found:
         if entry_point.name in plugins.disabled:
             continue

@@ -204,6 +204,14 @@ def test_settings_keep_the_order_of_registration(site: Site) -> None:
     assert [owner for owner, _ in plugins.settings()] == ["core", "b", "a"]
 
 
+def test_the_core_comes_first_and_the_others_by_name(site: Site) -> None:
+    for name in ("zoo", "ant", "bee"):
+        site.plugin(name, GOOD.replace("good", name))
+    site.install("corn-core", {"corn.plugins": {"core": "corn_core.builtin"}})
+    owners = list(dict.fromkeys(owner for owner, _ in load_plugins().settings()))
+    assert owners == ["core", "ant", "bee", "zoo"]
+
+
 def test_name_or_plugin_cannot_be_registered_twice() -> None:
     plugins = Plugins()
     plugin = ModuleType("x")
