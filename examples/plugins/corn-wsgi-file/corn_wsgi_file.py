@@ -31,6 +31,8 @@ class WsgiFileLoader:
 
 @hookimpl
 def corn_app_loader(config):
-    if config.app_loader == "auto" and (config.wsgi_app or "").endswith(".wsgi"):
+    app = config.wsgi_app or ""
+    # Without such a file it is the module wsgi of a package, as in 'corn shop.wsgi'.
+    if config.app_loader == "auto" and app.endswith(".wsgi") and os.path.isfile(app):
         return WsgiFileLoader
     return None
