@@ -40,7 +40,7 @@ def test_access_line_for_each_request(start: Start) -> None:
 
 
 def wait_for_lines(subject: Subject, count: int) -> None:
-    wait_for(lambda: subject.output.count("\n") >= count, f"{count} access lines")
+    wait_for(lambda: subject.output.count("\n") >= count, f"access line {count}")
 
 
 def test_usr1_reopens_the_files(start: Start, tmp_path: Path) -> None:
