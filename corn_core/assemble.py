@@ -15,6 +15,7 @@ from corn_core.extensions.drivers import find_reload_engine
 from corn_core.extensions.listing import listing
 from corn_core.extensions.manager import DISABLE_PLUGINS, Plugins, load_plugins
 from corn_core.interfaces import Logger, WSGIApp
+from corn_core.judging import Loader, let_worker_refuse, logger_of, worker_class_of
 from corn_core.logs import enable_loggers
 from corn_core.logs.capture import release_output
 from corn_core.net import tls
@@ -203,24 +204,21 @@ class Assembly:
 
     def _wire(self, resolution: Resolution) -> Wiring:
         hooks, config = self.plugins.hooks, resolution.config
-        worker_class = hooks.first("corn_worker_class", name=config.worker_class, config=config)
-        if not (isinstance(worker_class, type) and issubclass(worker_class, Worker)):
-            raise ExtensionError(
-                f"worker class {config.worker_class!r} is no subclass of corn_core.worker.Worker"
-            )
+        found = hooks.first("corn_worker_class", name=config.worker_class, config=config)
+        worker_class = worker_class_of(found, config)
         logger_class = hooks.first("corn_logger_class", name=config.logger_class, config=config)
         loader = self.loader or resolution.loader
         if loader is None:
-            loader = hooks.first("corn_app_loader", config=config)()
+            loader = Loader(hooks.first("corn_app_loader", config=config), config)
         config = config.replace(default_proc_name=loader.name(config))
-        worker_class.check_config(config)
+        let_worker_refuse(worker_class, config)
         encryption = tls.prepare(config, hooks)
         if not (config.check_config or config.print_config):
             privileges.check_privileges(config)  # a check is for any user to make
         if config.reload:
             _check_reload(config)
         # Last of what may fail, for it opens files.
-        log: Logger = logger_class(config)
+        log = logger_of(logger_class, config)
         hooks.set_logger(log)
         self._report(log, config, worker_class, resolution)
         return Wiring(
@@ -239,7 +237,7 @@ class Assembly:
         notes = (*tls.notes(config), *privileges.warnings(config), *daemon.warnings(config))
         for warning in (*self.notes(), *resolution.warnings, *notes):
             log.warning("%s", warning)
-        for name in worker_class.ignored_settings:
+        for name in filter(config.__contains__, worker_class.ignored_settings):
             origin = config.origin(name)
             if origin.kind != "default":
                 log.warning(

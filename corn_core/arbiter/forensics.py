@@ -65,7 +65,10 @@ def activity(view: SlotView, now: float) -> str:
         return f"handling {escape(view.method)} {escape(view.path)} for {took:.1f} seconds"
     if view.state == BOOTING:
         return "booting"
-    return "draining" if view.state == DRAINING else "between requests"
+    if view.state == DRAINING:
+        return "draining"
+    # The first mistake of a worker's author, and one that looks like a worker that hangs.
+    return "between requests" if view.heartbeat else "and has never called notify()"
 
 
 def log_lost_request(log: Logger, view: SlotView, now: float, status: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from types import FunctionType, ModuleType
 from typing import Any
 
 import pluggy
@@ -19,9 +20,27 @@ def first_fault(manager: pluggy.PluginManager, plugin: object) -> str | None:
         if options is not None:
             hook = options.get("specname") or name
             fault = _fault(hook, options, getattr(plugin, name))
+            if fault and hook in HOOKS and isinstance(plugin, type):
+                return f"{plugin.__name__} is a class, and has to be an object of that class"
             if fault:
                 return fault
     return None
+
+
+def unmarked(plugin: object) -> list[str]:
+    """The hooks for which a module has functions that are not marked, by mistake as a rule."""
+    if not isinstance(plugin, ModuleType):
+        return []
+    own = vars(plugin)
+    return [
+        name
+        for name in HOOKS
+        if _is_own(plugin, own.get(name)) and not hasattr(own[name], "corn_impl")
+    ]
+
+
+def _is_own(module: ModuleType, found: object) -> bool:
+    return isinstance(found, FunctionType) and found.__module__ == module.__name__
 
 
 def _fault(name: str, options: Mapping[str, Any], function: Callable[..., Any]) -> str | None:

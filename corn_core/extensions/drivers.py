@@ -13,6 +13,7 @@ from corn_core.extensions.entrypoints import (
     LOGGERS,
     RELOADERS,
     WORKERS,
+    astray,
     distribution_of,
     entry_points,
     load_driver,
@@ -207,7 +208,7 @@ def _unknown(kind: _Kind, name: str) -> str:
         have = _have(kind, installed, f"no {kind.one} is installed")
         return f"{kind.noun} {name!r} is not installed; pip install {kind.known[name]}{have}"
     have = _have(kind, installed, f"no {kind.one} is installed; pip install {kind.default}")
-    hint = did_you_mean(name, [*installed, *kind.known])
+    hint = astray(name) or did_you_mean(name, [*installed, *kind.known])
     return f"{kind.noun} {name!r} is not known{hint}{have}"
 
 

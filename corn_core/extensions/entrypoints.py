@@ -59,6 +59,18 @@ def load_driver(entry_point: EntryPoint) -> Any:
     return DriverManager(entry_point.group, entry_point.name).driver
 
 
+def astray(name: str) -> str:
+    """The end of a message about a name that is in no group: that it is in one like ours."""
+    # lazy: wanted for mistakes only
+    from importlib.metadata import entry_points as every_entry_point
+
+    for each in every_entry_point(name=name):
+        if each.group.startswith("corn") and each.group not in GROUPS:
+            group = f"the entry-point group {each.group!r}"
+            return f"; {distribution_of(each)} has it in {group}, where nobody looks"
+    return ""
+
+
 def distribution_of(entry_point: EntryPoint) -> str:
     """The name and version of the distribution that an entry point belongs to."""
     dist: Any = entry_point.dist

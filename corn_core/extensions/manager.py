@@ -10,7 +10,7 @@ import pluggy
 from corn_core import hookspecs
 from corn_core.errors import CornError, ExtensionError, did_you_mean, one_line
 from corn_core.extensions import known
-from corn_core.extensions.checking import first_fault
+from corn_core.extensions.checking import first_fault, unmarked
 from corn_core.extensions.entrypoints import PLUGINS, distribution_of, entry_points
 from corn_core.extensions.hooks import Hooks
 from corn_core.extensions.positional import CONFIG_FILE, ConfigHooks, config_file_plugin
@@ -111,7 +111,9 @@ class Plugins:
             self.manager.unregister(name=name)
         self._instruments.clear()
         for plugin, added in self.hooks.call_each("corn_instruments", config=config):
-            for number, instrument in enumerate(added, 1):
+            for number, instrument in enumerate(
+                self._several(plugin, "corn_instruments", added), 1
+            ):
                 name = f"{plugin}:{number}"
                 self.register(instrument, name)
                 self._instruments.append(name)
@@ -122,19 +124,27 @@ class Plugins:
         :raises ExtensionError: when a plugin declares something else.
         """
         for name, declared in reversed(self.hooks.call_each("corn_settings")):
-            # Broad, since iterating may run a plugin's generator.
-            try:
-                settings = list(declared)
-            except Exception as error:
+            if isinstance(declared, Setting):
+                # Which is a tuple, and could be taken for several.
                 raise ExtensionError(
-                    f"{self._label(name)}: corn_settings failed: {one_line(error)}"
-                ) from error
-            for setting in settings:
+                    f"{self._label(name)}: corn_settings gave a Setting, and not several in a tuple"
+                )
+            for setting in self._several(name, "corn_settings", declared):
                 if not isinstance(setting, Setting):
                     raise ExtensionError(
                         f"{self._label(name)}: corn_settings gave {setting!r}, which is no Setting"
                     )
                 yield name, setting
+
+    def _several(self, plugin: str, hook: str, given: Any) -> list[Any]:
+        """What an implementation has given, as a list."""
+        # Broad, since iterating may run a plugin's generator.
+        try:
+            return list(given)
+        except Exception as error:
+            raise ExtensionError(
+                f"{self._label(plugin)}: {hook} failed: {one_line(error)}"
+            ) from error
 
     def explain(self, option: str) -> str | None:
         """Why a flag or setting of a first-party plugin is unknown; None when it is not of one."""
@@ -177,6 +187,10 @@ class Plugins:
             return
         self._entry_points[name] = entry_point
         self.register(plugin, name)
+        for hook in unmarked(plugin):
+            self.warnings.append(
+                f"{self._label(name)}: {hook} is not marked with hookimpl, and so never called"
+            )
 
     def _label(self, name: str) -> str:
         entry_point = self._entry_points.get(name)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from corn_core.errors import ConfigError
+from corn_core.errors import ConfigError, one_line
 from corn_core.hookspecs import CORE, HOOKS
 from corn_core.settings.config import Config
-from corn_core.settings.model import Setting
+from corn_core.settings.model import Expected, Setting
 
 COMMANDS = {
     "help": ("-h", "--help"),
@@ -35,10 +35,18 @@ class Registry:
     def add(self, setting: Setting, owner: str = CORE) -> None:
         """Add one setting.
 
-        :raises ConfigError: when its name or a flag is taken or not acceptable;
-            the text names both owners.
+        :raises ConfigError: when its name or a flag is taken or not acceptable, or a plugin's
+            setting has a wrong default; the text names the owners.
         """
         self._check_name(setting, owner)
+        if owner != CORE:
+            # The core's own are looked at by a test, and not at every start.
+            check_default(setting, owner)
+        if isinstance(setting.flags, str):
+            raise ConfigError(
+                f"{_by(owner)} declares the flags of {setting.name!r} as the text"
+                f" {setting.flags!r}, and not as a tuple"
+            )
         for flag in setting.flags:
             self._check_flag(flag, setting, owner)
         self._settings[setting.name] = setting
@@ -105,6 +113,23 @@ class Registry:
             raise ConfigError(
                 f"{_by(owner)} declares flag {flag} for {setting.name!r}, which {_by(taken)} has"
             )
+
+
+def check_default(setting: Setting, owner: str) -> None:
+    """Refuse a default that its own parser refuses, or makes something else of.
+
+    :raises ConfigError: the text names the owner.
+    """
+    mistake = f"{_by(owner)} declares setting {setting.name!r} with the default {setting.default!r}"
+    # Broad, since the parser is somebody else's.
+    try:
+        value = setting.parse(setting.default)
+    except Expected as error:
+        raise ConfigError(f"{mistake}, but expects {error}") from None
+    except Exception as error:
+        raise ConfigError(f"{mistake}, which it cannot read: {one_line(error)}") from error
+    if value != setting.default:
+        raise ConfigError(f"{mistake}, of which its parser makes {value!r}")
 
 
 def _by(owner: str) -> str:

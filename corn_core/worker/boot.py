@@ -31,6 +31,9 @@ def boot_worker(worker: Worker, server: object) -> int:
         status = _boot(worker, server)
         if status == 0:
             worker.run()
+            if worker.alive:
+                name = type(worker).__name__
+                worker.log.warning("%s.run() has returned, though nobody wanted it to", name)
             worker.slot.set_state(DRAINING)
     except WorkerQuit as leaving:
         status = int(leaving.code or 0)

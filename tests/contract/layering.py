@@ -22,7 +22,7 @@ RANKS = (
     {"wsgi", "logs", "loaders", "reloading"},
     {"worker", "serving"},
     {"arbiter"},
-    {"builtin", "app", "assemble", "cli", "__main__"},
+    {"builtin", "app", "assemble", "cli", "judging", "__main__"},
 )
 """The packages and modules of corn_core, lowest rank first."""
 

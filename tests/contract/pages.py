@@ -4,6 +4,9 @@ A block is marked by words after its language, which neither Sphinx nor GitHub s
 
 ```` ```python file=hello.py ````
     write the block to this file; with ``check`` too, corn's --check-config must accept it
+```` ```python append=hello.py ````
+    write the block below what an earlier one has written to this file: two lines below, or one
+    if its first line is indented
 ```` ```console run ````
     run the lines that begin with ``$``; the others are what they print (see ``walkthrough``)
 ```` ```python run ````
@@ -27,11 +30,13 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 
 PROSE = sorted(DOCS.glob("*.md"))
+TUTORIALS = sorted(DOCS.glob("writing-*.md"))
 REFERENCE = sorted(DOCS.glob("reference/*.md"))
 OTHERS = [
     *(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")),
     ROOT / "benchmarks" / "README.md",
     *sorted(ROOT.glob("plugins/*/README.md")),
+    *sorted(ROOT.glob("examples/plugins/*/README.md")),
 ]
 
 _FENCE = re.compile(
@@ -55,6 +60,16 @@ class Block:
     def file(self) -> str | None:
         """The file that the block is to be written to."""
         return self._value("file")
+
+    @property
+    def appended_to(self) -> str | None:
+        """The file that the block is to be added to."""
+        return self._value("append")
+
+    @property
+    def space(self) -> str:
+        """What is between it and the block to which it is added."""
+        return "\n" if self.text.startswith(" ") else "\n\n"
 
     @property
     def exit_status(self) -> int:
@@ -83,6 +98,17 @@ def blocks(text: str) -> list[Block]:
         Block(match["language"], frozenset(match["words"].split()), match["text"])
         for match in _FENCE.finditer(text)
     ]
+
+
+def files(text: str) -> dict[str, str]:
+    """The files that a page writes, each whole."""
+    found: dict[str, str] = {}
+    for block in blocks(text):
+        if block.file:
+            found[block.file] = block.text
+        elif block.appended_to:
+            found[block.appended_to] += block.space + block.text
+    return found
 
 
 def without_blocks(text: str) -> str:

@@ -15,12 +15,15 @@ import re
 import shlex
 import socket
 import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 
 from corn_testkit.server import COMMAND, Server, environment
 from corn_testkit.waiting import DEADLINE, wait_for
 from tests.contract.pages import Block
+
+OURS = str(Path(COMMAND).parent)
 
 _ADDRESS = re.compile(r"(?<=127\.0\.0\.1:)8\d{3}\b")
 _ASSIGNMENTS = re.compile(r"((?:[A-Z_]+=\S+ )*)(.*)")
@@ -56,6 +59,9 @@ def output_pattern(lines: list[str]) -> re.Pattern[str]:
 class Walkthrough:
     """A reader of one page, at work in a directory of their own."""
 
+    patience = DEADLINE * 2
+    """The seconds that a command may take."""
+
     def __init__(self, home: Path) -> None:
         self.home = home
         self.directory = home / "page"
@@ -69,7 +75,7 @@ class Walkthrough:
         self.env = {
             "HOME": str(home),
             "XDG_CACHE_HOME": str(home / "cache"),
-            "PATH": f"{Path(COMMAND).parent}{os.pathsep}{os.environ['PATH']}",
+            "PATH": f"{OURS}{os.pathsep}{os.environ['PATH']}",
             # What a page installs goes there, from what is here already.
             "PIP_TARGET": str(target),
             "PIP_NO_DEPS": "1",
@@ -84,6 +90,9 @@ class Walkthrough:
         """Do what a block is marked with."""
         if block.file is not None:
             self._write(block)
+        elif block.appended_to is not None:
+            with (self.directory / block.appended_to).open("a") as file:
+                file.write(block.space + block.text)
         if "run" in block.words:
             # What is no transcript is a program of its own.
             commands = block.commands or [(f"python -c {shlex.quote(block.text)}", [])]
@@ -130,7 +139,7 @@ class Walkthrough:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=DEADLINE * 2,
+            timeout=self.patience,
         )
         about = f"$ {command}\n{outcome.stdout}(exit status {outcome.returncode})"
         assert outcome.returncode == status, about
@@ -194,3 +203,39 @@ class Walkthrough:
         if self._binds or re.search(r"(^|\s)(-b|--bind|--print-config|\w*CMD_ARGS)\b", command):
             return {}
         return {"CORN_CMD_ARGS": f"--bind=127.0.0.1:{self._port('8000')}"}
+
+
+class Newcomer(Walkthrough):
+    """A reader in an empty directory, with a machine on which corn is not installed.
+
+    What the page installs, it has to install into a virtual environment that it has made.
+
+    :param wheels: where pip finds corn's own distributions; others are where it always looks.
+    """
+
+    patience = 600.0
+
+    def __init__(self, home: Path, wheels: Path) -> None:
+        super().__init__(home)
+        # A name in a constraint with a URL is never looked for in an index.
+        constraints = home / "constraints.txt"
+        names = {
+            wheel.name.partition("-")[0].replace("_", "-"): wheel for wheel in wheels.iterdir()
+        }
+        constraints.write_text(
+            "".join(f"{name} @ {path.as_uri()}\n" for name, path in names.items())
+        )
+        # The interpreter that runs the tests, and nothing that is installed beside it.
+        interpreter = home / "bin" / "python3"
+        interpreter.parent.mkdir()
+        interpreter.symlink_to(os.path.realpath(sys.executable))
+        others = [each for each in os.environ["PATH"].split(os.pathsep) if each != OURS]
+        path = [str(self.directory / ".venv" / "bin"), str(interpreter.parent), *others]
+        self.env = {
+            "CURL_HOME": str(home),
+            "PATH": os.pathsep.join(path),
+            "PIP_CONSTRAINT": str(constraints),
+            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+            "PIP_QUIET": "1",
+            "PYTHONPATH": "",
+        }

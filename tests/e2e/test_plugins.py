@@ -282,3 +282,42 @@ def test_worker_class_of_somebody_else(serve: Serve, installed: Installed, name:
     assert server.get() == "hello"
     server.wait_for_log("A LOUD WORKER")
     server.stop()
+
+
+AUTHORS = """
+    from corn_core.worker import Worker
+
+    class Returning(Worker):
+        def run(self):
+            return
+
+    class Silent(Worker):
+        def run(self):
+            import select
+
+            select.select([], [], [])
+"""
+
+
+def test_worker_whose_loop_ends_by_itself(serve: Serve, installed: Installed) -> None:
+    installed.plugin(AUTHORS, "corn.workers", "greeting:Returning")
+    server = serve("-k", "greet", "probe:app", env=installed.env)
+    server.wait_for_log(r"WARNING\] Returning\.run\(\) has returned, though nobody wanted it to")
+    server.stop()
+
+
+def test_worker_that_does_not_beat(serve: Serve, installed: Installed) -> None:
+    installed.plugin(AUTHORS, "corn.workers", "greeting:Silent")
+    server = serve("-k", "greet", "--timeout=1", "probe:app", env=installed.env)
+    server.tracebacks_expected = True
+    server.wait_for_log(r"silent for .* seconds, and has never called notify\(\)")
+    server.kill()
+
+
+def test_worker_without_a_loop_is_refused(installed: Installed) -> None:
+    installed.plugin(AUTHORS.replace("def run", "def rum"), "corn.workers", "greeting:Silent")
+    outcome = run("-k", "greet", "probe:app", env=installed.env)
+    assert outcome.returncode == 1
+    assert outcome.stderr == (
+        "error: worker class 'greet' has no method run(self), which is what serves requests\n"
+    )

@@ -208,19 +208,19 @@ class SendsFilesFromTheirBeginning(Sound):
 
 class LosesPostRequest(Sound):
     def run(self) -> None:
-        self.cycle._post_request = None
+        self.cycle._announcer._post_request = None
         super().run()
 
 
 class LosesPostRequestOfFailures(Sound):
     def run(self) -> None:
-        call = self.cycle._post_request
+        call = self.cycle._announcer._post_request
 
         def selective(**arguments: Any) -> list[Any]:
             assert call is not None
             return [] if arguments["resp"].status_code == 500 else call(**arguments)
 
-        self.cycle._post_request = selective
+        self.cycle._announcer._post_request = selective
         super().run()
 
 

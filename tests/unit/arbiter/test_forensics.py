@@ -32,6 +32,7 @@ def view(state: int = IDLE, started: float = 0.0, path: str = "/shop?x=1") -> Sl
 def test_activity() -> None:
     assert activity(view(started=NOW - 2), NOW) == "handling GET /shop?x=1 for 2.0 seconds"
     assert activity(view(), NOW) == "between requests"
+    assert activity(view()._replace(heartbeat=0.0), NOW) == "and has never called notify()"
     assert activity(view(BOOTING), NOW) == "booting"
     assert activity(view(DRAINING), NOW) == "draining"
 

@@ -115,6 +115,7 @@ def test_a_worker_class_that_cannot_be_made(
         "class Broken(Worker):\n"
         "    def __init__(self, context):\n"
         "        raise RuntimeError('out of order')\n"
+        "    def run(self): ...\n"
     )
     configure("")
     server = serve(

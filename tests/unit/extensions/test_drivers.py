@@ -123,6 +123,14 @@ def test_misspelt_worker(site: Site) -> None:
     assert refusal("xyzzy") == "worker class 'xyzzy' is not known (installed workers: sync)"
 
 
+def test_worker_in_a_misspelt_group(site: Site) -> None:
+    site.install("corn-mine", {"corn.worker": {"mine": "mine:Worker"}})
+    assert refusal("mine") == (
+        "worker class 'mine' is not known; corn-mine 1.2 has it in the entry-point group"
+        " 'corn.worker', where nobody looks (no worker is installed; pip install corn-sync)"
+    )
+
+
 def test_missing_logger_and_loader_are_called_what_they_are(site: Site) -> None:
     with pytest.raises(ExtensionError) as caught:
         find_logger_class("statsd")

@@ -155,6 +155,26 @@ def test_wrong_hook_is_noted_when_not_strict(site: Site, source: str, fault: str
     assert call_post_fork(plugins) == ["good"]
 
 
+def test_class_in_the_place_of_an_object_is_called_that(site: Site) -> None:
+    source = "class Mine:\n  @corn_core.hookimpl\n  def pre_fork(self, server): pass\n"
+    site.install("corn-x", {"corn.plugins": {"x": "x:Mine"}}, {"x": HOOKIMPL + source})
+    with pytest.raises(ExtensionError) as caught:
+        load_plugins()
+    assert str(caught.value) == (
+        "plugin 'x' (corn-x 1.2): Mine is a class, and has to be an object of that class"
+    )
+
+
+def test_hook_that_is_not_marked_is_noted(site: Site) -> None:
+    site.plugin("bare", "def when_ready(server): pass\ndef pre_fork_all(server): pass\n")
+    site.plugin("good", GOOD)
+    # What a plugin imports under the name of a hook is not its own, nor is what is no function.
+    site.plugin("borrower", "from corn_good_plugin import post_fork\non_exit = None\n")
+    assert load_plugins().warnings == [
+        "plugin 'bare' (corn-bare 1.2): when_ready is not marked with hookimpl, and so never called"
+    ]
+
+
 def test_optional_hook_of_another_version_is_no_error(site: Site) -> None:
     source = "@corn_core.hookimpl(optionalhook=True)\ndef hook_of_tomorrow(): pass"
     site.plugin("early", HOOKIMPL + source)
@@ -165,6 +185,10 @@ def test_optional_hook_of_another_version_is_no_error(site: Site) -> None:
     ("body", "message"),
     [
         ("return ['workers']", "corn_settings gave 'workers', which is no Setting"),
+        (
+            "from corn_core import Setting\n  return Setting('a', 'A', str, '', 'An a.')",
+            "corn_settings gave a Setting, and not several in a tuple",
+        ),
         ("return 3", "corn_settings failed: TypeError: 'int' object is not iterable"),
         ("yield 1 / 0", "corn_settings failed: ZeroDivisionError: division by zero"),
     ],
@@ -288,6 +312,16 @@ def test_an_instrument_with_a_wrong_hook_is_an_error(site: Site) -> None:
     plugins = load_plugins()
     with pytest.raises(ExtensionError, match=r"'band:1'.*post_fork"):
         plugins.register_instruments(["drum"])
+
+
+def test_instrument_that_is_not_in_a_list_is_an_error(site: Site) -> None:
+    site.plugin("band", INSTRUMENT.replace("map(Instrument, config)", "Instrument('drum')"))
+    with pytest.raises(ExtensionError) as caught:
+        load_plugins().register_instruments([])
+    assert str(caught.value) == (
+        "plugin 'band' (corn-band 1.2): corn_instruments failed: TypeError:"
+        " 'Instrument' object is not iterable"
+    )
 
 
 def test_option_of_a_plugin_that_is_not_installed(site: Site) -> None:

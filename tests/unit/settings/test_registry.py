@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from corn_core.builtin import corn_settings
 from corn_core.errors import ConfigError
-from corn_core.hookspecs import HOOKS
+from corn_core.hookspecs import CORE, HOOKS
 from corn_core.settings.config import Config
-from corn_core.settings.registry import COMMANDS, Registry
+from corn_core.settings.registry import COMMANDS, Registry, check_default
 from tests.unit.settings.declared import SETTINGS, WORKERS, registry
 
 OTHER = WORKERS._replace(name="other", flags=("--other",))
@@ -96,4 +97,37 @@ def test_bad_names(name: str) -> None:
 def test_bad_flags(flag: str) -> None:
     assert refusal(OTHER._replace(flags=(flag,))) == (
         f"plugin 'statsd' declares a bad flag, {flag!r}, for 'other'"
+    )
+
+
+@pytest.mark.parametrize(
+    ("default", "fault"),
+    [
+        (0, "default 0, but expects a whole number of at least 1"),
+        ("2", "default '2', of which its parser makes 2"),
+    ],
+)
+def test_default_that_is_no_value_of_the_setting(default: object, fault: str) -> None:
+    wrong = OTHER._replace(default=default)
+    assert refusal(wrong) == f"plugin 'statsd' declares setting 'other' with the {fault}"
+
+
+def test_default_that_the_parser_cannot_read() -> None:
+    wrong = OTHER._replace(parse=int, default=None)
+    assert refusal(wrong).startswith(
+        "plugin 'statsd' declares setting 'other' with the default None, which it cannot read:"
+        " TypeError: "
+    )
+
+
+def test_defaults_of_the_core_are_values_of_their_settings() -> None:
+    declared = list(corn_settings())
+    assert len(declared) > 70
+    for setting in declared:
+        check_default(setting, CORE)
+
+
+def test_flags_that_are_a_text() -> None:
+    assert refusal(OTHER._replace(flags="--other")) == (  # type: ignore[arg-type]
+        "plugin 'statsd' declares the flags of 'other' as the text '--other', and not as a tuple"
     )

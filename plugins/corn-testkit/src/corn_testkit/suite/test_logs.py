@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import re
 import socket
+from collections.abc import Callable
 from pathlib import Path
 from signal import SIGHUP, SIGUSR1
 
-from corn_testkit.candidate import Start
+from corn_testkit.candidate import Start, Subject
 from corn_testkit.client import read_reply
 from corn_testkit.waiting import alive, wait_for
 
@@ -17,12 +18,17 @@ def test_access_line_for_each_request(start: Start) -> None:
     subject = start("--access-logfile=-", "--access-logformat=%(m)s %(U)s %(s)s %(B)s %(p)s")
     subject.tracebacks_expected = True
     pid = f"<{subject.worker}>"
-    subject.get("/")
-    subject.request("POST", "/echo", b"x" * 1000)
-    subject.request(path="/nowhere")
-    subject.request(path="/fail")
-    subject.raw(b"NONSENSE\r\n\r\n")
-    wait_for(lambda: subject.output.count("\n") >= 5, "five access lines")
+    asked: tuple[Callable[[], object], ...] = (
+        subject.request,
+        lambda: subject.request("POST", "/echo", b"x" * 1000),
+        lambda: subject.request(path="/nowhere"),
+        lambda: subject.request(path="/fail"),
+        lambda: subject.raw(b"NONSENSE\r\n\r\n"),
+    )
+    for number, ask in enumerate(asked, 1):
+        ask()
+        # A line may come after its response: those of requests side by side have no order.
+        wait_for_lines(subject, number)
     subject.stop()
     lines = subject.output.splitlines()
     assert lines[:3] == [
@@ -31,6 +37,10 @@ def test_access_line_for_each_request(start: Start) -> None:
     assert re.match(rf"GET /fail 500 \d+ {pid}", lines[3])
     assert " 400 " in lines[4]
     assert len(lines) == 5
+
+
+def wait_for_lines(subject: Subject, count: int) -> None:
+    wait_for(lambda: subject.output.count("\n") >= count, f"access line {count}")
 
 
 def test_usr1_reopens_the_files(start: Start, tmp_path: Path) -> None:

@@ -1,0 +1,138 @@
+"""Whether what a configuration names is what it has to be, found out before anything runs.
+
+What is wrong with a class that somebody has written is one line for who wrote it, not the
+traceback of a server that meets it somewhere later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import MethodType
+from typing import Any
+
+from corn_core import interfaces
+from corn_core.errors import AppLoadError, CornError, ExtensionError, did_you_mean, one_line
+from corn_core.interfaces import Logger, WSGIApp
+from corn_core.settings.config import Config
+from corn_core.worker import Worker
+
+_LOGGER = (
+    *(name for name in vars(interfaces.Logger) if not name.startswith("_")),
+    *interfaces.Logger.__annotations__,
+)
+
+
+def worker_class_of(found: object, config: Config) -> type[Worker]:
+    """The worker class that was found for a configuration.
+
+    :raises ExtensionError: when no worker can be made of it.
+    """
+    what = f"worker class {config.worker_class!r}"
+    if not (isinstance(found, type) and issubclass(found, Worker)):
+        raise ExtensionError(
+            f"{what} is no subclass of corn_core.worker.Worker (it is {_kind(found)})"
+        )
+    if found.run is Worker.run:
+        raise ExtensionError(f"{what} has no method run(self), which is what serves requests")
+    for name in ("check_config", "before_boot"):
+        if not isinstance(getattr(found, name), MethodType):
+            raise ExtensionError(f"{what}: {name} is no classmethod")
+    for name in ("capabilities", "ignored_settings"):
+        names = getattr(found, name)
+        if isinstance(names, str):
+            raise ExtensionError(f"{what}: {name} is the text {names!r}, and not several names")
+    _check_names(what, found, config)
+    return found
+
+
+def let_worker_refuse(worker_class: type[Worker], config: Config) -> None:
+    """Ask a worker class whether it can work with a configuration.
+
+    :raises CornError: when it cannot, or fails to say.
+    """
+    what = f"check_config of worker class {config.worker_class!r}"
+    _guarded(what, lambda: worker_class.check_config(config))
+
+
+def _check_names(what: str, worker_class: type[Worker], config: Config) -> None:
+    """Refuse a misspelt setting; one that is like no other may be that of a missing plugin."""
+    for name in worker_class.ignored_settings:
+        hint = "" if name in config else did_you_mean(name, config.settings)
+        if hint:
+            raise ExtensionError(f"{what}: {name!r} in ignored_settings is no setting{hint}")
+
+
+def logger_of(logger_class: Callable[[Config], Any], config: Config) -> Logger:
+    """Make the logger of a configuration, which opens its files.
+
+    :raises CornError: when it cannot be made, or is no logger.
+    """
+    what = f"logger class {config.logger_class!r}"
+    log = _guarded(what, lambda: logger_class(config))
+    _check_attributes(what, log, _LOGGER, "; corn_core.logs.Logger has all of them")
+    return log  # type: ignore[no-any-return]  # its attributes are all that can be known
+
+
+class Loader:
+    """The app loader of a configuration, held to its word.
+
+    :param made_by: the loader class.
+    :raises CornError: when no loader can be made of it.
+    """
+
+    def __init__(self, made_by: Callable[[], Any], config: Config) -> None:
+        self._what = f"app loader {config.app_loader!r}"
+        self._loader = _guarded(self._what, made_by)
+        _check_attributes(self._what, self._loader, ("load", "name"), "")
+
+    def name(self, config: Config) -> str:
+        """What to call the application.
+
+        :raises CornError: when there is none.
+        """
+        name = _guarded(f"name of {self._what}", lambda: self._loader.name(config))
+        if not isinstance(name, str):
+            raise ExtensionError(f"{self._what}: name gave {name!r}, which is no text")
+        return name
+
+    def load(self, config: Config) -> WSGIApp:
+        """The application.
+
+        :raises AppLoadError: when the loader gives none.
+        """
+        app: WSGIApp | None = self._loader.load(config)
+        if app is None:
+            raise AppLoadError(f"{self._what}: load gave None instead of an application")
+        return app
+
+
+def _check_attributes(what: str, found: object, names: tuple[str, ...], advice: str) -> None:
+    missing = [name for name in names if not hasattr(found, name)]
+    if missing:
+        raise ExtensionError(f"{what} has no {', '.join(missing)}{advice}")
+
+
+def _guarded(what: str, code: Callable[[], Any]) -> Any:
+    # Broad, since the code is somebody else's; the cause stays attached.
+    try:
+        return code()
+    except CornError:
+        raise
+    except Exception as error:
+        raise ExtensionError(f"{what} failed: {one_line(error)}{_place(error)}") from error
+
+
+def _place(error: Exception) -> str:
+    """Where it was raised, if that is not where the code was called."""
+    step = error.__traceback__
+    while step is not None and step.tb_next is not None:
+        step = step.tb_next
+    if step is None or step.tb_frame.f_code.co_filename == __file__:
+        return ""
+    return f" ({step.tb_frame.f_code.co_filename} line {step.tb_lineno})"
+
+
+def _kind(found: object) -> str:
+    if isinstance(found, type):
+        return f"the class {found.__module__}.{found.__qualname__}"
+    return f"of type {type(found).__name__}"

@@ -1,0 +1,5 @@
+from corn_testkit.conformance import run
+
+
+def test_conformance():
+    run("hello-threads")

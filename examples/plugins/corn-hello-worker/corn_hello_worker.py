@@ -1,0 +1,13 @@
+"""The worker hello: one request at a time, on connections that stay open."""
+
+from corn_core.serving.selector import SelectorDriver
+from corn_core.serving.settings import terms_of
+from corn_core.worker import Worker
+
+
+class HelloWorker(Worker):
+    capabilities = frozenset({"keepalive"})
+    ignored_settings = ("threads",)
+
+    def run(self):
+        SelectorDriver(self, terms_of(self.cfg, self.cfg.keepalive)).run()

@@ -1,0 +1,148 @@
+"""What is wrong with a class that a configuration names, in one line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from corn_core.assemble import registry_of
+from corn_core.errors import AppLoadError, ConfigError, CornError
+from corn_core.extensions.manager import load_plugins
+from corn_core.judging import Loader, let_worker_refuse, logger_of, worker_class_of
+from corn_core.logs import Logger
+from corn_core.settings.config import Config
+from corn_core.settings.sources import resolve
+from corn_core.worker import Worker
+
+
+@pytest.fixture(scope="module")
+def config() -> Config:
+    registry = registry_of(load_plugins())
+    flags = ["-k", "mine", "--logger-class", "mine", "--app-loader", "mine"]
+    return resolve(registry, flags, {}, "/").config
+
+
+class Good(Worker):
+    def run(self) -> None:
+        """Serves nobody."""
+
+
+class Misspelt(Worker):
+    def rum(self) -> None: ...
+
+
+class Unbound(Good):
+    def check_config(self, config: Config) -> None: ...  # type: ignore[override]
+
+
+class OneText(Good):
+    ignored_settings = "threads"  # type: ignore[assignment]
+
+
+class Capable(Good):
+    capabilities = "keepalive"  # type: ignore[assignment]
+
+
+class NearMiss(Good):
+    ignored_settings = ("keepalive", "thread")
+
+
+@pytest.mark.parametrize(
+    ("found", "fault"),
+    [
+        (dict, "is no subclass of corn_core.worker.Worker (it is the class builtins.dict)"),
+        (pytest, "is no subclass of corn_core.worker.Worker (it is of type module)"),
+        (Misspelt, "has no method run(self), which is what serves requests"),
+        (Unbound, "check_config is no classmethod"),
+        (OneText, "ignored_settings is the text 'threads', and not several names"),
+        (Capable, "capabilities is the text 'keepalive', and not several names"),
+        (NearMiss, "'thread' in ignored_settings is no setting; did you mean 'threads'?"),
+    ],
+)
+def test_worker_class_that_cannot_work(config: Config, found: Any, fault: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        worker_class_of(found, config)
+    assert str(caught.value).replace("'mine':", "'mine'") == f"worker class 'mine' {fault}"
+
+
+class OfAnother(Good):
+    ignored_settings = ("setting_of_a_plugin_that_is_not_there",)
+
+
+def test_worker_class_that_works(config: Config) -> None:
+    assert worker_class_of(OfAnother, config) is OfAnother
+
+
+class Broken(Good):
+    @classmethod
+    def check_config(cls, config: Config) -> None:
+        config.no_such_setting  # noqa: B018
+
+
+def test_check_that_fails_says_where(config: Config) -> None:
+    with pytest.raises(ConfigError, match="check_config of worker class 'mine' failed: ") as caught:
+        let_worker_refuse(Broken, config)
+    assert "no setting 'no_such_setting'" in str(caught.value)
+
+
+class Refusing(Good):
+    @classmethod
+    def check_config(cls, config: Config) -> None:
+        raise ConfigError("not on a Sunday")
+
+
+def test_refusal_is_shown_as_it_is(config: Config) -> None:
+    with pytest.raises(ConfigError, match=r"^not on a Sunday$"):
+        let_worker_refuse(Refusing, config)
+
+
+class HalfALogger:
+    def __init__(self, config: Config) -> None:
+        self.debug = self.info = self.warning = self.error = print
+
+
+def test_logger_that_is_none(config: Config) -> None:
+    with pytest.raises(ConfigError) as caught:
+        logger_of(HalfALogger, config)
+    message = str(caught.value)
+    assert message.startswith("logger class 'mine' has no critical, exception, log, access, ")
+    assert message.endswith("access_enabled; corn_core.logs.Logger has all of them")
+
+
+def test_logger_that_cannot_be_made(config: Config) -> None:
+    with pytest.raises(ConfigError, match="logger class 'mine' failed: TypeError: "):
+        logger_of(lambda: None, config)  # type: ignore[arg-type, misc]
+
+
+def test_logger_of_the_core_has_all_that_is_asked_for(config: Config) -> None:
+    assert isinstance(logger_of(Logger, config), Logger)
+
+
+class Nameless:
+    def load(self, config: Config) -> None: ...
+
+
+class Vague(Nameless):
+    def name(self, config: Config) -> None: ...
+
+
+class Named(Nameless):
+    def name(self, config: Config) -> str:
+        return "it"
+
+
+def test_loader_that_is_none(config: Config) -> None:
+    with pytest.raises(ConfigError, match=r"^app loader 'mine' has no name$"):
+        Loader(Nameless, config)
+    with pytest.raises(ConfigError, match=r"^app loader 'mine' failed: ZeroDivisionError: .*line"):
+        Loader(lambda: 1 // 0, config)
+
+
+def test_loader_that_gives_nothing(config: Config) -> None:
+    with pytest.raises(CornError, match="app loader 'mine': name gave None, which is no text"):
+        Loader(Vague, config).name(config)
+    loader = Loader(Named, config)
+    assert loader.name(config) == "it"
+    with pytest.raises(AppLoadError, match="load gave None instead of an application"):
+        loader.load(config)
