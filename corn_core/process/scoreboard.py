@@ -201,7 +201,7 @@ class SharedSlot(Slot):
     It shows the request that began first: when a worker is stuck, that is the one to look at.
     """
 
-    __slots__ = ("_lock", "_next_token", "_running", "_shown")
+    __slots__ = ("_count", "_lock", "_next_token", "_others", "_shown")
 
     def __init__(self, board: Scoreboard, index: int) -> None:
         super().__init__(board, index)
@@ -209,43 +209,49 @@ class SharedSlot(Slot):
         # it is held for a few stores, and never across a switch of greenlets.
         self._lock = allocate_lock()
         self._next_token = count(1).__next__
-        self._running: dict[int, tuple[float, str, str]] = {}
+        self._count = 0
+        # Those in flight that are not shown; of the one that is, the memory knows all there is.
+        self._others: dict[int, tuple[float, str, str]] = {}
         self._shown = 0
 
     # Without calls of the methods above: most requests are alone, and for those the two together
-    # would take as long as the rest of what a request costs here.
+    # would take as long as the rest of what a request costs here. And without a heartbeat, which
+    # a loop beside the requests gives.
 
     def begin_request(self, now: float, method: str, path: str) -> int:
-        running, numbers = self._running, self._numbers
+        numbers = self._numbers
         token = self._next_token()
         with self._lock:
-            self._doubles[self._heartbeat] = now
-            if not running:
+            if self._count:
+                self._others[token] = now, method, path
+            else:
                 self._shown = token
                 self._doubles[self._started] = now
                 numbers[self._state] = BUSY
                 if (method, path) != self._said:
                     self._say(method, path)
-            running[token] = now, method, path
-            numbers[self._in_flight] = len(running)
+            self._count += 1
+            numbers[self._in_flight] = self._count
         return token
 
     def end_request(self, token: int) -> None:
-        running, numbers = self._running, self._numbers
+        numbers = self._numbers
         with self._lock:
-            del running[token]
+            self._count -= 1
             numbers[self._requests] = self._next_count()
-            numbers[self._in_flight] = len(running)
-            if not running:
+            numbers[self._in_flight] = self._count
+            if token != self._shown:
+                del self._others[token]
+            elif self._others:
+                self._show_oldest()
+            else:
                 self._doubles[self._started] = 0.0
                 numbers[self._state] = self._resting
-            elif token == self._shown:
-                self._show_oldest()
 
     def _show_oldest(self) -> None:
         # A dict keeps the order in which its keys were added.
-        self._shown = next(iter(self._running))
-        started, method, path = self._running[self._shown]
+        self._shown = next(iter(self._others))
+        started, method, path = self._others.pop(self._shown)
         self._say(method, path)
         self._doubles[self._started] = started
 
