@@ -13,7 +13,7 @@ from corn_testkit.server import Server
 
 Project = Any  # the class of conftest.py, which is no module that can be imported
 
-STATUS_APP = 4
+STATUS_CONFIG, STATUS_APP = 1, 4
 
 OTHER = """
 def make(settings, **more):
@@ -143,6 +143,7 @@ class Broken(NamedTuple):
     message: str
     shown: str | None
     arguments: tuple[str, ...] = ()
+    status: int = STATUS_APP
 
 
 MISSING = Broken(
@@ -151,12 +152,14 @@ MISSING = Broken(
     " No module named 'mysite.setings'",
     None,
     ("--settings=mysite.setings",),
+    STATUS_CONFIG,
 )
 RAISES = Broken(
     "1/0",
     "settings module 'mysite.settings' (manage.py line 9) cannot be loaded: ZeroDivisionError:"
     " division by zero",
     'mysite/settings.py", line',
+    status=STATUS_CONFIG,
 )
 BROKEN = {
     "missing": MISSING,
@@ -166,8 +169,11 @@ BROKEN = {
         "import missing_library",
         "ModuleNotFoundError: No module named 'missing_library'",
         'mysite/settings.py", line',
+        status=STATUS_CONFIG,
     ),
-    "syntax": Broken("def (", "SyntaxError: invalid syntax", 'mysite/settings.py", line'),
+    "syntax": Broken(
+        "def (", "SyntaxError: invalid syntax", 'mysite/settings.py", line', status=STATUS_CONFIG
+    ),
     "refused": Broken("TIME_ZONE = 'Mars'", "Incorrect timezone setting: Mars", "self.TIME_ZONE"),
     "name": Broken(
         "WSGI_APPLICATION = 'mysite.wsgi.aplication'",
@@ -200,7 +206,10 @@ def test_project_that_cannot_be_loaded(serve: Serve, project: Project, case: Bro
     project.add("mysite/settings.py", f"{case.settings}\n")
     server = serve(*case.arguments, "--workers=2", cwd=project.directory, wait=False)
     server.tracebacks_expected = True
-    server.wait(STATUS_APP)
+    server.wait(case.status)
+    if case.status == STATUS_CONFIG:
+        # The settings are tried before anything is begun.
+        assert "Listening" not in server.log and "Booting" not in server.log
     said = re.findall(r"^(?:error: |.* A worker failed to boot: )(.*)$", server.log, re.MULTILINE)
     assert len(said) == 1
     assert re.sub(r" \(settings\.py, line \d+\)$", "", said[0]).endswith(case.message)

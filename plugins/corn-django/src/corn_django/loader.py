@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from functools import partial
-from importlib import import_module
 from typing import Any
 
 from corn_core.errors import AppLoadError
 from corn_core.interfaces import WSGIApp
 from corn_core.loaders import load_app
+from corn_django import plugin
 from corn_django.guard import guarded
-from corn_django.plugin import SETTINGS_VARIABLE
 from corn_django.project import SettingsModule, find_settings
+from corn_django.trial import failure, import_settings, try_settings
 
 STATICFILES = "django.contrib.staticfiles"
 
@@ -37,16 +36,21 @@ class DjangoLoader:
 
         :raises ConfigError: when there is no project, or it cannot be told which settings it
             has.
+        :raises AppLoadError: when these cannot be imported.
         """
-        return config.wsgi_app or find_settings(config).name
+        if config.wsgi_app:
+            return str(config.wsgi_app)
+        module = find_settings(config)
+        if not plugin.is_serving():
+            # At a reload the old workers serve on until new ones have loaded the project.
+            try_settings(module)
+        return module.name
 
 
 def _load(module: SettingsModule) -> Any:
     """What runserver would serve: WSGI_APPLICATION, or Django's own handler without that."""
-    os.environ[SETTINGS_VARIABLE] = module.name
-    what = f"settings module {module.name!r} ({module.origin}) cannot be loaded"
-    # By itself first: what is wrong with it is shown without the frames of Django around it.
-    guarded(what, partial(import_module, module.name))
+    import_settings(module)
+    what = failure(module)
     path = guarded(what, _application_path)
     if path is None:
         return guarded(what, _default_application)

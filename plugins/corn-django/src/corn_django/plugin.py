@@ -101,6 +101,20 @@ def corn_app_loader(config: Any) -> Any:
     return DjangoLoader
 
 
+_serving = False
+
+
+@hookimpl
+def when_ready() -> None:
+    global _serving
+    _serving = True
+
+
+def is_serving() -> bool:
+    """Whether this process is a master that has begun to serve."""
+    return _serving
+
+
 @hookimpl
 def pre_fork() -> None:
     """Close what a preloaded project has connected to: a connection is of one process only."""
