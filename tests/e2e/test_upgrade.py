@@ -69,8 +69,15 @@ class Site:
     def pids(self) -> dict[str, int]:
         """The pidfiles there are, by what follows the configured name."""
         name = self.pidfile.name
-        found = self.directory.glob(f"{name}*")
-        return {file.name.removeprefix(name): int(file.read_text()) for file in found}
+        found = {}
+        for file in self.directory.glob(f"{name}*"):
+            # One that is just being written becomes a pidfile when it is complete.
+            if file.suffix != ".tmp":
+                try:
+                    found[file.name.removeprefix(name)] = int(file.read_text())
+                except FileNotFoundError:
+                    continue  # it has been renamed since it was found
+        return found
 
 
 @pytest.fixture
