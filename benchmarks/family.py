@@ -20,7 +20,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from measure import LOAD_CORE, Failed, figures, memory, running, wrk_command
+from measure import LOAD_CORE, Failed, figures, memory, run, running, wrk_command
 from mixed import SLOW
 from servers import ROOT, Server, install, version
 
@@ -114,8 +114,8 @@ def sleeping(server: Server, seconds: int) -> Figures:
 def _load(server: Server, seconds: int, path: str = "/", fields: tuple[str, ...] = ()) -> Figures:
     with running(server) as (_, port, _):
         command = wrk_command(port, seconds, CONNECTIONS, path, fields)
-        _wrk(wrk_command(port, 1, CONNECTIONS, path, fields), 1)
-        rate, errors = figures(_wrk(command, seconds))
+        run(wrk_command(port, 1, CONNECTIONS, path, fields), 1)
+        rate, errors = figures(run(command, seconds))
         return {"requests/s": rate, "errors": errors}
 
 
@@ -126,8 +126,8 @@ def beside(server: Server, seconds: int) -> Figures:
             wrk_command(port, seconds + 2, 16, "/slow"), stdout=subprocess.PIPE, text=True
         )
         try:
-            _wrk(wrk_command(port, 1, 32), 1)
-            fast_rate, fast_errors = figures(_wrk(wrk_command(port, seconds, 32), seconds))
+            run(wrk_command(port, 1, 32), 1)
+            fast_rate, fast_errors = figures(run(wrk_command(port, seconds, 32), seconds))
             report, _ = slow.communicate(timeout=seconds + 30)
         finally:
             slow.kill()
@@ -141,7 +141,7 @@ def balance(server: Server, seconds: int) -> Figures:
     """How unevenly the workers were loaded: the most requests of one by the fewest."""
     with tempfile.TemporaryDirectory() as directory:
         with running(server, {"COUNTS": directory}) as (_, port, _):
-            rate, errors = figures(_wrk(wrk_command(port, seconds, CONNECTIONS), seconds))
+            rate, errors = figures(run(wrk_command(port, seconds, CONNECTIONS), seconds))
         counts = [int(file.read_text()) for file in Path(directory).iterdir()]
     # The master has imported nothing, so that every file is a worker's.
     uneven = max(counts) / max(1, min(counts)) if counts else float("inf")
@@ -168,10 +168,6 @@ def idle(server: Server, seconds: int) -> Figures:
             if not client.recv(65536).startswith(b"HTTP/1.1 200"):
                 raise Failed("an idle connection was closed")
         return {"MiB": after, "MiB more": after - before}
-
-
-def _wrk(command: list[str], seconds: int) -> str:
-    return subprocess.check_output(command, text=True, timeout=seconds + 30)
 
 
 RATE = "requests/s"

@@ -145,7 +145,11 @@ def wrk_command(
 
 def wrk(port: int, seconds: int, connections: int) -> str:
     """Put the load on: a new connection for each request."""
-    command = wrk_command(port, seconds, connections, fields=["Connection: close"])
+    return run(wrk_command(port, seconds, connections, fields=["Connection: close"]), seconds)
+
+
+def run(command: list[str], seconds: int) -> str:
+    """What a load that takes so many seconds reports."""
     return subprocess.check_output(command, text=True, timeout=seconds + 30)
 
 

@@ -138,11 +138,8 @@ class BaseApplication:
         self._fresh = False
         return Resolution(
             config=self.cfg.config,
-            app_uri=None,
             hooks=self.cfg.hooks,
-            config_path=None,
             warnings=[],
-            extra_args=[],
         )
 
 

@@ -118,6 +118,7 @@ class Arbiter(ServerView):
         except WorkerForked:
             raise
         except BaseException as error:
+            # Broad, for whatever it is, no worker is left behind that nobody watches.
             if os.getpid() != self.pid:
                 raise  # a child that could not leave
             self._abandon()

@@ -40,10 +40,6 @@ def release_output() -> None:
     _originals.clear()
 
 
-def is_captured() -> bool:
-    return bool(_originals)
-
-
 def _remember(stream: int) -> None:
     if stream in _originals:
         return

@@ -80,13 +80,6 @@ class Registry:
         """Every flag, those of the commands included."""
         return list(self._flags)
 
-    def owner_of(self, name: str) -> str:
-        """The plugin that declared a setting, or ``core``.
-
-        :raises KeyError: when there is no such setting.
-        """
-        return self._owners[name]
-
     def sections(self) -> dict[tuple[str, str], list[Setting]]:
         """The settings by owner and section: the core's sections first, then plugin by plugin."""
         grouped: dict[tuple[str, str], list[Setting]] = {}

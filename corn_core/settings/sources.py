@@ -41,21 +41,14 @@ class ConfigHook(NamedTuple):
 class Resolution(NamedTuple):
     """A configuration and what else its sources say.
 
-    :param app_uri: the application, from the first positional argument or ``wsgi_app``.
     :param hooks: the hook functions of the config file, by the hook's name.
-    :param config_path: the config file that was read, as the user calls it.
     :param warnings: what the user should be told; nothing of it prevents a start.
-    :param extra_args: the positional arguments after the application; the
-        server ignores them, an application may read them.
     :param loader: loads the application, if the framework says how.
     """
 
     config: Config
-    app_uri: str | None
     hooks: dict[str, ConfigHook]
-    config_path: str | None
     warnings: list[str]
-    extra_args: list[str]
     loader: AppLoader | None = None
 
 
@@ -131,14 +124,11 @@ class _Layers:
         self.set_flags(given.more[0], variable)
         self.set_flags(given.command[0])
         rest = given.command[1] or given.more[1]
-        app_uri = self.set_app(rest, "" if given.command[1] else variable)
+        self.set_app(rest, "" if given.command[1] else variable)
         return Resolution(
             config=Config({each.name: each for each in self.registry}, self.values, self.origins),
-            app_uri=app_uri,
             hooks=self.hooks,
-            config_path=file.location if file is not None else None,
             warnings=self.warnings,
-            extra_args=rest[1:],
             loader=framework.loader if framework is not None else None,
         )
 
@@ -154,19 +144,15 @@ class _Layers:
         for name, (flag, raw) in given.items():
             self.set(name, raw, flag_origin(flag, variable))
 
-    def set_app(self, rest: Sequence[str], variable: str) -> str | None:
+    def set_app(self, rest: Sequence[str], variable: str) -> None:
         """Take the first positional argument for the application; say that others are ignored."""
         for argument in rest[1:]:
             self.warnings.append(
                 f"argument {argument!r} is ignored; the application is {rest[0]!r}"
             )
-        if APP_SETTING not in self.registry:
-            return rest[0] if rest else None
         if rest:
             kind: Kind = "cmd_args" if variable else "argument"
             self.set(APP_SETTING, rest[0], Origin(kind, variable or "command line"))
-        app_uri: str | None = self.values[APP_SETTING]
-        return app_uri
 
     def set_framework(self, framework: Framework) -> None:
         """Take the settings and hooks of a framework; any other name is a mistake."""

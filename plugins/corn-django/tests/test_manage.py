@@ -87,7 +87,7 @@ def test_address(
     registry = registry_of(load_plugins())
     resolution = resolve(registry, server_arguments(arguments), {}, str(project.directory))
     assert resolution.config.bind == bind
-    assert resolution.app_uri is None
+    assert resolution.config.wsgi_app is None
     assert resolution.config.threads == (8000 if "--threads" in arguments else 1)
 
 

@@ -35,15 +35,6 @@ def test_look_up() -> None:
     assert "wrokers" not in made
 
 
-def test_owners() -> None:
-    made = registry()
-    made.add(OTHER, "statsd")
-    assert made.owner_of("other") == "statsd"
-    assert made.owner_of("workers") == "core"
-    with pytest.raises(KeyError):
-        made.owner_of("nobody")
-
-
 def test_sections_of_the_core_come_first() -> None:
     made = Registry()
     made.add(OTHER, "statsd")

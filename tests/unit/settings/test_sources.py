@@ -13,9 +13,8 @@ import pytest
 from corn_core.errors import ConfigError
 from corn_core.settings.config import Config
 from corn_core.settings.framework import Framework
-from corn_core.settings.registry import Registry
 from corn_core.settings.sources import Resolution, resolve
-from tests.unit.settings.declared import WORKERS, registry
+from tests.unit.settings.declared import registry
 
 
 class Sources:
@@ -123,7 +122,6 @@ def test_which_config_file_is_read(
     sources.environ["CORN_CMD_ARGS"] = variable
     sources.argv = argv
     resolution = sources.resolve()
-    assert resolution.config_path == read
     assert resolution.config.workers == {None: 1, "one.py": 11}.get(read, 12)
 
 
@@ -131,7 +129,6 @@ def test_default_config_file_is_read_if_no_other_is_named(sources: Sources) -> N
     sources.file("workers = 10")
     sources.file("workers = 11", "one.py")
     assert sources.resolve().config.workers == 10
-    assert sources.resolve().config_path == "corn.conf.py"
     sources.environ["CORN_CMD_ARGS"] = "-c one.py"
     assert sources.resolve().config.workers == 11
     sources.argv = ["-c", ""]
@@ -185,25 +182,18 @@ def test_which_application_is_served(
     sources.environ["CORN_CMD_ARGS"] = variable
     sources.file(source)
     resolution = sources.resolve()
-    assert resolution.app_uri == resolution.config.wsgi_app == app
+    assert resolution.config.wsgi_app == app
     assert str(resolution.config.origin("wsgi_app")) == origin
 
 
-def test_arguments_after_the_application_are_kept_with_a_warning(sources: Sources) -> None:
+def test_arguments_after_the_application_are_ignored_with_a_warning(sources: Sources) -> None:
     sources.argv = ["a:b", "-w", "2", "x", "--", "-y"]
     resolution = sources.resolve()
-    assert resolution.app_uri == "a:b"
-    assert resolution.extra_args == ["x", "-y"]
+    assert resolution.config.wsgi_app == "a:b"
     assert resolution.warnings == [
         "argument 'x' is ignored; the application is 'a:b'",
         "argument '-y' is ignored; the application is 'a:b'",
     ]
-
-
-def test_application_without_a_setting_for_it(tmp_path: Path) -> None:
-    resolution = resolve(Registry([WORKERS]), ["a:b"], {}, str(tmp_path))
-    assert resolution.app_uri == "a:b"
-    assert resolve(Registry([WORKERS]), [], {}, str(tmp_path)).app_uri is None
 
 
 @pytest.mark.parametrize(
