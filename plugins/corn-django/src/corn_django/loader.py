@@ -41,8 +41,9 @@ class DjangoLoader:
         if config.wsgi_app:
             return str(config.wsgi_app)
         module = find_settings(config)
-        if not plugin.is_serving():
-            # At a reload the old workers serve on until new ones have loaded the project.
+        # A check loads the project itself, and at a reload the old workers serve on until new ones
+        # have loaded it.
+        if not (config.check_config or config.print_config or plugin.is_serving()):
             try_settings(module)
         return module.name
 
