@@ -23,6 +23,9 @@ PATIENCE = 0.002
 EAGER = 0.05
 """Seconds for which every job gets a thread at once, after one has proved long."""
 
+RETRY = 1.0
+"""Seconds until a thread is tried again, after the system had no room for one."""
+
 
 class Pool(Generic[Job]):
     """Threads that call a function for each job, in the order of the jobs as far as they can.
@@ -31,16 +34,26 @@ class Pool(Generic[Job]):
 
     :param size: the most threads; they are started when they are first needed.
     :param work: called with a job, in one of the threads; it must not raise.
+    :param complain: called in the owner's thread with what the system says when it refuses a
+        thread. The jobs then wait for the threads that there are, and another is tried later.
     """
 
-    def __init__(self, size: int, work: Callable[[Job], None]) -> None:
+    def __init__(
+        self,
+        size: int,
+        work: Callable[[Job], None],
+        complain: Callable[[RuntimeError], None],
+    ) -> None:
         self._size = size
         self._work = work
+        self._complain = complain
         self._jobs: deque[Job] = deque()
         # A thread that has nothing to do sleeps on a lock of its own; the last one to fall asleep
         # is the first to be woken, for its memory is in the caches.
         self._idle: list[Callable[[], None]] = []
-        self._started = 0
+        self._threads: list[Thread] = []
+        self._refused_until = 0.0
+        self._closed = False
         self._taken = 0
         self._judged = 0
         self._judging = False
@@ -71,7 +84,7 @@ class Pool(Generic[Job]):
         taken = self._taken
         if now < self._eager_until:
             self._wake(len(jobs))
-        elif len(self._idle) == self._started:
+        elif len(self._idle) == len(self._threads):
             self._wake(1)
         if self._judging or not self._has_more():
             return False
@@ -100,20 +113,54 @@ class Pool(Generic[Job]):
             self._quiet.acquire(timeout=seconds)
         self._awaited = False
 
+    def close(self, patience: float = 0.0) -> None:
+        """Drop the jobs that no thread has taken, and end the threads.
+
+        A thread that is doing a job ends when the job is done. Call this once, and none of the
+        other methods afterwards.
+
+        :param patience: seconds to wait for the threads; those that have not ended by then are
+            left to end by themselves.
+        """
+        # In this order: a thread that finds nothing to do looks at once whether this is the end.
+        self._closed = True
+        self._jobs.clear()
+        try:
+            while True:
+                self._idle.pop()()
+        except IndexError:
+            pass  # all are awake
+        end = monotonic() + patience
+        for thread in self._threads:
+            thread.join(max(0.0, end - monotonic()))
+
     def _has_more(self) -> bool:
         """Whether there are threads that could be woken, or started."""
-        return bool(self._idle) or self._started < self._size
+        return bool(self._idle) or len(self._threads) < self._size
 
     def _wake(self, count: int) -> None:
         for _ in range(count):
             try:
                 self._idle.pop()()
             except IndexError:
-                if self._started == self._size:
+                if not self._start():
                     return
-                self._started += 1
-                # Daemons: a worker that is told to quit does not wait for the application.
-                Thread(target=self._run, name=f"corn-app-{self._started}", daemon=True).start()
+
+    def _start(self) -> bool:
+        """Start another thread; False when there may not, or can not, be more of them now."""
+        if len(self._threads) == self._size or monotonic() < self._refused_until:
+            return False
+        name = f"corn-app-{len(self._threads) + 1}"
+        # Daemons: a worker that is told to quit does not wait for the application.
+        thread = Thread(target=self._run, name=name, daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:
+            self._refused_until = monotonic() + RETRY
+            self._complain(error)
+            return False
+        self._threads.append(thread)
+        return True
 
     # -- the threads -------------------------------------------------------------------
 
@@ -126,6 +173,8 @@ class Pool(Generic[Job]):
             try:
                 job = jobs.popleft()
             except IndexError:
+                if self._closed:
+                    return
                 if self._may_sleep(wake):
                     asleep.acquire()
                 continue
@@ -134,7 +183,7 @@ class Pool(Generic[Job]):
             work(job)
 
     def _may_sleep(self, wake: Callable[[], None]) -> bool:
-        """Get ready to be woken; False when a job has come meanwhile."""
+        """Get ready to be woken; False when a job, or the end, has come meanwhile."""
         if self._awaited:
             self._awaited = False
             try:
@@ -144,7 +193,7 @@ class Pool(Generic[Job]):
         self._idle.append(wake)
         # Only now, when the owner can see that this thread needs to be woken: a job that was
         # added before that must not be left behind.
-        if self._jobs:
+        if self._jobs or self._closed:
             try:
                 self._idle.remove(wake)
             except ValueError:

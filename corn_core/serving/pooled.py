@@ -51,7 +51,7 @@ class PooledDriver(ProtocolDriver):
 
     def __init__(self, worker: Host, terms: Terms, threads: int) -> None:
         super().__init__(worker, terms)
-        self._pool: Pool[Task] = Pool(threads, self._answer)
+        self._pool: Pool[Task] = Pool(threads, self._answer, self._no_thread)
         # What threads leave to the loop; appending and taking are one step each.
         self._finished: deque[tuple[Lendable, bool]] = deque()
         self._to_flush: deque[Lendable] = deque()
@@ -84,6 +84,14 @@ class PooledDriver(ProtocolDriver):
     def _judge(self) -> None:
         if self._pool.judge():
             self._loop.call_later(PATIENCE, self._judge)
+
+    def _no_thread(self, error: RuntimeError) -> None:
+        self.worker.log.error("No thread could be started for a request: %s", error)
+
+    def _end(self) -> None:
+        # As a rule all are idle. They are not to be in the way of the interpreter's end.
+        self._pool.close(REST * 100)
+        super()._end()
 
     def _take_back(self) -> None:
         """Own again the connections that threads have finished with."""

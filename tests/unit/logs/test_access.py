@@ -99,7 +99,6 @@ def zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         ("%(b)s", "1234"),
         ("%(f)s", "http://shop.example/"),
         ("%(a)s", "curl/8.0"),
-        ("%(p)s", f"<{os.getpid()}>"),
         ("%({user-agent}i)s", "curl/8.0"),
         ("%({User-Agent}i)s", "curl/8.0"),
         ("%({CONTENT-TYPE}i)s", "text/plain"),
@@ -114,6 +113,11 @@ def zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 )
 def test_atom(text: str, line: str) -> None:
     assert render(text) == line
+
+
+def test_process() -> None:
+    # Not a case of the table above, in which it would be a part of the test's name.
+    assert render("%(p)s") == f"<{os.getpid()}>"
 
 
 def test_every_atom_of_the_manual_is_there() -> None:

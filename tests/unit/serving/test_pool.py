@@ -3,25 +3,70 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from queue import SimpleQueue
 from time import monotonic
+from typing import NamedTuple
+
+import pytest
 
 from corn_core.serving.pool import EAGER, Pool
+from corn_testkit.waiting import DEADLINE, wait_for
 
-DEADLINE = 15.0
+MakePool = Callable[[int, Callable[[int], None]], Pool[int]]
 
 
-def blocked_pool(size: int) -> tuple[Pool[int], SimpleQueue[int], threading.Event]:
-    """A pool whose jobs say that they have begun, and then wait for the event."""
-    begun: SimpleQueue[int] = SimpleQueue()
-    gate = threading.Event()
+@pytest.fixture
+def make_pool(refused: list[RuntimeError]) -> Iterator[MakePool]:
+    """Makes pools; afterwards all their threads have ended."""
+    pools: list[Pool[int]] = []
 
-    def work(job: int) -> None:
-        begun.put(job)
-        assert gate.wait(DEADLINE)
+    def make(size: int, work: Callable[[int], None]) -> Pool[int]:
+        pools.append(Pool(size, work, refused.append))
+        return pools[-1]
 
-    return Pool(size, work), begun, gate
+    yield make
+    for pool in pools:
+        pool.close(DEADLINE)
+
+
+@pytest.fixture
+def refused() -> list[RuntimeError]:
+    """What the system said of threads that could not be started."""
+    return []
+
+
+class Blocked(NamedTuple):
+    """A pool whose jobs say that they have begun, and then wait for the gate."""
+
+    pool: Pool[int]
+    begun: SimpleQueue[int]
+    gate: threading.Event
+
+
+MakeBlocked = Callable[[int], Blocked]
+
+
+@pytest.fixture
+def make_blocked(make_pool: MakePool) -> Iterator[MakeBlocked]:
+    """Makes such pools; afterwards their gates are open."""
+    gates: list[threading.Event] = []
+
+    def make(size: int) -> Blocked:
+        begun: SimpleQueue[int] = SimpleQueue()
+        gate = threading.Event()
+        gates.append(gate)
+
+        def work(job: int) -> None:
+            begun.put(job)
+            assert gate.wait(DEADLINE)
+
+        return Blocked(make_pool(size, work), begun, gate)
+
+    yield make
+    for gate in gates:
+        gate.set()
 
 
 def add(pool: Pool[int], *jobs: int) -> bool:
@@ -30,17 +75,17 @@ def add(pool: Pool[int], *jobs: int) -> bool:
     return pool.hand_out(monotonic())
 
 
-def test_one_thread_does_short_jobs_in_their_order() -> None:
+def test_one_thread_does_short_jobs_in_their_order(make_pool: MakePool) -> None:
     done: SimpleQueue[tuple[int, int]] = SimpleQueue()
-    pool: Pool[int] = Pool(4, lambda job: done.put((job, threading.get_ident())))
+    pool = make_pool(4, lambda job: done.put((job, threading.get_ident())))
     add(pool, *range(50))
     results = [done.get(timeout=DEADLINE) for _ in range(50)]
     assert [job for job, _ in results] == list(range(50))
     assert len({thread for _, thread in results}) == 1
 
 
-def test_a_long_job_is_judged_and_the_others_get_threads() -> None:
-    pool, begun, gate = blocked_pool(3)
+def test_a_long_job_is_judged_and_the_others_get_threads(make_blocked: MakeBlocked) -> None:
+    pool, begun, gate = make_blocked(3)
     assert add(pool, 1, 2, 3, 4)
     assert begun.get(timeout=DEADLINE) == 1
     assert pool.waiting
@@ -54,7 +99,7 @@ def test_a_long_job_is_judged_and_the_others_get_threads() -> None:
     assert begun.get(timeout=DEADLINE) == 4
 
 
-def test_jobs_that_are_taken_need_no_more_threads() -> None:
+def test_jobs_that_are_taken_need_no_more_threads(make_pool: MakePool) -> None:
     begun: SimpleQueue[int] = SimpleQueue()
     gate = threading.Event()
 
@@ -62,7 +107,7 @@ def test_jobs_that_are_taken_need_no_more_threads() -> None:
         begun.put(job)
         assert job == 1 or gate.wait(DEADLINE)
 
-    pool: Pool[int] = Pool(3, work)
+    pool = make_pool(3, work)
     assert add(pool, 1, 2, 3)
     assert [begun.get(timeout=DEADLINE) for _ in range(2)] == [1, 2]
     assert pool.judge(), "a job waits, and could get a thread"
@@ -70,8 +115,8 @@ def test_jobs_that_are_taken_need_no_more_threads() -> None:
     gate.set()
 
 
-def test_threads_are_woken_at_once_while_jobs_prove_long() -> None:
-    pool, begun, gate = blocked_pool(4)
+def test_threads_are_woken_at_once_while_jobs_prove_long(make_blocked: MakeBlocked) -> None:
+    pool, begun, _ = make_blocked(4)
     add(pool, 1, 2)
     begun.get(timeout=DEADLINE)
     pool.judge()
@@ -80,24 +125,96 @@ def test_threads_are_woken_at_once_while_jobs_prove_long() -> None:
     pool.add(3)
     pool.hand_out(monotonic() - EAGER)  # within the time, however slow this machine is
     assert begun.get(timeout=DEADLINE) == 3
-    gate.set()
 
 
-def test_no_job_is_lost_between_a_thread_that_falls_asleep_and_the_owner() -> None:
+def test_no_job_is_lost_between_a_thread_that_falls_asleep_and_the_owner(
+    make_pool: MakePool,
+) -> None:
     done: SimpleQueue[int] = SimpleQueue()
-    pool: Pool[int] = Pool(3, done.put)
+    pool = make_pool(3, done.put)
     for job in range(3000):
         # Each is added just when the thread that did the one before is about to sleep.
         add(pool, job)
         assert done.get(timeout=DEADLINE) == job
 
 
-def test_rest_ends_when_the_queue_is_empty() -> None:
-    pool, begun, gate = blocked_pool(1)
+def test_rest_ends_when_the_queue_is_empty(make_blocked: MakeBlocked) -> None:
+    pool, begun, gate = make_blocked(1)
     add(pool, 1, 2)
     begun.get(timeout=DEADLINE)
-    opener: Callable[[], None] = gate.set
-    threading.Timer(0.01, opener).start()
+    opener = threading.Timer(0.01, gate.set)
+    opener.start()
     pool.rest(DEADLINE)
     assert not pool.waiting
     assert gate.is_set()
+    opener.join()
+
+
+def threads_of_pools() -> list[threading.Thread]:
+    return [one for one in threading.enumerate() if one.name.startswith("corn-app-")]
+
+
+def test_close_ends_the_threads_that_sleep_and_those_that_work(make_blocked: MakeBlocked) -> None:
+    sleeping, working = make_blocked(1), make_blocked(1)
+    sleeping.gate.set()
+    for one in (sleeping, working):
+        add(one.pool, 1)
+        assert one.begun.get(timeout=DEADLINE) == 1
+    # The first job is done, and its thread has looked for another.
+    wait_for(lambda: sleeping.pool._idle, "the thread to fall asleep")
+    sleeping.pool.close(DEADLINE)
+    assert len(threads_of_pools()) == 1, "only the one that works is left"
+    working.pool.close()
+    assert len(threads_of_pools()) == 1, "it is in the middle of its job"
+    working.gate.set()
+    wait_for(lambda: not threads_of_pools(), "the thread to end after its job")
+
+
+def test_close_drops_what_no_thread_has_taken(make_blocked: MakeBlocked) -> None:
+    pool, begun, gate = make_blocked(1)
+    add(pool, 1, 2)
+    assert begun.get(timeout=DEADLINE) == 1
+    pool.close()
+    gate.set()
+    wait_for(lambda: not threads_of_pools(), "the thread to end")
+    assert begun.empty()
+
+
+@contextmanager
+def no_room() -> Iterator[None]:
+    """No thread can be started: its stack would be too large."""
+    before = threading.stack_size(1 << 46)
+    try:
+        yield
+    finally:
+        threading.stack_size(before)
+
+
+def test_pool_recovers_when_there_is_room_for_a_thread_again(
+    make_pool: MakePool, refused: list[RuntimeError]
+) -> None:
+    done: SimpleQueue[int] = SimpleQueue()
+    pool = make_pool(1, done.put)
+    with no_room():
+        assert add(pool, 1), "another look may find room"
+        assert [str(error) for error in refused] == ["can't start new thread"]
+        assert pool.judge() and pool.judge()
+        assert len(refused) == 1, "it is not tried, and complained of, at every look"
+    wait_for(lambda: not pool.judge(), "the next attempt")
+    assert done.get(timeout=DEADLINE) == 1
+    assert len(refused) == 1
+
+
+def test_jobs_go_to_the_threads_there_are_while_there_is_no_room(
+    make_blocked: MakeBlocked, refused: list[RuntimeError]
+) -> None:
+    pool, begun, gate = make_blocked(2)
+    add(pool, 1)
+    assert begun.get(timeout=DEADLINE) == 1
+    with no_room():
+        add(pool, 2)
+        pool.judge()
+        pool.judge()
+    assert len(refused) == 1
+    gate.set()
+    assert begun.get(timeout=DEADLINE) == 2
