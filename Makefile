@@ -1,10 +1,13 @@
-# Everything a newcomer needs: `make serve` and `make test`. Both make .venv first.
+# Everything a newcomer needs: `make serve`, `make quick` and `make test`. Each makes .venv first.
 #
 #   make PYTHON=python3.12 test     another interpreter
 #   make test ARGS="-k reload -x"   arguments for pytest
+#   make test JOBS=8                processes that the tests are spread over
 
 PYTHON ?= python3
 ARGS ?=
+# More than there are processors, because tests of real servers mostly wait for them.
+JOBS ?= 4
 BIN := .venv/bin
 MANIFESTS := pyproject.toml $(wildcard plugins/*/pyproject.toml)
 PLUGINS := $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
@@ -13,17 +16,23 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 VENV := .venv/made
 SERVER := .venv/server-installed
 DEV := .venv/dev-installed
+PROFILER := .venv/py-spy-installed
+PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
-.PHONY: help serve test lint docs bench bench-workers soak dist clean
+.PHONY: help serve fix lint quick test full docs bench bench-workers profile soak dist clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make serve   serve examples/hello.py on 127.0.0.1:8000"
-	@echo "make test    lint, types and the whole test suite"
+	@echo "make fix     format, and correct what the linter can correct by itself"
 	@echo "make lint    lint and types"
+	@echo "make quick   after each change: lint, types and the tests without servers; a minute"
+	@echo "make test    before each commit: all that a change can break; five minutes"
+	@echo "make full    before each release: tutorials, packaging, soak and long fuzzing too"
 	@echo "make docs    write the reference anew, build the documentation into docs/_build"
 	@echo "make bench   compare with other servers (needs wrk and taskset)"
 	@echo "make bench-workers   compare each worker with its peers"
+	@echo "make profile   draw where a worker under load spends its time (needs wrk)"
 	@echo "make soak    load a server while it is reloaded, resized and upgraded"
 	@echo "make dist    a wheel and an sdist of every distribution, in dist/"
 	@echo "make clean   remove .venv and what was built"
@@ -50,13 +59,23 @@ $(DEV): $(SERVER)
 serve: $(SERVER)
 	$(BIN)/corn --chdir examples hello:app
 
+fix: $(DEV)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
 lint: $(DEV)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+quick: lint
+	$(PYTEST) tests/unit tests/http_corpus tests/contract/test_layering.py $(ARGS)
+
 test: lint
-	$(BIN)/python -m pytest $(ARGS)
+	$(PYTEST) -m "not slow" $(ARGS)
+
+full: lint
+	CORN_FUZZING=long $(PYTEST) $(ARGS)
 
 docs: $(DEV)
 	$(BIN)/python docs/generate.py
@@ -67,6 +86,13 @@ bench: $(SERVER)
 
 bench-workers: $(SERVER)
 	$(BIN)/python benchmarks/family.py $(ARGS)
+
+$(PROFILER): $(SERVER)
+	$(PIP) install 'py-spy>=0.4'
+	@touch $@
+
+profile: $(PROFILER)
+	$(BIN)/python benchmarks/flame.py $(ARGS)
 
 soak: $(DEV)
 	$(BIN)/python -m tests.soak

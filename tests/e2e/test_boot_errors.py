@@ -136,7 +136,6 @@ def test_no_application(serve: Serve) -> None:
     assert "no application to serve" in server.log
 
 
-@pytest.mark.slow
 def test_address_in_use(serve: Serve, tmp_path: Path) -> None:
     """All addresses or none: the free one is let go, and the pidfile does not stay."""
     free, pidfile = tmp_path / "free.sock", tmp_path / "pid"

@@ -92,7 +92,6 @@ def test_unix_socket_after_a_killed_master_is_replaced(serve: Serve, tmp_path: P
     second.stop()
 
 
-@pytest.mark.slow
 def test_unix_socket_of_somebody_alive_is_refused(serve: Serve, tmp_path: Path) -> None:
     path = tmp_path / "taken.sock"
     first = serve("probe:app", bind=(f"unix:{path}",))

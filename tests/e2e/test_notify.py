@@ -195,6 +195,7 @@ def test_variables_do_not_reach_the_application(
         ("vsock:2:99", "NOTIFY_SOCKET is neither a path nor @NAME"),
         ("/" + "x" * 200, "cannot be told anything"),
     ],
+    ids=["no file", "no listener", "another family", "too long"],
 )
 def test_dead_socket_harms_nobody(serve: Serve, address: str, warning: str) -> None:
     server = serve("probe:app", env={"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "100000"})

@@ -74,15 +74,14 @@ def test_jitter_differs_by_worker(serve: Serve, tmp_path: Path) -> None:
     server.stop()
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is not installed")
 def test_load_sees_no_error(serve: Serve) -> None:
-    server = serve("--workers=2", "--max-requests=500", "probe:app")
+    server = serve("--workers=2", "--max-requests=100", "probe:app")
     server.get()
     command = ["wrk", "-t1", "-c16", "-d3s", "-H", "Connection: close", server.address.url]
     report = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
     requests = re.search(r"(\d+) requests in", report)
-    assert requests and int(requests[1]) > 1000, report
+    assert requests and int(requests[1]) > 200, report
     assert "Socket errors" not in report, report
     assert "Non-2xx" not in report, report
     server.wait_for_log("Autorestarting worker", count=2)

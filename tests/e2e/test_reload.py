@@ -244,7 +244,6 @@ def test_term_during_a_reload_stops(serve: Serve, site: Site) -> None:
     server.wait(0)
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is not installed")
 def test_load_sees_no_error_while_workers_roll(serve: Serve) -> None:
     server = serve("--workers=2", "probe:app")

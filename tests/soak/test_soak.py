@@ -7,6 +7,8 @@ import pytest
 from tests.soak.run import SHORT, growth_of_master, under_load
 from tests.soak.scenarios import SCENARIOS
 
+pytestmark = pytest.mark.slow
+
 MEBIBYTE = 1024
 
 

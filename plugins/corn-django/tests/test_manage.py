@@ -153,7 +153,6 @@ def test_project_that_breaks_in_the_server(serve: Serve, project: Project) -> No
     assert "ZeroDivisionError" in server.log
 
 
-@pytest.mark.slow
 def test_port_in_use(serve: Serve, project: Project) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])

@@ -25,6 +25,7 @@ from corn_core.arbiter.policy import (
     note,
 )
 from corn_core.arbiter.roster import Reason, Roster, TimeLimits, WorkerHandle
+from tests.fuzzing import examples
 
 LIMITS = TimeLimits(boot=60.0, silence=30.0, graceful=20.0)
 MOST = 5
@@ -207,4 +208,4 @@ class Simulation(RuleBasedStateMachine):
 
 
 TestSimulation = Simulation.TestCase
-TestSimulation.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestSimulation.settings = settings(examples(60), stateful_step_count=40)

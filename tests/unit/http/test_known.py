@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from corn_core.errors import BadRequest
 from corn_core.http import Limits, Request, RequestParser
 from corn_core.http.parser import CHANCES
+from tests.fuzzing import examples
 
 FIRST_LINES = (
     *("GET / HTTP/1.1", "GET /a?b=c HTTP/1.1", "GET /%41?x HTTP/1.1", "HEAD /?? HTTP/1.1"),
@@ -63,7 +64,7 @@ def message(first: str, fields: str) -> bytes:
         st.tuples(st.sampled_from(FIRST_LINES), st.sampled_from(FIELDS)), min_size=2, max_size=8
     )
 )
-@settings(max_examples=500)
+@examples(500)
 def test_a_request_means_the_same_wherever_it_stands(requests: list[tuple[str, str]]) -> None:
     parser = RequestParser(Limits())
     for first, fields in requests:

@@ -6,7 +6,7 @@ import string
 from dataclasses import dataclass
 
 import h11
-from hypothesis import assume, example, given, settings
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from corn_core.errors import BadRequest, BadResponse
@@ -19,10 +19,11 @@ from corn_core.http import (
     encode_informational,
 )
 from corn_core.http.fields import environ_name
+from tests.fuzzing import examples
 from tests.http_corpus.cases import CASES
 from tests.http_corpus.drive import Outcome, Reader, bytewise, cut_at
 
-quick = settings(deadline=None, max_examples=150)
+quick = examples(150)
 
 TCHAR = "!#$%&'*+-.^_`|~" + string.digits + string.ascii_letters
 tokens = st.text(TCHAR, min_size=1, max_size=12)
@@ -130,7 +131,7 @@ limits = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=600)
+@examples(600)
 @given(near_misses() | noise, limits, st.data())
 @example(b"\r\n\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", Limits(), None)
 @example(
@@ -148,7 +149,7 @@ def test_any_cut_gives_the_same_and_only_bad_requests_are_raised(
         assert outcome(data.draw(cuts(wire)), limits) == whole
 
 
-@settings(deadline=None, max_examples=300)
+@examples(300)
 @given(near_misses())
 def test_framing_fields_come_from_no_other_field(wire: bytes) -> None:
     for message in outcome([wire], Limits(header_map="keep")).messages:
@@ -175,7 +176,7 @@ response_fields = st.lists(
 statuses = st.sampled_from(["200 OK", "204 No Content", "304 Not Modified", "404 x", "299 caf\xe9"])
 
 
-@settings(deadline=None, max_examples=400)
+@examples(400)
 @given(
     statuses,
     response_fields,

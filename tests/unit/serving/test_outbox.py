@@ -6,10 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from corn_core.serving.outbox import MEMORY_LIMIT, FileRegion, Outbox
+from tests.fuzzing import examples
 
 
 def take(outbox: Outbox, count: int) -> bytes:
@@ -104,7 +105,7 @@ def test_a_spool_that_was_read_back_is_written_from_its_beginning_again(tmp_path
     outbox.close()
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     st.lists(st.tuples(st.integers(1, 400_000), st.integers(0, 600_000)), min_size=1, max_size=12)
 )

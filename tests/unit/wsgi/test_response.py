@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from corn_core.errors import BadResponse
 from corn_core.wsgi import Response, empty_body
 from corn_core.wsgi.response import JOIN_LIMIT
+from tests.fuzzing import examples
 from tests.unit.wsgi.harness import MemorySink, Server, answering, hello, make_request
 
 HTTP_10 = "GET / HTTP/1.0"
@@ -153,7 +154,10 @@ def test_head_waits_for_the_first_piece_that_is_not_empty(server: Server) -> Non
 pieces_of_a_body = st.lists(st.binary(max_size=30), max_size=6)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    examples(),
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(
     pieces=pieces_of_a_body,
     written=pieces_of_a_body,

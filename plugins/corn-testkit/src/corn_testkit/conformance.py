@@ -46,7 +46,7 @@ def outcome(
     :param arguments: for pytest; tests to run instead of all, such as ``test_hooks.py::NAME``.
     """
     command = [
-        *(sys.executable, "-m", "pytest", "-c", "pytest.ini", "-p", "no:cacheprovider", "-q"),
+        *(sys.executable, "-m", "pytest", "-c", "pytest.ini", "-p", "no:cacheprovider"),
         *("-rsfE", "--tb=short", "--maxfail=10", f"--corn-worker={worker}"),
         *(f"--corn-option={option}" for option in options),
         *(arguments or (".",)),
