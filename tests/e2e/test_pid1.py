@@ -62,8 +62,14 @@ def init_of(server: Server) -> int:
 def names_of_children(pid: int) -> list[str]:
     """The commands of a process's children, zombies included (proc(5))."""
     text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-    stats = [Path(f"/proc/{child}/stat") for child in text.split()]
-    return [stat.read_text().partition("(")[2].rpartition(")")[0] for stat in stats]
+    names = []
+    for child in text.split():
+        try:
+            stat = Path(f"/proc/{child}/stat").read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it was reaped since its number was read
+        names.append(stat.partition("(")[2].rpartition(")")[0])
+    return names
 
 
 def test_orphans_are_reaped_silently(serve_as_init: StartInit, tmp_path: Path) -> None:
