@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import sysconfig
 from collections.abc import Iterator, Mapping
+from importlib.metadata import MetadataPathFinder
 from pathlib import Path
 
 import pytest
@@ -69,5 +70,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
 
 def _forget_scan() -> None:
     FOUND.clear()
+    # What importlib remembers of an archive keeps it open.
+    MetadataPathFinder().invalidate_caches()
     for group in GROUPS:
         ExtensionManager.ENTRY_POINT_CACHE.pop(group, None)

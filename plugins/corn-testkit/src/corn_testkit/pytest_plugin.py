@@ -16,8 +16,11 @@ pytest.register_assert_rewrite(
 
 from corn_testkit.candidate import Candidate, NoCandidate  # noqa: E402
 from corn_testkit.fixtures import authority, certificate, context, gate, serve  # noqa: E402
+from corn_testkit.leaks import LeakCheck  # noqa: E402
 
 __all__ = ["authority", "certificate", "context", "gate", "serve"]
+
+LEAKS = "corn_leaks"
 
 WORKER, OPTION = OPTIONS = ("--corn-worker", "--corn-option")
 
@@ -45,9 +48,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=[],
         help="another option for each server, such as --corn-option=--threads=4; repeatable",
     )
+    parser.addini(LEAKS, "fail a test that leaves traces in its process", "bool", False)
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if config.getini(LEAKS):
+        config.pluginmanager.register(LeakCheck(), "corn-leaks")
     for marker in MARKERS:
         config.addinivalue_line("markers", marker)
     given = config.invocation_params.args
