@@ -28,6 +28,9 @@ OURS = str(Path(COMMAND).parent)
 _ADDRESS = re.compile(r"(?<=127\.0\.0\.1:)8\d{3}\b")
 _ASSIGNMENTS = re.compile(r"((?:[A-Z_]+=\S+ )*)(.*)")
 
+# The process that a line of the log is from.
+_PROCESS = re.compile(r"\[[^]]+\] \[(\d+)\] ")
+
 # What is different each time, as a pattern of what the page shows and of what there may be.
 _VARYING = (
     (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4}", r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4}"),
@@ -59,7 +62,7 @@ def output_pattern(lines: list[str]) -> re.Pattern[str]:
 class Walkthrough:
     """A reader of one page, at work in a directory of their own."""
 
-    patience = DEADLINE * 2
+    patience = DEADLINE * 4
     """The seconds that a command may take."""
 
     def __init__(self, home: Path) -> None:
@@ -69,7 +72,7 @@ class Walkthrough:
         (home / ".curlrc").write_text("silent\n")
         self._ports: dict[str, socket.socket] = {}
         self._server: Server | None = None
-        self._seen = 0
+        self._seen: dict[str, int] = {}
         self._binds = False
         target = home / "installed"
         self.env = {
@@ -158,7 +161,7 @@ class Walkthrough:
         home.mkdir()
         env = self.env | self._default_address(command)
         server = self._server = Server(home, ["-c", command], self.directory, env, "/bin/sh")
-        self._seen = 0
+        self._seen = {}
         # Its log may be on either stream: a script for runit sends one to the other.
         wait_for(
             lambda: "Booting worker" in server.log + server.output or server.process.poll(),
@@ -167,20 +170,30 @@ class Walkthrough:
         assert server.process.poll() is None, f"{command} has ended"
 
     def _expect_log(self, lines: list[str]) -> None:
-        """Wait until these lines are in the log, in order, beyond those seen before."""
+        """Wait until these lines are in the log, beyond those seen before.
+
+        They come in order from each process. What two processes do at the same time is logged in
+        any order, and a page shows one of them.
+        """
         assert self._server is not None, "no server runs"
+        process = ""
         for line in lines:
             if line != "...":
-                wanted = rf"^{pattern(self._localised(line))}$"
-                wait_for(partial(self._is_logged, wanted, self._server), f"{line!r} in the log")
+                if number := _PROCESS.match(line):
+                    process = number[1]
+                wanted = re.compile(rf"^{pattern(self._localised(line))}$", re.MULTILINE)
+                found = partial(self._is_logged, wanted, self._server, process)
+                wait_for(found, f"{line!r} in the log")
 
-    def _is_logged(self, wanted: str, server: Server) -> bool:
-        found = re.compile(wanted, flags=re.MULTILINE).search(server.log, self._seen)
+    def _is_logged(self, wanted: re.Pattern[str], server: Server, process: str) -> bool:
+        # A process that is new was made by what has been seen so far.
+        start = self._seen.get(process, max(self._seen.values(), default=0))
+        found = wanted.search(server.log, start)
         if found:
-            self._seen = found.end()
+            self._seen[process] = found.end()
             return True
         # An access log on standard output, whose lines are in no order with the others.
-        return re.search(wanted, server.output, flags=re.MULTILINE) is not None
+        return wanted.search(server.output) is not None
 
     # -- addresses -------------------------------------------------------------------
 

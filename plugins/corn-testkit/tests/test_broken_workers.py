@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-import subprocess
-from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from corn_testkit.conformance import outcome, run
+from corn_testkit.waiting import DEADLINE
 
 HERE = Path(__file__).parent
 
@@ -102,39 +100,25 @@ BROKEN = {
     "WritesTracebacks": ("test_logs.py::test_log_of_a_good_day", "while stopping"),
 }
 
-Outcome = subprocess.CompletedProcess[str]
 
-
-@pytest.fixture(scope="module", autouse=True)
-def surroundings() -> Iterator[None]:
-    """The classes can be imported, and what never comes is not waited for as long as usual."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(HERE))
-        patch.setenv("CORN_TESTKIT_DEADLINE", "8")
-        yield
-
-
-@pytest.fixture(scope="module")
-def outcomes(surroundings: None) -> Iterator[Mapping[str, Future[Outcome]]]:
-    """All of them run at once, some at a time: they do little but wait."""
-    with ThreadPoolExecutor(6) as pool:
-        yield {
-            name: pool.submit(outcome, f"broken.{name}", arguments=(test,))
-            for name, (test, _) in BROKEN.items()
-        }
+@pytest.fixture(autouse=True)
+def surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The classes can be imported."""
+    monkeypatch.setenv("PYTHONPATH", str(HERE))
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_broken_worker_is_caught(name: str, outcomes: Mapping[str, Future[Outcome]]) -> None:
+def test_broken_worker_is_caught(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     test, reason = BROKEN[name]
-    done = outcomes[name].result()
+    # What never comes is not waited for as long as usual.
+    monkeypatch.setenv("CORN_TESTKIT_DEADLINE", str(DEADLINE / 4))
+    done = outcome(f"broken.{name}", arguments=(test,))
     failed = re.findall(r"^(?:FAILED|ERROR) (\S+::.*?)(?: - .*)?$", done.stdout, re.M)
     assert done.returncode == 1, done.stdout + done.stderr
     assert test in failed, done.stdout
     assert re.search(reason, done.stdout), done.stdout
 
 
-def test_sound_worker_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sound_worker_passes() -> None:
     """All of it: this is what the broken ones are made of."""
-    monkeypatch.delenv("CORN_TESTKIT_DEADLINE")
     run("broken.Sound")

@@ -175,7 +175,7 @@ def run(pytester: pytest.Pytester, source: str, leaks: str = "true") -> pytest.R
 @pytest.fixture(autouse=True)
 def surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the check waits for never comes, and is not waited for as long as usual."""
-    monkeypatch.setenv("CORN_TESTKIT_DEADLINE", "0.3")
+    monkeypatch.setenv("CORN_TESTKIT_DEADLINE", "0.6")
 
 
 LEAKING = """

@@ -28,7 +28,7 @@ from corn_testkit.waiting import DEADLINE
 
 State = Mapping[str, object]
 
-GRACE = DEADLINE / 3
+GRACE = DEADLINE / 6
 """Seconds for what has been told to end, and may need the processor for that."""
 
 OF_PYTEST = {"PYTEST_CURRENT_TEST"}

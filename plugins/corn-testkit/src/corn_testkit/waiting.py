@@ -11,7 +11,7 @@ from typing import TypeVar
 
 Result = TypeVar("Result")
 
-DEADLINE = float(os.environ.get("CORN_TESTKIT_DEADLINE", "15"))
+DEADLINE = float(os.environ.get("CORN_TESTKIT_DEADLINE", "30"))
 """Seconds after which a condition that has not come true is a failure. A healthy server needs
 a small part of it; the rest is for a busy machine. The variable is for one that needs more."""
 
