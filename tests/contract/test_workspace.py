@@ -1,0 +1,37 @@
+"""The lists of plugins in pyproject.toml name every plugin: what is not listed is not checked."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PLUGINS = sorted(path.parent.name for path in ROOT.glob("plugins/*/pyproject.toml"))
+PACKAGES = [name.replace("-", "_") for name in PLUGINS]
+PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
+TOOL = PROJECT["tool"]
+
+LISTS = {
+    "extras": (
+        PROJECT["project"]["optional-dependencies"],
+        [name.removeprefix("corn-") for name in PLUGINS],
+    ),
+    "uv": (TOOL["uv"]["sources"], PLUGINS),
+    "ruff": (TOOL["ruff"]["lint"]["isort"]["known-first-party"], PACKAGES),
+    "mypy": (TOOL["mypy"]["files"], [f"plugins/{name}/src" for name in PLUGINS]),
+    "mypy_path": (TOOL["mypy"]["mypy_path"], [f"plugins/{name}/src" for name in PLUGINS]),
+    "coverage": (TOOL["coverage"]["run"]["source_pkgs"], PACKAGES),
+    "tox": (
+        TOOL["tox"]["env_run_base"]["deps"],
+        [f"-e ./plugins/{name}" for name in PLUGINS],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_every_plugin_is_listed(name: str) -> None:
+    listed, wanted = LISTS[name]
+    assert set(wanted) - set(listed) == set()
