@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from corn_core.process.title import SETTINGS, set_title
+from corn_core.process.title import SETTINGS
 
 SHOW_TITLE = """
 import sys
