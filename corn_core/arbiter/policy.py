@@ -12,8 +12,8 @@ one that is stuck in an endless loop should leave its stacks, whichever limit is
 
 **Supply.** Dead workers are replaced at once, whatever else goes on, unless they could not boot or
 died within moments of it: then the next ones wait, longer each time, though never for long while
-no worker is up. A worker that asked to be
-replaced goes on serving until its replacement is ready, and they are replaced one by one.
+no worker is up. A worker that asked to be replaced goes on serving until its replacement is ready,
+and they are replaced one by one.
 
 **Retirement.** Nobody is told to go before those who stay are as many as wanted. Workers of an
 older generation go first, then one that asked for it, then the oldest of those beyond need.

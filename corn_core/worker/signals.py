@@ -101,6 +101,7 @@ class SignalledWorker(Protocol):
     log: Logger
 
     def obey(self, act: Callable[[], None]) -> None: ...
+    def refuse_clients(self) -> None: ...
 
 
 class SignalHandlers:
@@ -138,6 +139,8 @@ class SignalHandlers:
         if not self._worker.booted:
             # Nothing has begun that could be finished, and the application's import may be long.
             raise WorkerQuit(0)
+        # Not when the loop gets to it: it may be in the application for as long as it may take.
+        self._worker.refuse_clients()
 
     def on_quit(self, number: int, frame: FrameType | None) -> None:
         self._worker.obey(partial(self._leave, "worker_int", 0))
