@@ -22,6 +22,7 @@ from corn_core.net import tls
 from corn_core.process import daemon, privileges
 from corn_core.process.environment import ProcessEnvironment
 from corn_core.process.handover import is_heir
+from corn_core.process.title import prepare_title
 from corn_core.settings.commandline import (
     Given,
     early_command,
@@ -113,6 +114,8 @@ def start(assembly: Assembly) -> int:
 
     :raises CornError: when the server cannot start.
     """
+    # First: a config file, a plugin or raw_env may change the environment.
+    prepare_title()
     try:
         wiring = assembly.configure()
     except CornError:

@@ -378,9 +378,7 @@ class Arbiter(ServerView):
             self._bulletin.stopping(self._reason)
             if self._succession.lineage.alone:
                 self._scoreboard.set_server_stopping()
-            # Nobody may connect who would not be served: what is in the backlog is taken by
-            # the workers, and then they close their copies too. Not during an upgrade: the
-            # other master serves what is in it, and the clients that it serves never cease.
+            # Once the workers can see it, because they take what is in the backlogs by then.
             self._succession.stop_listening()
         if self._stopping is not Stopping.QUICK:
             self._stopping = how

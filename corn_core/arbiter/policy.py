@@ -10,8 +10,10 @@ and number. The loop performs the actions, and :func:`note` records that it did.
 worker that was told to go is killed at its deadline, and is subject to ``timeout`` as well:
 one that is stuck in an endless loop should leave its stacks, whichever limit is shorter.
 
-**Supply.** Dead workers are replaced at once, whatever else goes on. A worker that asked to be
-replaced goes on serving until its replacement is ready, and they are replaced one by one.
+**Supply.** Dead workers are replaced at once, whatever else goes on, unless they could not boot or
+died within moments of it: then the next ones wait, longer each time, though never for long while
+no worker is up. A worker that asked to be replaced goes on serving until its replacement is ready,
+and they are replaced one by one.
 
 **Retirement.** Nobody is told to go before those who stay are as many as wanted. Workers of an
 older generation go first, then one that asked for it, then the oldest of those beyond need.
@@ -103,15 +105,17 @@ def next_actions(roster: Roster, target: Target, now: float) -> list[Action]:
     if target.stopping is not Stopping.NO:
         return [*actions, *_stops(roster, target)]
     missing = _missing(roster, target)
-    if missing > 0 and now >= roster.backoff.until:
-        actions.append(Spawn(missing))
+    if missing > 0 and now >= roster.next_fork():
+        # One is enough to find out whether workers can boot again.
+        actions.append(Spawn(missing if now >= roster.backoff.until else 1))
     return [*actions, *_retirements(roster, target)]
 
 
 def next_due(roster: Roster, now: float) -> float:
     """When time alone will call for the next action; infinity when it never will."""
     due = min((_escalation(handle)[0] for handle in roster), default=inf)
-    return min(due, roster.backoff.until) if roster.backoff.until > now else due
+    fork = roster.next_fork()
+    return min(due, fork) if fork > now else due
 
 
 def note(roster: Roster, action: Action, now: float) -> None:

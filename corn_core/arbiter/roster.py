@@ -11,11 +11,14 @@ from enum import Enum
 from math import inf
 from typing import NamedTuple
 
-LIVING = 5.0
-"""Seconds of service after which a worker counts as living, rather than as one that fails."""
+LIVING = 2.0
+"""Seconds after a boot within which a crash is a failure, if the worker has served nothing."""
 
 BACKOFF_CAP = 30.0
 """Seconds that a next attempt is put off at most, however often the last ones failed."""
+
+DOWN_CAP = 1.0
+"""The same while no worker is up: one is tried then, because the service is down meanwhile."""
 
 
 class Reason(Enum):
@@ -146,7 +149,7 @@ class WorkerHandle:
 
 @dataclass(slots=True, eq=False)
 class Backoff:
-    """How long to wait before the next attempt, after workers that died young.
+    """How long to wait before the next attempt, after workers that failed to boot or died at once.
 
     The first failure costs nothing, for anything may happen once; from the second in a row
     on, the wait is 1, 2, 4 ... seconds. Workers that were forked together and fail together
@@ -236,10 +239,25 @@ class Roster:
         for handle in self:
             handle.excuse(gap, now)
 
-    def lost(self, pid: int, now: float) -> tuple[WorkerHandle, bool]:
-        """Remove a dead worker; its record, and whether it failed: young, by its own doing."""
+    def next_fork(self) -> float:
+        """Say when the next worker may be forked; see :class:`Backoff`, and ``DOWN_CAP``."""
+        if any(handle.serving or handle.booting for handle in self):
+            return self.backoff.until
+        return min(self.backoff.until, self.backoff.failed_at + DOWN_CAP)
+
+    def lost(self, pid: int, now: float, served: bool) -> tuple[WorkerHandle, bool]:
+        """Remove a dead worker; returns its record, and whether it failed.
+
+        It did when it died by its own doing, before or within moments of the end of its boot. Not
+        when it had begun to serve: whatever ended it then, such as a request, says nothing about
+        the next one's boot. So it is replaced at once, however often that happens.
+
+        :param served: whether it has been given a request or a connection.
+        """
         handle = self.remove(pid)
-        young = handle.ready_at is None or now - handle.ready_at < LIVING
+        if served and handle.spawned_at >= self.backoff.failed_at:
+            self.backoff.forget()
+        young = handle.ready_at is None or (not served and now - handle.ready_at < LIVING)
         # A failure that it reported has been counted when the report came.
         return handle, young and handle.to_blame and not handle.failed
 

@@ -216,9 +216,18 @@ class Succession:
     # -- the end ---------------------------------------------------------------------
 
     def stop_listening(self) -> None:
-        """Close the sockets; workers accept on their own copies until they are told to stop."""
-        if self._generations is not None:
-            close_listeners(self._generations.listeners)
+        """Close the sockets; workers take what waits in their backlogs from their own copies.
+
+        A worker that is inside the application does not close its copy for a while, and clients
+        who came meanwhile might not be served any more: so they are refused. Not during an upgrade,
+        when the other master's workers serve them.
+        """
+        if self._generations is None:
+            return
+        if self.lineage.alone:
+            for listener in self._generations.listeners:
+                listener.refuse()
+        close_listeners(self._generations.listeners)
 
     def remove_pidfile(self) -> None:
         if self._pidfile is not None:

@@ -85,13 +85,12 @@ class Watch:
             self._server.log.info("Worker (pid:%s) %s; it will be replaced", handle.pid, why)
 
     def back_off(self, spawned_at: float, now: float) -> None:
-        """Count a worker that died young against the next attempts."""
-        delay = self._roster.backoff.fail(spawned_at, now)
-        if delay:
+        """Count a worker that failed against the next attempts."""
+        if self._roster.backoff.fail(spawned_at, now):
             self._server.log.warning(
-                "Workers failed %s times in a row; trying again in %g seconds",
+                "Workers failed %s times in a row; trying again within %g seconds",
                 self._roster.backoff.failures,
-                delay,
+                self._roster.next_fork() - now,
             )
 
     def _take_in(self, handle: WorkerHandle, message: Message, now: float) -> list[BootFailure]:
@@ -110,7 +109,7 @@ class Watch:
 
     def _bury(self, pid: int, exit_code: int, now: float) -> list[BootFailure]:
         view = self._crew.view(pid)
-        handle, failed = self._roster.lost(pid, now)
+        handle, failed = self._roster.lost(pid, now, view.has_served)
         worker = self._crew.bury(handle)
         self._report_death(handle, exit_code, view, now)
         reason = exit_reason(handle, exit_code, self._oom.has_moved)

@@ -52,6 +52,18 @@ _VOUCHED = frozenset(
 )
 _VOUCHED_PREFIXES = ("HTTP_X_FORWARDED_", "HTTP_X_REAL_", "HTTP_X_CLIENT_", "HTTP_X_SSL_")
 
+# RFC 9110 section 6.5.1: what decides about framing, routing, credentials, request modifiers,
+# response controls or the content's format comes too late in a trailer section. Nor may what a
+# proxy vouches for come in that way.
+_NOT_IN_TRAILERS = _VOUCHED | {
+    *("HTTP_AGE", "HTTP_CACHE_CONTROL", "HTTP_CONTENT_ENCODING", "HTTP_CONTENT_LANGUAGE"),
+    *("HTTP_CONTENT_LOCATION", "HTTP_CONTENT_RANGE", "HTTP_DATE", "HTTP_EXPIRES"),
+    *("HTTP_IF_MATCH", "HTTP_IF_MODIFIED_SINCE", "HTTP_IF_NONE_MATCH", "HTTP_IF_RANGE"),
+    *("HTTP_IF_UNMODIFIED_SINCE", "HTTP_LOCATION", "HTTP_MAX_FORWARDS", "HTTP_PRAGMA"),
+    *("HTTP_PROXY_AUTHENTICATE", "HTTP_RANGE", "HTTP_RETRY_AFTER", "HTTP_SET_COOKIE"),
+    *("HTTP_VARY", "HTTP_WARNING", "HTTP_WWW_AUTHENTICATE"),
+}
+
 
 def read_field(line: bytes, policy: HeaderMap) -> Pair | None:
     """The environ name and the value of a field line; None when the policy drops it.
@@ -74,6 +86,25 @@ def read_field(line: bytes, policy: HeaderMap) -> Pair | None:
             _lines.clear()
         _lines[line] = key, value
     return key, value
+
+
+def read_trailer(line: bytes, policy: HeaderMap) -> Pair | None:
+    """Read a field line of a trailer section; None when it is dropped.
+
+    A field that may not be a trailer is dropped, whatever its value: RFC 9110 section 6.5.1 has
+    recipients ignore it, and a proxy in front may have let it pass.
+
+    :returns: the upper-case name and the value.
+    :raises BadFieldLine: for what is not a field line.
+    """
+    match = match_field_line(line.decode("latin-1"))
+    if match is None:
+        raise explain(line)
+    name, value = match.groups()
+    key = _name_of(name, policy)
+    if key is None or key in _NOT_IN_TRAILERS or key.startswith(_VOUCHED_PREFIXES):
+        return None
+    return name.upper(), value.rstrip(" \t")
 
 
 def environ_name(name: str) -> str:

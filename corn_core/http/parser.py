@@ -171,7 +171,7 @@ class RequestParser:
     def read_body(self) -> bytes | None:
         """What there is of the body; empty when more is needed, ``None`` when it is complete.
 
-        :raises BadRequest: for malformed chunks, forbidden trailers, and too much of either.
+        :raises BadRequest: for malformed chunks and trailers, and too much of either.
         """
         body = self._body
         if body is None:

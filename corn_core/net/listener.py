@@ -22,6 +22,7 @@ from corn_core.net.address import (
     parse_bind,
 )
 from corn_core.net.descriptor import listening_socket
+from corn_core.net.refusal import refuse_clients, waiting
 from corn_core.net.stale import inode, is_answered, remove_stale
 from corn_core.settings.model import Expected, Setting, boolean, integer
 
@@ -191,12 +192,20 @@ class Listener:
         if self.is_unix or self.per_worker or not hasattr(socket, "TCP_INFO") or _NO_QUEUE:
             return None
         try:
-            # struct tcp_info in linux/tcp.h: of a socket that listens, tcpi_unacked is the
-            # length of its accept queue, the fifth 32-bit number after eight bytes.
-            info = self.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 28)
+            return waiting(self.socket)
         except OSError:
             return None  # closed meanwhile
-        return int.from_bytes(info[24:28], sys.byteorder)
+
+    def refuse(self) -> None:
+        """Let no further client in, in any process, before the last worker closes it (Linux).
+
+        Those in the backlog can still be accepted. A worker calls it when the server stops and it
+        has accepted them: :meth:`close` closes its own copy, and one that another worker has open
+        would go on taking clients whom no one serves. A descriptor that was passed stays as it is:
+        whoever opened it may go on using it.
+        """
+        if not self.inherited:
+            refuse_clients(self.socket)
 
     def close(self) -> None:
         """Close this process's descriptor; other processes may go on accepting."""

@@ -98,6 +98,11 @@ class SlotView(NamedTuple):
     path: str
     in_flight: int
 
+    @property
+    def has_served(self) -> bool:
+        """Whether the worker has been given anything to do: a request, or a connection."""
+        return bool(self.requests or self.in_flight or self.connections)
+
 
 class Slot:
     """The writing side of one slot, for the worker it belongs to; see ``interfaces.Slot``.

@@ -35,6 +35,20 @@ SETTINGS = (
 )
 
 
+def prepare_title() -> None:
+    """Let setproctitle find where the title goes; before anything changes the environment.
+
+    It looks for the arguments right before the first variable of the environment, as the kernel
+    has laid them out, and does so at its first use. By then that variable may be somewhere else:
+    a configuration that sets it moves it. The titles would be lost without a word.
+    """
+    try:
+        from setproctitle import getproctitle  # lazy: an extra that need not be there
+    except ImportError:
+        return
+    getproctitle()
+
+
 def set_title(role: str, config: Any = None) -> None:
     """Name this process ``corn: ROLE``, with the server's name in brackets if one is given.
 

@@ -225,6 +225,8 @@ class SelectorDriver:
             self.worker.slot.set_state(DRAINING)
             self._pause_accepting(FOREVER)
             for listener in self.worker.listeners:
+                if stopping:
+                    listener.refuse()
                 listener.close()
             self._hurry_idle_connections(monotonic() + DRAIN_GRACE)
         return not self.held() and not self._ready

@@ -205,6 +205,8 @@ class StreamDriver:
                 # Nobody will accept after us: a connection that stays in the backlog would be
                 # reset, though its client has been told that it is established.
                 self._empty_backlog(listener)
+            if stopping:
+                listener.refuse()
             listener.close()
         deadline = monotonic() + DRAIN_GRACE
         for lane in self._lanes:

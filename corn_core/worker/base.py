@@ -223,6 +223,17 @@ class Worker:
             # The master is gone. The next heartbeat finds the same, and acts on it.
             return
 
+    def refuse_clients(self) -> None:
+        """Let no further client in on sockets that only this worker has, when the server stops.
+
+        Called in a signal's handler. The master does it for the sockets that it shares with its
+        workers. If only this worker is replaced, it still takes those who come until then.
+        """
+        if self.slot.server_stopping():
+            for listener in self.listeners:
+                if listener.per_worker:
+                    listener.refuse()
+
     def adopt_process(self) -> None:
         """Take over what is only known after the fork."""
         self.pid = os.getpid()

@@ -33,15 +33,44 @@ _ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGABRT)
 _IGNORED = (signal.SIGHUP, signal.SIGUSR2, signal.SIGWINCH, signal.SIGTTIN, signal.SIGTTOU)
 
 
+Handler = Callable[[int, FrameType | None], object]
+
+
 @contextmanager
 def held_back() -> Iterator[None]:
-    """Let signals that end a worker wait, for code that would swallow what a handler raises."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+    """Let signals that end a worker wait, for code that would swallow what a handler raises.
+
+    What waits is the handler, not the signal. Python's handlers run in the main thread, whichever
+    thread the kernel has chosen for the signal, so that blocking it in one thread would not do.
+    Where there is no Python handler, a signal acts as ever: there is nothing to swallow then.
+
+    To be used in the main thread. The handlers run at the end, in the order of arrival; when one
+    of them raises, those after it do not.
+    """
+    handlers: dict[int, Handler] = {}
+    arrived: list[int] = []
+    waiting = True
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        if waiting:
+            arrived.append(number)
+        else:
+            handlers[number](number, frame)
+
     try:
+        for ending in _ENDING:
+            handler = signal.getsignal(ending)
+            if callable(handler):  # neither SIG_DFL, SIG_IGN nor one that C code has set
+                handlers[ending] = handler
+                signal.signal(ending, on_signal)
         yield
     finally:
-        # They arrive now, if there were any.
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        # From now on all of them act: also if one raises while they are put back.
+        waiting = False
+        for number, act in handlers.items():
+            signal.signal(number, act)
+        for number in arrived:
+            handlers[number](number, None)
 
 
 class Wakeup:
@@ -72,6 +101,7 @@ class SignalledWorker(Protocol):
     log: Logger
 
     def obey(self, act: Callable[[], None]) -> None: ...
+    def refuse_clients(self) -> None: ...
 
 
 class SignalHandlers:
@@ -109,6 +139,8 @@ class SignalHandlers:
         if not self._worker.booted:
             # Nothing has begun that could be finished, and the application's import may be long.
             raise WorkerQuit(0)
+        # Not when the loop gets to it: it may be in the application for as long as it may take.
+        self._worker.refuse_clients()
 
     def on_quit(self, number: int, frame: FrameType | None) -> None:
         self._worker.obey(partial(self._leave, "worker_int", 0))

@@ -11,12 +11,13 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from signal import SIGHUP
+from signal import SIGHUP, SIGTERM
 
 import pytest
 
-from corn_testkit.client import Address
+from corn_testkit.client import Address, parse, read_all
 from corn_testkit.fixtures import Serve
+from corn_testkit.gate import Gate
 from corn_testkit.server import APPS, COMMAND, Server
 from corn_testkit.waiting import alive, wait_for
 
@@ -107,6 +108,36 @@ def test_clients_that_wait_for_a_restart_are_served(
         client.sendall(b"GET / HTTP/1.0\r\n\r\n")
         second = activate(sockets, "probe:app")
         assert client.recv(9) == b"HTTP/1.1 "
+    second.stop()
+
+
+@pytest.mark.parametrize("way", ["activation", "fd://"])
+def test_clients_are_not_refused_by_a_server_that_stops(
+    activate: Activate, serve: Serve, sockets: list[socket.socket], gate: Gate, way: str
+) -> None:
+    """The sockets are the manager's, and whoever it starts next will serve."""
+
+    def start() -> Server:
+        if way == "activation":
+            return activate(sockets, "probe:app")
+        fds = [sock.fileno() for sock in sockets]
+        return serve("probe:app", bind=tuple(f"fd://{fd}" for fd in fds), pass_fds=fds)
+
+    first = start()
+    held = first.get("/pid")
+    with first.address.connect() as client:
+        client.sendall(gate.request)
+        gate.entered()
+        first.signal(SIGTERM)
+        first.wait_for_log("Handling signal: term")
+        second = start()
+        for each in second.addresses:
+            assert each.request("GET", "/pid").text != held
+        gate.open()
+        assert parse(read_all(client)).text == f"waited in {held}"
+    first.wait()
+    for each in second.addresses:
+        assert each.request("GET", "/").text == "hello"
     second.stop()
 
 

@@ -163,6 +163,17 @@ def test_process_titles(serve: Serve, arguments: tuple[str, ...], name: str) -> 
     server.stop()
 
 
+def test_titles_outlive_a_change_of_the_first_variable(serve: Serve) -> None:
+    """Right before it, setproctitle looks for the place that a title has."""
+    pytest.importorskip("setproctitle")
+    clean = ("-i", "FIRST=1", f"PATH={os.environ['PATH']}", COMMAND)
+    server = serve(*clean, "--env=FIRST=2", "probe:app", command="env")
+    worker = int(server.get("/pid"))
+    assert title(server.pid) == "corn: master [probe:app]"
+    assert title(worker) == "corn: worker [probe:app]"
+    server.stop()
+
+
 def test_workers_draw_different_random_numbers(serve: Serve, tmp_path: Path) -> None:
     """The master has drawn before it forks: each worker has to be seeded anew."""
     config = tmp_path / "config.py"

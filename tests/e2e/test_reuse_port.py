@@ -14,21 +14,12 @@ from corn_testkit.client import parse, read_all
 from corn_testkit.fixtures import Serve
 from corn_testkit.gate import Gate
 from corn_testkit.server import Server
-from corn_testkit.waiting import alive, wait_for
+from corn_testkit.waiting import alive, listening, wait_for
 
 pytestmark = [
     pytest.mark.skipif(not hasattr(socket, "SO_REUSEPORT"), reason="not on this system"),
     pytest.mark.skipif(not os.path.exists("/proc/net/tcp"), reason="Linux only"),
 ]
-
-LISTEN = "0A"
-"""The state of a listening socket in /proc/net/tcp."""
-
-
-def listening(port: int) -> set[str]:
-    """The inodes of the sockets that listen on a port."""
-    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    return {line[9] for line in lines if line[3] == LISTEN and line[1].endswith(f":{port:04X}")}
 
 
 def inodes(pid: int) -> set[str]:

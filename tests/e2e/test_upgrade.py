@@ -164,6 +164,25 @@ def test_term_to_the_old_master_completes_an_upgrade(
     assert site.pids() == {} and not site.socket.exists()
 
 
+def test_the_old_master_refuses_no_client_while_it_finishes(site: Site, gate: Gate) -> None:
+    server = site.start()
+    with server.address.connect() as client:
+        client.sendall(gate.request)
+        gate.entered()
+        new = upgrade(server)
+        os.kill(server.pid, SIGTERM)
+        server.wait_for_log("Handling signal: term")
+        for address in server.addresses:
+            assert masters(address, times=3) == {new}
+        gate.open()
+        assert parse(read_all(client)).text.split()[1] == str(server.pid)
+    promoted(server, server.pid)
+    for address in server.addresses:
+        assert masters(address, times=3) == {new}
+    end(new)
+    wait_for_nothing(server)
+
+
 @pytest.mark.parametrize("scheme", ["new", "oldbin"])
 def test_term_to_the_new_master_undoes_an_upgrade(site: Site, scheme: str) -> None:
     server = site.start(f"--pidfile-scheme={scheme}")

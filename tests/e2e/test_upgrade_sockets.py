@@ -14,10 +14,9 @@ import pytest
 
 from corn_testkit.fixtures import Serve
 from corn_testkit.server import COMMAND, Server
-from corn_testkit.waiting import wait_for
+from corn_testkit.waiting import listening, wait_for
 from tests.e2e.test_activation import LAUNCHER, url
 from tests.e2e.test_notify import Manager
-from tests.e2e.test_reuse_port import listening
 from tests.e2e.test_upgrade import (
     end,
     masters,

@@ -2,6 +2,7 @@
 
 import os
 import struct
+from errno import EINVAL
 from selectors import EVENT_READ, DefaultSelector
 from socket import SHUT_WR, SO_LINGER, SOL_SOCKET
 from threading import Thread
@@ -66,8 +67,9 @@ class HelloThreadsWorker(Worker):
         except BlockingIOError:
             return False  # another worker was faster
         except OSError as error:
-            self.log.warning("Cannot accept: %s", error)
-            self.wait_for_a_thread()  # if descriptors have run out, its end is what helps
+            if error.errno != EINVAL:  # the server stops, and refuses further clients
+                self.log.warning("Cannot accept: %s", error)
+                self.wait_for_a_thread()  # if descriptors have run out, its end is what helps
             return False
         # Daemons do not keep a process from ending that was told to quit.
         thread = Thread(target=Conversation(self, listener, sock, peer).hold, daemon=True)
@@ -82,6 +84,8 @@ class HelloThreadsWorker(Worker):
             # If no other worker comes after this one, who has connected must be answered here.
             while (last or listener.per_worker) and self.accept(listener):
                 pass
+            if last:
+                listener.refuse()
             listener.close()
         while self.threads:
             self.wait_for_a_thread()

@@ -54,6 +54,13 @@ class DoesNotDrain(Sound):
             driver.step()
 
 
+class StaysOpen(Sound):
+    """Lets clients into the backlog of its own socket, while it finishes its last request."""
+
+    def refuse_clients(self) -> None:
+        pass
+
+
 class IgnoresTerm(Sound):
     def run(self) -> None:
         signal.signal(signal.SIGTERM, lambda *_: None)

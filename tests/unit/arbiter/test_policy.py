@@ -23,7 +23,7 @@ from corn_core.arbiter.policy import (
     next_due,
     note,
 )
-from corn_core.arbiter.roster import Reason, Roster, TimeLimits, WorkerHandle
+from corn_core.arbiter.roster import DOWN_CAP, Reason, Roster, TimeLimits, WorkerHandle
 from tests.unit.arbiter.workers import (
     LIMITS,
     NOW,
@@ -251,11 +251,33 @@ def test_a_master_that_was_suspended_gives_everybody_new_time() -> None:
     assert Dump(2) in next_actions(roster, Target(2, generation=2), later + 120)
 
 
-def test_no_attempt_before_the_back_off_ends() -> None:
+BACK_OFF: dict[str, tuple[list[Change], float, list[Action]]] = {
+    # The fifth failure in a row, at NOW: 8 seconds, or DOWN_CAP while no worker is up.
+    "some serve": ([ready], 7.9, []),
+    "some serve, and the wait is over": ([ready], 8.0, [Spawn(2)]),
+    "an older generation serves": ([old], 7.9, []),
+    "none is up": ([], DOWN_CAP - 0.1, []),
+    "none is up: one tries": ([], DOWN_CAP, [Spawn(1)]),
+    "none is up: while one boots, it is the only one": ([booting], 7.9, []),
+    "none is up, and the wait is over": ([], 8.0, [Spawn(3)]),
+    "those that go are not up": ([recycling, failed], DOWN_CAP, [Spawn(1)]),
+}
+
+
+@pytest.mark.parametrize("case", BACK_OFF)
+def test_back_off_never_keeps_the_service_down(case: str) -> None:
+    changes, later, expected = BACK_OFF[case]
+    roster = roster_of(changes)
+    for ago in (40, 30, 20, 10, 0):
+        roster.backoff.fail(NOW - ago, NOW - ago)
+    assert next_actions(roster, Target(3, generation=2), NOW + later) == expected
+
+
+def test_the_loop_wakes_for_the_next_attempt() -> None:
     roster = roster_of([])
-    roster.backoff.fail(NOW - 10, NOW - 5)
-    assert roster.backoff.fail(NOW - 3, NOW) == 1.0
-    assert next_actions(roster, Target(2, generation=2), NOW + 0.9) == []
-    assert next_due(roster, NOW) == NOW + 1.0
-    assert next_actions(roster, Target(2, generation=2), NOW + 1.0) == [Spawn(2)]
-    assert next_due(roster, NOW + 1.0) == inf
+    for ago in (20, 10, 0):
+        roster.backoff.fail(NOW - ago, NOW - ago)
+    assert next_due(roster, NOW) == NOW + DOWN_CAP
+    roster.add(WorkerHandle(1, 1, 2, 0, NOW + DOWN_CAP, TimeLimits(boot=0)))
+    assert next_due(roster, NOW + DOWN_CAP) == NOW + 2.0
+    assert next_due(roster, NOW + 2.0) == inf

@@ -33,25 +33,29 @@ def test_a_worker_that_cannot_boot_gains_no_time_by_being_told_to_go() -> None:
     assert handle.deadline == NOW + LIMITS.graceful
 
 
-DEATHS: dict[str, tuple[Change, list[Action], float, bool]] = {
-    "while booting": (booting, [], 0, True),
-    "soon after": (ready, [], LIVING - 0.1, True),
-    "having lived": (ready, [], LIVING, False),
-    "after a report, which was counted": (failed, [], 0, False),
-    "on its way out": (leaving(Reason.RELOAD), [], 0, False),
-    "booting, and told to go": (booting, [Term(1, Reason.RELOAD)], 0, False),
-    "stuck in a request": (ready, [Dump(1), Abort(1)], 0, False),
-    "stuck booting": (booting, [Dump(1), Abort(1), Kill(1)], 0, True),
+NOTHING, SOMETHING = False, True
+
+DEATHS: dict[str, tuple[Change, list[Action], float, bool, bool]] = {
+    "while booting": (booting, [], 0, NOTHING, True),
+    "soon after": (ready, [], LIVING - 0.1, NOTHING, True),
+    "having lived": (ready, [], LIVING, NOTHING, False),
+    "at once, but of a request": (ready, [], 0, SOMETHING, False),
+    "having served and lived": (ready, [], LIVING, SOMETHING, False),
+    "after a report, which was counted": (failed, [], 0, NOTHING, False),
+    "on its way out": (leaving(Reason.RELOAD), [], 0, NOTHING, False),
+    "booting, and told to go": (booting, [Term(1, Reason.RELOAD)], 0, NOTHING, False),
+    "stuck in a request": (ready, [Dump(1), Abort(1)], 0, SOMETHING, False),
+    "stuck booting": (booting, [Dump(1), Abort(1), Kill(1)], 0, NOTHING, True),
 }
 
 
 @pytest.mark.parametrize("case", DEATHS)
 def test_which_deaths_are_failures(case: str) -> None:
-    change, actions, later, expected = DEATHS[case]
+    change, actions, later, served, expected = DEATHS[case]
     roster = roster_of([change])
     for action in actions:
         note(roster, action, NOW)
-    handle, failure = roster.lost(1, NOW + later)
+    handle, failure = roster.lost(1, NOW + later, served)
     assert (handle.pid, failure) == (1, expected)
     assert 1 not in roster
 
@@ -84,6 +88,18 @@ def test_a_survivor_ends_the_back_off() -> None:
     roster.note_survivors(NOW + 60 + LIVING - 0.1)
     assert roster.backoff.failures == 2
     roster.note_survivors(NOW + 60 + LIVING)
+    assert roster.backoff.failures == 0
+
+
+def test_a_worker_that_has_served_ends_the_back_off_of_those_before_it() -> None:
+    """Whatever it died of: it could boot, and so can the next one."""
+    roster = roster_of([ready, ready])
+    for ago in (10, 5):
+        roster.backoff.fail(NOW - ago, NOW - ago)
+    roster[1].spawned_at = NOW - 6
+    roster.lost(1, NOW, served=True)
+    assert roster.backoff.failures == 2, "it was forked before the last failure"
+    roster.lost(2, NOW, served=True)
     assert roster.backoff.failures == 0
 
 

@@ -24,7 +24,7 @@ from corn_core.arbiter.policy import (
     next_due,
     note,
 )
-from corn_core.arbiter.roster import Reason, Roster, TimeLimits, WorkerHandle
+from corn_core.arbiter.roster import DOWN_CAP, Reason, Roster, TimeLimits, WorkerHandle
 from tests.fuzzing import examples
 
 LIMITS = TimeLimits(boot=60.0, silence=30.0, graceful=20.0)
@@ -77,7 +77,7 @@ class Simulation(RuleBasedStateMachine):
         for action in actions:
             if isinstance(action, Spawn):
                 assert self.stopping is Stopping.NO
-                assert self.now >= self.roster.backoff.until
+                self.check_fork(action)
                 continue
             handle = self.roster[action.pid]
             match action:
@@ -91,6 +91,14 @@ class Simulation(RuleBasedStateMachine):
                     assert handle.killed_at is None
                     overdue = self.now >= handle.deadline
                     assert handle.aborted_at is not None or overdue, "killed without a warning"
+
+    def check_fork(self, action: Spawn) -> None:
+        """Nothing is forked during a back-off, but one at a time if the service is down."""
+        if self.now >= self.roster.backoff.until:
+            return
+        assert action.workers == 1
+        assert not self.pids("serving") and not self.pids("booting")
+        assert self.now >= self.roster.backoff.failed_at + DOWN_CAP
 
     # -- what happens to the workers -------------------------------------------------
 
@@ -131,6 +139,14 @@ class Simulation(RuleBasedStateMachine):
         self.die(self.some(data, [handle.pid for handle in self.roster]).pid)
         self.decide()
 
+    @precondition(lambda self: self.pids("serving"))
+    @rule(data=st.data())
+    def one_dies_of_a_request(self, data: st.DataObject) -> None:
+        failures = self.roster.backoff.failures
+        self.die(self.some(data, self.pids("serving")).pid, served=True)
+        assert self.roster.backoff.failures <= failures
+        self.decide()
+
     @precondition(lambda self: self.pids("leaving"))
     @rule()
     def all_that_were_told_go(self) -> None:
@@ -138,9 +154,9 @@ class Simulation(RuleBasedStateMachine):
             self.die(pid)
         self.decide()
 
-    def die(self, pid: int) -> None:
-        handle, young = self.roster.lost(pid, self.now)
-        if young:
+    def die(self, pid: int, served: bool = False) -> None:
+        handle, failed = self.roster.lost(pid, self.now, served)
+        if failed:
             self.roster.backoff.fail(handle.spawned_at, self.now)
 
     @rule(seconds=st.floats(0.1, 40))
@@ -185,6 +201,12 @@ class Simulation(RuleBasedStateMachine):
     @invariant()
     def one_is_recycled_at_a_time(self) -> None:
         assert len([h for h in self.roster if h.reason is Reason.RECYCLE]) <= 1
+
+    @invariant()
+    def the_service_is_not_left_down(self) -> None:
+        up = self.pids("serving") or self.pids("booting")
+        if self.stopping is Stopping.NO and not up:
+            assert self.now < self.roster.backoff.failed_at + DOWN_CAP
 
     @invariant()
     def not_more_are_forked_than_are_wanted(self) -> None:

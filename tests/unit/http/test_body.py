@@ -83,13 +83,24 @@ def test_length_is_that_of_all_chunks() -> None:
         (b"1" * (CHUNK_LINE + 1), Limits(), BadChunk),
         (b"0\r\nX-A: bc", Limits(field_size=6), FieldsTooLarge),
         (b"0\r\nA: 1\r\nB: 2\r\n", Limits(fields=1), FieldsTooLarge),
-        (b"0\r\nHost: a\r\n", Limits(), BadFieldLine),
+        (b"0\r\nHost : a\r\n", Limits(), BadFieldLine),
+        (b"0\r\nHost: a\r\nHost: a\r\n", Limits(fields=1), FieldsTooLarge),
         (b"0\r\nX_A: a\r\n", Limits(header_map="refuse"), BadFieldLine),
     ],
 )
 def test_refused(wire: bytes, limits: Limits, error: type[BadRequest]) -> None:
     with pytest.raises(error):
         chunked(limits).take(wire, 0)
+
+
+def test_what_may_not_be_a_trailer_is_dropped_and_merged_nowhere() -> None:
+    found = request()
+    body = ChunkedBody(found, Limits(header_map="keep"))
+    fields = b"Content-Type: a/b\r\nX_Forwarded_For: 1\r\nContent_Length: 7\r\nX_A: b\r\n"
+    body.take(b"0\r\nVary: *\r\n" + fields + b"Authorization: c\r\n\r\n", 0)
+    assert body.complete
+    assert found.fields == {"CONTENT_LENGTH": "0"}
+    assert found.trailers == [("X_A", "b")]
 
 
 def test_trailers_are_capped_without_other_limits() -> None:

@@ -134,6 +134,21 @@ def test_end_of_a_request(board: Scoreboard) -> None:
     assert (view.method, view.path) == ("GET", "/first")
 
 
+def test_a_worker_has_served_from_its_first_request_or_connection_on(board: Scoreboard) -> None:
+    index = board.allocate()
+    slot = board.slot(index)
+    slot.beat(1.0)
+    slot.set_state(IDLE)
+    assert not board.read(index).has_served
+    slot.set_connections(1)
+    assert board.read(index).has_served
+    slot.set_connections(0)
+    token = slot.begin_request(2.0, "GET", "/")
+    assert board.read(index).has_served, "also if it does not survive its first request"
+    slot.end_request(token)
+    assert board.read(index).has_served
+
+
 def test_shorter_text_leaves_nothing_of_a_longer_one(board: Scoreboard) -> None:
     slot = board.slot(0)
     slot.begin_request(1.0, "OPTIONS", "/very/long/path")

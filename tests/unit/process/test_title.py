@@ -3,53 +3,44 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from types import SimpleNamespace
 
 import pytest
 
-from corn_core.process.title import SETTINGS, set_title
+from corn_core.process.title import SETTINGS
 
-NAMED = SimpleNamespace(proc_name="shop", default_proc_name="shop.wsgi:app")
-UNNAMED = SimpleNamespace(proc_name=None, default_proc_name="shop.wsgi:app")
+SHOW_TITLE = """
+import sys
+from types import SimpleNamespace
+from corn_core.process.title import set_title
+role, *names = sys.argv[1:]
+config = SimpleNamespace(proc_name=names[0] or None, default_proc_name=names[1]) if names else None
+set_title(role, config)
+print(open("/proc/self/cmdline").read().rstrip("\\0"))
+"""
 
 
+# In a process of its own: setproctitle cannot be used for the first time in one whose environment
+# has changed, and that of the tests has.
 @pytest.mark.skipif(not os.path.exists("/proc/self/cmdline"), reason="needs /proc")
 @pytest.mark.parametrize(
-    ("role", "config", "title"),
+    ("arguments", "title"),
     [
-        ("master", NAMED, "corn: master [shop]"),
-        ("worker", UNNAMED, "corn: worker [shop.wsgi:app]"),
-        ("master [x]", None, "corn: master [x]"),
+        (("master", "shop", "shop.wsgi:app"), "corn: master [shop]"),
+        (("worker", "", "shop.wsgi:app"), "corn: worker [shop.wsgi:app]"),
+        (("master [x]",), "corn: master [x]"),
     ],
 )
-def test_title_is_what_ps_shows(role: str, config: object, title: str) -> None:
+def test_title_is_what_ps_shows(arguments: tuple[str, ...], title: str) -> None:
     pytest.importorskip("setproctitle")
-    shown, told = os.pipe(), os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        status = 1
-        try:
-            set_title(role, config)
-            os.write(shown[1], b"x")
-            os.read(told[0], 1)
-            status = 0
-        finally:
-            os._exit(status)
-    os.read(shown[0], 1)
-    with open(f"/proc/{pid}/cmdline", "rb") as file:
-        cmdline = file.read()
-    os.write(told[1], b"x")
-    assert os.waitpid(pid, 0)[1] == 0
-    for fd in (*shown, *told):
-        os.close(fd)
-    assert cmdline.rstrip(b"\0").decode() == title
+    command = [sys.executable, "-c", SHOW_TITLE, *arguments]
+    assert subprocess.check_output(command, text=True) == f"{title}\n"
 
 
 def test_without_the_package_nothing_happens() -> None:
     code = (
         "import sys; sys.modules['setproctitle'] = None\n"
-        "from corn_core.process.title import set_title\n"
-        "set_title('master'); print('went on')"
+        "from corn_core.process.title import prepare_title, set_title\n"
+        "prepare_title(); set_title('master'); print('went on')"
     )
     assert subprocess.check_output([sys.executable, "-c", code], text=True) == "went on\n"
 

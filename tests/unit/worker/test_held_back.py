@@ -1,43 +1,115 @@
-"""Signals that wait while code runs that would swallow what their handlers raise."""
+"""Signals that wait while code runs that would swallow what their handlers raise.
+
+Each case is a process of its own, in which another thread runs as well: the kernel may give a
+signal to any thread that does not block it.
+"""
 
 from __future__ import annotations
 
-import os
-import signal
-from collections.abc import Iterator
+import subprocess
+import sys
 
-import pytest
-
+PROLOGUE = """
+import os, signal, threading
 from corn_core.worker.signals import held_back
-
 
 class Told(Exception):
     pass
 
+def tell(number, frame):
+    raise Told(number)
 
-@pytest.fixture
-def told() -> Iterator[None]:
-    def tell(*_: object) -> None:
-        raise Told
+def send(number):
+    before = len(woken)
+    os.kill(os.getpid(), number)
+    while len(woken) == before:  # until the interpreter has noticed it, in whichever thread
+        woken.extend(os.read(reading, 100))
 
-    before = signal.signal(signal.SIGTERM, tell)
-    yield
-    signal.signal(signal.SIGTERM, before)
+reading, writing = os.pipe()
+os.set_blocking(writing, False)
+signal.set_wakeup_fd(writing)
+woken = []
+over = threading.Event()
+thread = threading.Thread(target=over.wait)
+thread.start()
+signal.signal(signal.SIGTERM, tell)
+"""
+
+EPILOGUE = """
+over.set()
+thread.join()
+"""
 
 
-def test_a_signal_arrives_afterwards(told: None) -> None:
-    steps = []
-    with pytest.raises(Told), held_back():
-        os.kill(os.getpid(), signal.SIGTERM)
-        steps.append("all")
-    assert steps == ["all"]
-    assert signal.SIGTERM not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+def lines_of(code: str) -> list[str]:
+    """What a process prints that runs this code, with another thread beside it."""
+    command = [sys.executable, "-c", PROLOGUE + code + EPILOGUE]
+    return subprocess.check_output(command, text=True, timeout=60).splitlines()
 
 
-def test_what_was_blocked_stays_blocked(told: None) -> None:
+def test_a_signal_arrives_afterwards() -> None:
+    code = """
+try:
+    with held_back():
+        send(signal.SIGTERM)
+        print("to the end")
+except Told:
+    print("told")
+print(signal.getsignal(signal.SIGTERM) is tell)
+"""
+    assert lines_of(code) == ["to the end", "told", "True"]
+
+
+def test_the_inner_end_lets_nothing_through() -> None:
+    code = """
+try:
     with held_back():
         with held_back():
-            pass
-        os.kill(os.getpid(), signal.SIGTERM)
-        assert signal.SIGTERM in signal.sigpending()
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            send(signal.SIGTERM)
+        print("still held")
+    print("never")
+except Told:
+    print("told")
+"""
+    assert lines_of(code) == ["still held", "told"]
+
+
+def test_they_arrive_in_order_and_the_first_to_raise_is_the_last() -> None:
+    code = """
+seen = []
+signal.signal(signal.SIGINT, lambda number, frame: seen.append(number))
+signal.signal(signal.SIGQUIT, lambda number, frame: seen.append(number))
+try:
+    with held_back():
+        for number in (signal.SIGQUIT, signal.SIGTERM, signal.SIGINT):
+            send(number)
+except Told:
+    print(seen == [signal.SIGQUIT])
+send(signal.SIGINT)
+print(seen == [signal.SIGQUIT, signal.SIGINT])
+"""
+    assert lines_of(code) == ["True", "True"]
+
+
+def test_an_interrupt_from_the_keyboard_waits_too() -> None:
+    """As in a master that prepares its process for an application that it preloads."""
+    code = """
+try:
+    with held_back():
+        send(signal.SIGINT)
+        print("to the end")
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+    assert lines_of(code) == ["to the end", "interrupted"]
+
+
+def test_what_has_no_handler_acts_at_once() -> None:
+    code = """
+signal.signal(signal.SIGTERM, signal.SIG_DFL)
+with held_back():
+    os.kill(os.getpid(), signal.SIGTERM)
+print("never")
+"""
+    ended = subprocess.run([sys.executable, "-c", PROLOGUE + code], capture_output=True, timeout=60)
+    assert (ended.returncode, ended.stdout) == (-15, b"")

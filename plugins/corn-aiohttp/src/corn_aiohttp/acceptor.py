@@ -56,6 +56,8 @@ class Acceptor:
         if take_the_backlog or self._listener.per_worker:
             self._accept(self._worker.cfg.worker_connections)
         self._pause()
+        if take_the_backlog:
+            self._listener.refuse()
         self._listener.close()
 
     def _pause(self) -> None:

@@ -15,6 +15,9 @@ DEADLINE = float(os.environ.get("CORN_TESTKIT_DEADLINE", "30"))
 """Seconds after which a condition that has not come true is a failure. A healthy server needs
 a small part of it; the rest is for a busy machine. The variable is for one that needs more."""
 
+_LISTEN = "0A"
+"""The state of a listening socket in /proc/net/tcp."""
+
 _never = Event()
 
 
@@ -60,6 +63,17 @@ def children(pid: int) -> list[int]:
 def session_members(session: int) -> list[int]:
     """The running processes of a session."""
     return sorted(pid for pid, fields in _all() if int(fields[3]) == session)
+
+
+def listening(port: int) -> set[str]:
+    """The inodes of the sockets that listen on a TCP port, without connecting to one (Linux)."""
+    lines = [
+        line.split()
+        for table in ("/proc/net/tcp", "/proc/net/tcp6")
+        if os.path.exists(table)
+        for line in Path(table).read_text().splitlines()[1:]
+    ]
+    return {line[9] for line in lines if line[3] == _LISTEN and line[1].endswith(f":{port:04X}")}
 
 
 def polls(pid: int) -> bool:

@@ -90,6 +90,12 @@ GOOD = (
     Wire("a chunk extension", "9112 7.1.1", chunked(b"5;a=b;c\r\nhello\r\n0\r\n\r\n"), (HELLO,)),
     Wire("trailers", "9112 7.1.2", chunked(b"5\r\nhello\r\n0\r\nX-A: b\r\n\r\n"), (HELLO,)),
     Wire(
+        "a trailer that may not be one",
+        "9110 6.5.1",
+        chunked(b"5\r\nhello\r\n0\r\nContent-Type: a/b\r\nContent-Length: 1\r\n\r\n"),
+        (HELLO,),
+    ),
+    Wire(
         "coding in capitals",
         "9112 7",
         post(b"Transfer-Encoding: Chunked\r\n", b"5\r\nhello\r\n0\r\n\r\n"),

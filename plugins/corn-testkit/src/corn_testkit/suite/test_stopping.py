@@ -12,7 +12,7 @@ import pytest
 from corn_testkit.candidate import Candidate, Start
 from corn_testkit.client import listens, parse, read_all, read_reply
 from corn_testkit.gate import Gate
-from corn_testkit.waiting import wait_for
+from corn_testkit.waiting import listening, wait_for
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 TERM_SEEN = "Handling signal: term"
@@ -71,6 +71,27 @@ def test_term_answers_all_that_have_connected(
         subject.wait_for_log(TERM_SEEN)
         gate.open()
         assert [parse(read_all(client)).text for client in clients] == ["hello"] * 60
+    subject.wait()
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/net/tcp"), reason="Linux only")
+@pytest.mark.parametrize("mode", [(), ("--reuse-port",)], ids=["shared", "reuse_port"])
+def test_term_refuses_new_clients_while_a_request_is_finished(
+    start: Start, gate: Gate, mode: tuple[str, ...]
+) -> None:
+    """Whoever the worker does not serve any more is not to be taken into the backlog."""
+    subject = start(*mode, "--graceful-timeout=600", "--timeout=600")
+    worker = subject.worker
+    with subject.address.connect() as client:
+        client.sendall(gate.request)
+        gate.entered()
+        subject.signal(SIGTERM)
+        # Not by connecting: who is in the backlog keeps it open for the worker that takes it.
+        wait_for(lambda: not listening(subject.address.port), "the port to be closed")
+        with pytest.raises(ConnectionRefusedError):
+            subject.address.connect()
+        gate.open()
+        assert parse(read_all(client)).text == f"waited in {worker}"
     subject.wait()
 
 
