@@ -17,6 +17,7 @@ from corn_core.settings.config import Config
 from corn_core.settings.model import Setting, integer
 from corn_core.worker.signals import Wakeup
 from corn_core.wsgi import RequestCycle
+from corn_core.wsgi.offered import SOCKET_NAMES
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -113,6 +114,9 @@ class Worker:
     ``keepalive`` (connections outlive a response), ``concurrency`` (a slow request holds up
     nobody else), ``long-requests`` (a request may take longer than ``timeout``), ``websocket``
     (it serves them), ``native`` (it serves applications of its library, not only WSGI)."""
+
+    socket_names: ClassVar[tuple[str, ...]] = SOCKET_NAMES
+    """The keys of the environ under which applications find the client's socket."""
 
     ignored_settings: ClassVar[tuple[str, ...]] = ()
     """Settings without effect on this worker; setting one brings a warning."""

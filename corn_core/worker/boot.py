@@ -104,6 +104,7 @@ def _prepare(worker: Worker, server: object) -> None:
             worker.log,
             multithread=worker.multithread,
             multiprocess=worker.cfg.workers > 1,
+            socket_names=worker.socket_names,
         ),
         send_file_allowed=worker.cfg.sendfile and worker.ssl_context is None,
     )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from corn_core.errors import (
     BadRequest,
+    BadResponse,
     ClientDisconnected,
     RequestTimeout,
     ServerFault,
@@ -30,6 +31,12 @@ if TYPE_CHECKING:
     from corn_core.wsgi.body import RequestBody
     from corn_core.wsgi.connection import ConnectionInfo
     from corn_core.wsgi.environ import EnvironBuilder
+
+_SWITCHED = "101 Switching Protocols"
+"""The status in the log when an application has taken the connection over."""
+
+_FAILED = "500 Internal Server Error"
+"""The same when it has failed after that; no client reads it."""
 
 _UNEXPLAINED = "The server could not answer this request. Its error log says why."
 
@@ -101,7 +108,9 @@ class RequestCycle:
             if request.version == (1, 1):
                 environ["wsgi.early_hints"] = response.early_hints
             result = self._app(environ, response.start_response)
-            if type(result) is list:
+            if connection.taken:
+                _close(result)
+            elif type(result) is list:
                 response.send_list(result)
             else:
                 self._send(result, response, request)
@@ -178,12 +187,18 @@ class RequestCycle:
             self._log.debug("Client gone during %s %s", request.method, escape(request.uri))
             response.status = response.status or GONE
             return
+        if connection.touched and _says_nothing(error, response):
+            connection.taken = True
+            return
         if isinstance(error, BadRequest) and not environ:
             self._log_refusal(error, request, connection)
             self._send_error_page(error, response)
             return
         self._log.exception("Error handling request %s", escape(request.uri))
-        if response.head is None:
+        if connection.taken:
+            # What the client reads is no HTTP any more.
+            response.status = response.status or _FAILED
+        elif response.head is None:
             self._send_error_page(ServerFault(), response)
         else:
             response.cut_short()
@@ -225,7 +240,18 @@ class RequestCycle:
         """Tell the logs and the hooks about a request that has come to its end."""
         if response.problem:
             self._log.error("Response to %s %s", escape(request.uri), response.problem)
+        if connection.taken and response.head is None and response.status[:1] != "5":
+            # Whatever the application says in the end, this is what its client was told.
+            response.status = _SWITCHED
         self._announcer.conclude(started, request, environ, response, connection)
+
+
+def _says_nothing(error: BaseException, response: Response) -> bool:
+    """Whether an application that has used the client's socket says that no response will come.
+
+    It raises StopIteration, as under Gunicorn, or returns without having called start_response.
+    """
+    return not response.status and isinstance(error, (StopIteration, BadResponse))
 
 
 def _close(result: Any) -> None:

@@ -14,6 +14,7 @@ from corn_core.net import Listener
 from corn_core.settings.model import Expected
 from corn_core.wsgi import ConnectionInfo, EnvironBuilder, FileWrapper, empty_body
 from corn_core.wsgi.environ import SETTINGS, read_script_name, unquote
+from corn_core.wsgi.offered import OfferedSocket
 from tests.unit.wsgi.harness import Server, make_body, make_config, make_request
 
 PROXY = ("127.0.0.1", 4711)
@@ -62,6 +63,8 @@ def test_a_whole_environ(listener: Listener, server: Server) -> None:
     environ = builder.build(make_request(head), body, ConnectionInfo(listener, STRANGER, "sock"))
     assert type(environ) is dict
     assert environ.pop("wsgi.errors").write("") == 0
+    assert type(environ["corn.socket"]) is OfferedSocket
+    assert environ.pop("corn.socket") is environ.pop("gunicorn.socket")
     assert environ == {
         "REQUEST_METHOD": "POST",
         "SCRIPT_NAME": "",
@@ -88,8 +91,6 @@ def test_a_whole_environ(listener: Listener, server: Server) -> None:
         "wsgi.multiprocess": False,
         "wsgi.run_once": False,
         "wsgi.file_wrapper": FileWrapper,
-        "corn.socket": "sock",
-        "gunicorn.socket": "sock",
     }
 
 

@@ -25,6 +25,7 @@ class EventletWorker(Worker):
     """
 
     multithread = True
+    socket_names = (*Worker.socket_names, "eventlet.input")
     ignored_settings = ("threads", "limit_response_spool")
     capabilities = frozenset({"keepalive", "concurrency", "long-requests"})
 
