@@ -204,6 +204,8 @@ class Worker:
         It also looks whether the master is still there, and stops the worker if not.
         """
         self.slot.beat(monotonic())
+        if self.booted and self.cycle.errors.pending:
+            self.cycle.errors.flush_stale()
         if self.alive and os.getppid() != self.ppid:
             self.log.info("Parent changed, shutting down: %s", self)
             self.alive = False

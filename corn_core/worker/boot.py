@@ -43,6 +43,8 @@ def boot_worker(worker: Worker, server: object) -> int:
         worker.log.exception("Exception in worker process")
         status = 1
     handlers.retire()
+    if worker.booted:
+        worker.cycle.errors.flush_all()
     if worker.reloader is not None:
         worker.reloader.stop()
     worker.hooks.call("worker_exit", server=server, worker=worker)

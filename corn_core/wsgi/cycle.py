@@ -49,6 +49,7 @@ class RequestCycle:
     :param builder: makes the environs.
     :param send_file_allowed: whether sinks may send files without reading them; not so with
         TLS, or without the setting ``sendfile``.
+    :ivar errors: ``wsgi.errors`` of all requests.
     """
 
     interrupts: tuple[type[BaseException], ...] = (WorkerQuit, KeyboardInterrupt, GeneratorExit)
@@ -66,6 +67,8 @@ class RequestCycle:
         self._worker = worker
         self._app = app
         self._build = builder.build
+        self.errors = builder.errors
+        self._written = builder.errors.pending
         self._send_file_allowed = send_file_allowed
         self._log = worker.log
         self._begin_request = worker.slot.begin_request
@@ -127,6 +130,8 @@ class RequestCycle:
             self._answer_failure(error, request, environ, response, connection)
         finally:
             body.close()
+            if self._written:
+                self.errors.flush()
         if self._after or response.problem:
             self._conclude(started, request, environ, response, connection)
         self._end_request(token)
@@ -194,6 +199,8 @@ class RequestCycle:
             self._log_refusal(error, request, connection)
             self._send_error_page(error, response)
             return
+        # What the application has had to say comes before its traceback.
+        self.errors.flush()
         self._log.exception("Error handling request %s", escape(request.uri))
         if connection.taken:
             # What the client reads is no HTTP any more.

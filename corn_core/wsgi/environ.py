@@ -129,6 +129,7 @@ class EnvironBuilder:
     :param multiprocess: whether other processes may call the same application.
     :param variables: where SCRIPT_NAME is looked up.
     :param socket_names: where applications find the client's socket.
+    :ivar errors: ``wsgi.errors`` of all environs.
     """
 
     def __init__(
@@ -150,13 +151,14 @@ class EnvironBuilder:
         }
         self._scheme_keys = tuple(self._secure_values)
         self._socket_names = socket_names
+        self.errors = ErrorStream(log)
         self._constants: Environ = {
             "SERVER_SOFTWARE": SERVER_SOFTWARE,
             "SERVER_PROTOCOL": "HTTP/1.1",
             "SCRIPT_NAME": self.script_name,
             "wsgi.version": (1, 0),
             "wsgi.url_scheme": "http",
-            "wsgi.errors": ErrorStream(log),
+            "wsgi.errors": self.errors,
             "wsgi.multithread": multithread,
             "wsgi.multiprocess": multiprocess,
             "wsgi.run_once": False,

@@ -24,6 +24,9 @@ STRANGER = ("192.0.2.7", 4711)
 class NoLog:
     """A logger for builders whose environs nobody writes errors to."""
 
+    def wsgi_errors(self, text: str) -> None:
+        raise AssertionError(f"nothing to log, but {text!r} was")
+
 
 @pytest.fixture
 def build(listener: Listener) -> Any:
