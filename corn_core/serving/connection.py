@@ -119,7 +119,8 @@ class Connection(ConnectionInfo):
         """Read a new connection at once: with a deferred accept its request is here already."""
         self._on_readable()
         # After a first request that was here already, the time for the next one is running.
-        if self.phase is Phase.IDLE and self.deadline == FOREVER:
+        # But not while a thread answers it.
+        if self.deadline == FOREVER and self.idle:
             self.deadline = deadline_after(self.driver.terms.header_timeout)
 
     def on_event(self, mask: int) -> None:
