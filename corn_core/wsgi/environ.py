@@ -198,7 +198,7 @@ class EnvironBuilder:
             environ["REMOTE_ADDR"] = peer[0]
             environ["REMOTE_PORT"] = str(peer[1])
         environ["wsgi.input"] = body
-        environ.update(connection.variables or self._offer_socket(connection))
+        environ |= connection.variables or self._offer_socket(connection)
         if connection.scheme != "http":
             environ["wsgi.url_scheme"] = connection.scheme
         for key in self._scheme_keys:

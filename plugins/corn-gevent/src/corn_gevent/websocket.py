@@ -10,12 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from geventwebsocket.handler import WebSocketHandler  # type: ignore[import-untyped]
-
 from corn_core.http import encode_head
 from corn_core.interfaces import StartResponse, WSGIApp
 from corn_core.wsgi.date import http_date
 from corn_gevent.worker import GeventWorker
+
+try:
+    from geventwebsocket.handler import WebSocketHandler  # type: ignore[import-untyped]
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        f"{error}; pip install 'corn-gevent[websocket]'", name=error.name
+    ) from error
 
 
 class GeventWebSocketWorker(GeventWorker):
