@@ -20,7 +20,8 @@ class ConnectionInfo:
     :ivar scheme: ``https`` when the connection itself is encrypted.
     :ivar variables: what the connection adds to the environ of each of its requests; ``None`` until
         the first of them, unless it is encrypted.
-    :ivar touched: whether an application has used the socket that it was offered.
+    :ivar touched: whether an application has used the socket that it was offered, if only to look
+        whether the client is still there.
     :ivar taken: whether it has taken the connection over: then nothing else is sent to the client.
     """
 

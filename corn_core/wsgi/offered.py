@@ -31,8 +31,16 @@ TAKING = frozenset(
     }
 )
 """The methods that take a connection over: what they send, or end, cannot be followed by a response
-of the server's. All others only look, as an application does that wants to know whether its client
-is still there."""
+of the server's."""
+
+ASKING = frozenset(
+    {
+        *("family", "type", "proto", "timeout", "getpeername", "getsockname"),
+        *("getsockopt", "gettimeout", "getblocking", "get_inheritable"),
+    }
+)
+"""What says nothing of an application's intentions. All others are a use of the socket, such as
+peeking whether the client is still there: a response may follow, or none."""
 
 _making = Lock()
 
@@ -54,8 +62,9 @@ class OfferedSocket:
             # Whoever asks for these wants to know what this object is, and not what it stands for.
             raise AttributeError(name)
         attribute = getattr(self._socket or self._make(), name)
-        if name in TAKING:
-            self._connection.taken = True
+        if name not in ASKING:
+            self._connection.touched = True
+            self._connection.taken |= name in TAKING
         return attribute
 
     def __enter__(self) -> OfferedSocket:
@@ -73,7 +82,6 @@ class OfferedSocket:
             if self._socket is None:
                 connection = self._connection
                 self._socket = make_socket(connection.sock, connection.early())
-                connection.touched = True
         return self._socket
 
 
