@@ -66,6 +66,12 @@ class Logger(Protocol):
     def setup(self, config: Any) -> None:
         """Log as another configuration says, from now on."""
 
+    def wsgi_errors(self, text: str) -> None:
+        """Write text of an application, of one or more lines, to the error log as it is.
+
+        Of a logger without this method, ``error`` is called with the text.
+        """
+
     def reopen_files(self) -> None: ...
     def close_on_exec(self) -> None: ...
 

@@ -17,7 +17,7 @@ from corn_core.settings.config import Config
 from corn_core.worker import Worker
 
 _LOGGER = (
-    *(name for name in vars(interfaces.Logger) if not name.startswith("_")),
+    *(name for name in vars(interfaces.Logger) if name[0] != "_" and name != "wsgi_errors"),
     *interfaces.Logger.__annotations__,
 )
 

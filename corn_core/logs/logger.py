@@ -26,6 +26,16 @@ if TYPE_CHECKING:
 ERROR_LOG = "corn.error"
 ACCESS_LOG = "corn.access"
 
+WSGI_ERRORS = "wsgi.errors"
+"""The name in the records of the error log that applications have written, and not the server."""
+
+
+class ErrorFormatter(logging.Formatter):
+    """Formats messages of the server, and leaves text as it is that applications have written."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return record.getMessage() if record.name == WSGI_ERRORS else super().format(record)
+
 
 def enable_loggers() -> None:
     """Undo what ``disable_existing_loggers`` does to the server's own loggers.
@@ -140,7 +150,7 @@ class Logger:
             raise refusal(config, "access_log_format", str(problem)) from None
 
     def error_formatter(self) -> logging.Formatter:
-        return logging.Formatter(self.error_fmt, self.datefmt)
+        return ErrorFormatter(self.error_fmt, self.datefmt)
 
     def access_formatter(self) -> logging.Formatter:
         return logging.Formatter(self.access_fmt, self.datefmt)
@@ -174,6 +184,16 @@ class Logger:
         self.error_log.log(
             LEVELS[lvl.lower()] if isinstance(lvl, str) else lvl, msg, *args, **kwargs
         )
+
+    def wsgi_errors(self, text: str) -> None:
+        """Write what an application has written to ``wsgi.errors``, as one record.
+
+        Its level is that of an error, though nobody knows: what a handler lets through, it lets
+        this through as well, and so does the error log whatever ``loglevel`` is.
+        """
+        log = self.error_log
+        message = text.removesuffix("\n")
+        log.handle(log.makeRecord(WSGI_ERRORS, logging.ERROR, "", 0, message, (), None))
 
     # -- the access log --------------------------------------------------------------
 

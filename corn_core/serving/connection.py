@@ -119,7 +119,8 @@ class Connection(ConnectionInfo):
         """Read a new connection at once: with a deferred accept its request is here already."""
         self._on_readable()
         # After a first request that was here already, the time for the next one is running.
-        if self.phase is Phase.IDLE and self.deadline == FOREVER:
+        # But not while a thread answers it.
+        if self.deadline == FOREVER and self.idle:
             self.deadline = deadline_after(self.driver.terms.header_timeout)
 
     def on_event(self, mask: int) -> None:
@@ -335,7 +336,7 @@ class Connection(ConnectionInfo):
             self._watch(WRITABLE)
         elif keep:
             self._next_request()
-        elif (linger or self.parser.buffered) and not self.reset:
+        elif (linger or self.parser.buffered or self.taken) and not self.reset:
             self._linger()
         else:
             self.close()
@@ -389,7 +390,28 @@ class Connection(ConnectionInfo):
         if self.reset:
             # On, for 0 seconds: close(2) then resets the connection (POSIX, SO_LINGER).
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        if self.taken:
+            self._end_for_all()
+        # The socket in it refers to the connection.
+        self.variables = None
         self.sock.close()
+
+    def _end_for_all(self) -> None:
+        """End the connection for an application too that took it, and still waits on it perhaps.
+
+        Its call is over, but a thread of its own may be left, with a duplicate of the descriptor.
+        """
+        try:
+            self.sock.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            return  # the client was faster
+
+    def early(self) -> bytes:
+        """Return what has been received and is not of the present request."""
+        rest = self.parser.unread()
+        # It stays here too: an application that only looks at its client does not take it away.
+        self.parser.feed(rest)
+        return rest
 
     def _drop_request(self) -> None:
         self.request = None

@@ -12,7 +12,7 @@ Imported only by a worker that speaks TLS, for it imports ``ssl``.
 from __future__ import annotations
 
 import ssl
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from corn_core.errors import BadRequest, ClientDisconnected
 from corn_core.net.certificate import variables
@@ -50,14 +50,13 @@ class TLSConnection(Connection):
     :ivar ended: whether the client has said that it sends no more (close_notify).
     """
 
-    __slots__ = ("begun", "encryption", "ended", "incoming", "outgoing", "tls", "variables")
+    __slots__ = ("begun", "encryption", "ended", "incoming", "outgoing", "tls")
 
     def __init__(
         self, driver: Driver[Connection], listener: Listener, sock: SocketType, peer: object
     ) -> None:
         super().__init__(driver, listener, sock, peer)
         self.scheme = "https"
-        self.variables: dict[str, Any] = {}
         assert driver.encryption is not None
         self.encryption = driver.encryption
         self.incoming = ssl.MemoryBIO()

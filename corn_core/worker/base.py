@@ -17,6 +17,7 @@ from corn_core.settings.config import Config
 from corn_core.settings.model import Setting, integer
 from corn_core.worker.signals import Wakeup
 from corn_core.wsgi import RequestCycle
+from corn_core.wsgi.offered import SOCKET_NAMES
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -111,8 +112,12 @@ class Worker:
     capabilities: ClassVar[frozenset[str]] = frozenset()
     """What a worker can do beyond what every worker must, for the conformance tests:
     ``keepalive`` (connections outlive a response), ``concurrency`` (a slow request holds up
-    nobody else), ``long-requests`` (a request may take longer than ``timeout``), ``websocket``
-    (it serves them), ``native`` (it serves applications of its library, not only WSGI)."""
+    nobody else), ``long-requests`` (a request may take longer than ``timeout``), ``socket`` (an
+    application may take the client's socket), ``websocket`` (it serves them by itself),
+    ``native`` (it serves applications of its library, not only WSGI)."""
+
+    socket_names: ClassVar[tuple[str, ...]] = SOCKET_NAMES
+    """The keys of the environ under which applications find the client's socket."""
 
     ignored_settings: ClassVar[tuple[str, ...]] = ()
     """Settings without effect on this worker; setting one brings a warning."""
@@ -200,6 +205,8 @@ class Worker:
         It also looks whether the master is still there, and stops the worker if not.
         """
         self.slot.beat(monotonic())
+        if self.booted and self.cycle.errors.pending:
+            self.cycle.errors.flush_stale()
         if self.alive and os.getppid() != self.ppid:
             self.log.info("Parent changed, shutting down: %s", self)
             self.alive = False

@@ -43,6 +43,8 @@ def boot_worker(worker: Worker, server: object) -> int:
         worker.log.exception("Exception in worker process")
         status = 1
     handlers.retire()
+    if worker.booted:
+        worker.cycle.errors.flush_all()
     if worker.reloader is not None:
         worker.reloader.stop()
     worker.hooks.call("worker_exit", server=server, worker=worker)
@@ -104,6 +106,7 @@ def _prepare(worker: Worker, server: object) -> None:
             worker.log,
             multithread=worker.multithread,
             multiprocess=worker.cfg.workers > 1,
+            socket_names=worker.socket_names,
         ),
         send_file_allowed=worker.cfg.sendfile and worker.ssl_context is None,
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -16,15 +15,17 @@ class ConnectionInfo:
 
     :ivar listener: the listener that accepted the connection.
     :ivar peer: the address as accept(2) gave it: a tuple, or text for a unix socket.
-    :ivar sock: the connected socket, offered to applications as ``corn.socket``.
+    :ivar sock: the connected socket; applications are offered another one, see ``offered``.
     :ivar proxy: what the PROXY protocol said of the client, if it said anything.
     :ivar scheme: ``https`` when the connection itself is encrypted.
-    :ivar variables: what an encrypted connection adds to the environ of its requests.
+    :ivar variables: what the connection adds to the environ of each of its requests; ``None`` until
+        the first of them, unless it is encrypted.
+    :ivar touched: whether an application has used the socket that it was offered, if only to look
+        whether the client is still there.
+    :ivar taken: whether it has taken the connection over: then nothing else is sent to the client.
     """
 
-    __slots__ = ("listener", "peer", "proxy", "scheme", "sock")
-
-    variables: Mapping[str, Any] = MappingProxyType({})
+    __slots__ = ("listener", "peer", "proxy", "scheme", "sock", "taken", "touched", "variables")
 
     def __init__(self, listener: Listener, peer: Any, sock: Any, scheme: str = "http") -> None:
         self.listener = listener
@@ -32,6 +33,13 @@ class ConnectionInfo:
         self.proxy: ProxyHeader | None = None
         self.sock = sock
         self.scheme = scheme
+        self.taken = False
+        self.touched = False
+        self.variables: Mapping[str, Any] | None = None
+
+    def early(self) -> bytes:
+        """Return what has been received and is not of the present request."""
+        return b""
 
     @property
     def peer_host(self) -> str:

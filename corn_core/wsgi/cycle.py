@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from corn_core.errors import (
     BadRequest,
+    BadResponse,
     ClientDisconnected,
     RequestTimeout,
     ServerFault,
@@ -31,6 +32,12 @@ if TYPE_CHECKING:
     from corn_core.wsgi.connection import ConnectionInfo
     from corn_core.wsgi.environ import EnvironBuilder
 
+_SWITCHED = "101 Switching Protocols"
+"""The status in the log when an application has taken the connection over."""
+
+_FAILED = "500 Internal Server Error"
+"""The same when it has failed after that; no client reads it."""
+
 _UNEXPLAINED = "The server could not answer this request. Its error log says why."
 
 
@@ -42,6 +49,7 @@ class RequestCycle:
     :param builder: makes the environs.
     :param send_file_allowed: whether sinks may send files without reading them; not so with
         TLS, or without the setting ``sendfile``.
+    :ivar errors: ``wsgi.errors`` of all requests.
     """
 
     interrupts: tuple[type[BaseException], ...] = (WorkerQuit, KeyboardInterrupt, GeneratorExit)
@@ -59,6 +67,8 @@ class RequestCycle:
         self._worker = worker
         self._app = app
         self._build = builder.build
+        self.errors = builder.errors
+        self._written = builder.errors.pending
         self._send_file_allowed = send_file_allowed
         self._log = worker.log
         self._begin_request = worker.slot.begin_request
@@ -101,7 +111,9 @@ class RequestCycle:
             if request.version == (1, 1):
                 environ["wsgi.early_hints"] = response.early_hints
             result = self._app(environ, response.start_response)
-            if type(result) is list:
+            if connection.taken:
+                _close(result)
+            elif type(result) is list:
                 response.send_list(result)
             else:
                 self._send(result, response, request)
@@ -118,6 +130,8 @@ class RequestCycle:
             self._answer_failure(error, request, environ, response, connection)
         finally:
             body.close()
+            if self._written:
+                self.errors.flush()
         if self._after or response.problem:
             self._conclude(started, request, environ, response, connection)
         self._end_request(token)
@@ -178,12 +192,20 @@ class RequestCycle:
             self._log.debug("Client gone during %s %s", request.method, escape(request.uri))
             response.status = response.status or GONE
             return
+        if connection.touched and _says_nothing(error, response):
+            connection.taken = True
+            return
         if isinstance(error, BadRequest) and not environ:
             self._log_refusal(error, request, connection)
             self._send_error_page(error, response)
             return
+        # What the application has had to say comes before its traceback.
+        self.errors.flush()
         self._log.exception("Error handling request %s", escape(request.uri))
-        if response.head is None:
+        if connection.taken:
+            # What the client reads is no HTTP any more.
+            response.status = response.status or _FAILED
+        elif response.head is None:
             self._send_error_page(ServerFault(), response)
         else:
             response.cut_short()
@@ -225,7 +247,18 @@ class RequestCycle:
         """Tell the logs and the hooks about a request that has come to its end."""
         if response.problem:
             self._log.error("Response to %s %s", escape(request.uri), response.problem)
+        if connection.taken and response.head is None and response.status[:1] != "5":
+            # Whatever the application says in the end, this is what its client was told.
+            response.status = _SWITCHED
         self._announcer.conclude(started, request, environ, response, connection)
+
+
+def _says_nothing(error: BaseException, response: Response) -> bool:
+    """Whether an application that has used the client's socket says that no response will come.
+
+    It raises StopIteration, as under Gunicorn, or returns without having called start_response.
+    """
+    return not response.status and isinstance(error, (StopIteration, BadResponse))
 
 
 def _close(result: Any) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from corn_core import __version__
 from corn_core.errors import BadRequest, ScriptNameMismatch, SettingError
 from corn_core.settings.model import Expected, Setting, comma_separated
 from corn_core.wsgi.files import ErrorStream, FileWrapper
+from corn_core.wsgi.offered import SOCKET_NAMES, OfferedSocket
 from corn_core.wsgi.trust import parse_peers, peer_test
 
 if TYPE_CHECKING:
@@ -127,6 +128,8 @@ class EnvironBuilder:
     :param multithread: whether several threads of this process may call the application.
     :param multiprocess: whether other processes may call the same application.
     :param variables: where SCRIPT_NAME is looked up.
+    :param socket_names: where applications find the client's socket.
+    :ivar errors: ``wsgi.errors`` of all environs.
     """
 
     def __init__(
@@ -137,6 +140,7 @@ class EnvironBuilder:
         multithread: bool,
         multiprocess: bool,
         variables: Mapping[str, str] = os.environ,
+        socket_names: Sequence[str] = SOCKET_NAMES,
     ) -> None:
         self.script_name = read_script_name(variables)
         self.is_trusted = peer_test(config.forwarded_allow_ips)
@@ -146,13 +150,15 @@ class EnvironBuilder:
             for name, value in config.secure_scheme_headers.items()
         }
         self._scheme_keys = tuple(self._secure_values)
+        self._socket_names = socket_names
+        self.errors = ErrorStream(log)
         self._constants: Environ = {
             "SERVER_SOFTWARE": SERVER_SOFTWARE,
             "SERVER_PROTOCOL": "HTTP/1.1",
             "SCRIPT_NAME": self.script_name,
             "wsgi.version": (1, 0),
             "wsgi.url_scheme": "http",
-            "wsgi.errors": ErrorStream(log),
+            "wsgi.errors": self.errors,
             "wsgi.multithread": multithread,
             "wsgi.multiprocess": multiprocess,
             "wsgi.run_once": False,
@@ -192,10 +198,9 @@ class EnvironBuilder:
             environ["REMOTE_ADDR"] = peer[0]
             environ["REMOTE_PORT"] = str(peer[1])
         environ["wsgi.input"] = body
-        environ["corn.socket"] = environ["gunicorn.socket"] = connection.sock
+        environ |= connection.variables or self._offer_socket(connection)
         if connection.scheme != "http":
             environ["wsgi.url_scheme"] = connection.scheme
-            environ.update(connection.variables)
         for key in self._scheme_keys:
             if key in fields:
                 self._set_scheme(environ, request, connection)
@@ -207,6 +212,16 @@ class EnvironBuilder:
             # has a field called Proxy.
             del environ["HTTP_PROXY"]
         return environ
+
+    def _offer_socket(self, connection: ConnectionInfo) -> Environ:
+        """Make what an unencrypted connection adds to the environs of its requests.
+
+        The socket of an encrypted one is of no use: it has ciphertext, of which the server keeps
+        the keys.
+        """
+        offered: Environ = dict.fromkeys(self._socket_names, OfferedSocket(connection))
+        connection.variables = offered
+        return offered
 
     def describe(self, request: Request | None, connection: ConnectionInfo) -> Environ:
         """What an access line needs of an environ that could not be built."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import os
 import stat
-from collections.abc import Iterable, Iterator
-from threading import Lock
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 from corn_core.interfaces import Logger
@@ -15,7 +16,8 @@ from corn_core.settings.model import Setting, boolean
 BLOCK_SIZE = 64 * 1024
 """Bytes read at a time from a file that cannot be sent with sendfile."""
 
-_LINE_LIMIT = 64 * 1024
+_KEPT = 64 * 1024
+"""Characters written to ``wsgi.errors`` that are kept for a flush."""
 
 SETTINGS = (
     Setting(
@@ -92,26 +94,38 @@ class FileWrapper:
 
 
 class ErrorStream:
-    """``wsgi.errors``: a text stream whose lines become messages of the error log.
+    """``wsgi.errors``: a text stream into the error log, which leaves text as it is.
 
-    One stream serves a whole worker, all of its threads.
+    One stream serves a whole worker, all of its threads. What each has written is kept apart,
+    until it is flushed or the request ends, and then goes to the logger as one text: a traceback
+    that is printed line by line stays whole, and is one record of a log that has records.
+
+    :ivar pending: the text that waits, by thread or greenlet; empty most of the time, which is all
+        that the request cycle looks at.
     """
 
     encoding = "utf-8"
 
     def __init__(self, log: Logger) -> None:
-        self._log = log
-        self._lock = Lock()
-        self._rest = ""
+        # A logger that is not derived from the core's may not have it.
+        self._log: Callable[[str], object] = getattr(log, "wsgi_errors", None) or partial(
+            log.error, "%s"
+        )
+        # Reentrant: a signal's handler may write too, and interrupts whatever the thread is at.
+        self._lock = threading.RLock()
+        self._stale: list[int] = []
+        self.pending: dict[int, str] = {}
 
     def write(self, text: str) -> int:
-        """Log the lines that are complete; the rest waits for its end, or for a flush."""
+        """Keep text for :meth:`flush`; a lot of it is logged at once."""
+        # Looked up now: with greenlets, the function has been replaced by theirs.
+        writer = threading.get_ident()
         with self._lock:
-            *lines, self._rest = (self._rest + text).split("\n")
-            if len(self._rest) > _LINE_LIMIT:
-                lines.append(self._rest)
-                self._rest = ""
-        self._emit(lines)
+            so_far = self.pending.get(writer, "") + text
+            if so_far:
+                self.pending[writer] = so_far
+        if len(so_far) > _KEPT:
+            self._emit(writer)
         return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:
@@ -119,15 +133,30 @@ class ErrorStream:
             self.write(line)
 
     def flush(self) -> None:
-        """Log a line that has no end yet."""
+        """Log what the thread, or greenlet, has written."""
+        self._emit(threading.get_ident())
+
+    def flush_stale(self) -> None:
+        """Log what has waited since the last call, for those who do not flush.
+
+        A request may last long, and a thread of the application's own has no request that ends.
+        """
+        stale = self._stale
         with self._lock:
-            rest, self._rest = self._rest, ""
-        self._emit([rest] if rest else [])
+            self._stale = list(self.pending)
+        for writer in stale:
+            self._emit(writer)
+
+    def flush_all(self) -> None:
+        """Log everything; the worker ends."""
+        for writer in list(self.pending):
+            self._emit(writer)
 
     def isatty(self) -> bool:
         return False
 
-    def _emit(self, lines: list[str]) -> None:
-        for line in lines:
-            if line:
-                self._log.error("%s", line)
+    def _emit(self, writer: int) -> None:
+        with self._lock:
+            text = self.pending.pop(writer, "")
+        if text:
+            self._log(text)

@@ -99,6 +99,18 @@ def test_error_line(path: Path) -> None:
     }
 
 
+def test_text_of_an_application_is_one_line(path: Path) -> None:
+    text = 'Traceback (most recent call last):\n  "\u2028"\nValueError\n'
+    line = error_line(path, lambda logger: logger.wsgi_errors(text), loglevel="critical")
+    assert line.pop("time")
+    assert line == {
+        "level": "error",
+        "logger": "wsgi.errors",
+        "pid": os.getpid(),
+        "message": text.rstrip("\n"),
+    }
+
+
 def test_level_counts(path: Path) -> None:
     line = error_line(
         path, lambda logger: (logger.info("no"), logger.error("yes")), loglevel="error"

@@ -169,6 +169,16 @@ COUNTED = [
 ]
 
 
+def test_text_of_an_application_is_not_counted(
+    client: StatsdClient, wire: Wire, error_log: logging.Logger
+) -> None:
+    logger = StatsdLogger(config())
+    counted(client, logger)
+    logger.wsgi_errors("Traceback (most recent call last):\n")
+    logger.error("after it")
+    assert wire.take() == ["corn.log.error:1|c"]
+
+
 def test_messages_are_counted(client: StatsdClient, wire: Wire, error_log: logging.Logger) -> None:
     logger = StatsdLogger(config())
     meter = counted(client, logger)

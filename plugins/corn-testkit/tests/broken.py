@@ -17,7 +17,7 @@ from corn_core.worker import Worker
 class Sound(Worker):
     """The one that all others are but for one thing; ``KeepAliveWorker`` by its parts."""
 
-    capabilities = frozenset({"keepalive"})
+    capabilities = frozenset({"keepalive", "socket"})
     driver_class: type[SelectorDriver] = SelectorDriver
     connection_class: type[Connection] = Connection
 
@@ -140,6 +140,20 @@ class LeaksDescriptors(Sound):
         def forget(self, connection: Any) -> None:
             os.dup(connection.fd)
             super().forget(connection)
+
+
+class AnswersBehindTheApplicationsBack(Sound):
+    class connection_class(Connection):
+        __slots__ = ()
+        taken = property(lambda self: False, lambda self, value: None)  # type: ignore[assignment]
+
+
+class KeepsWhatCameEarly(Sound):
+    class connection_class(Connection):
+        __slots__ = ()
+
+        def early(self) -> bytes:
+            return b""
 
 
 class WaitsForSlowClients(Sound):

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from corn_core.errors import SettingError
-from corn_core.logs import SETTINGS, Logger
+from corn_core.logs import SETTINGS, WSGI_ERRORS, Logger
 from corn_core.logs.handlers import LogFile, LogStream, write_all
 from corn_core.settings.model import Expected
 from tests.unit.logs.configs import config, in_python
@@ -66,6 +66,51 @@ def test_exception_comes_with_its_traceback(error_file: Path) -> None:
     text = error_file.read_text()
     assert "[ERROR] Error handling request /x\nTraceback (most recent call last):\n" in text
     assert text.endswith("ValueError: broken\n")
+
+
+APPLICATION_TEXT = "[12:00] ERROR in app: 100 %s\nTraceback (most recent call last):\n  ...\n"
+
+
+@pytest.mark.parametrize("level", ["debug", "critical"])
+def test_text_of_an_application_is_left_as_it_is(error_file: Path, level: str) -> None:
+    logger = Logger(config(errorlog=str(error_file), loglevel=level))
+    logger.wsgi_errors(APPLICATION_TEXT)
+    assert error_file.read_text() == APPLICATION_TEXT
+    logger.wsgi_errors("no end")
+    logger.critical("next")
+    assert error_file.read_text().removeprefix(APPLICATION_TEXT).startswith("no end\n[")
+
+
+def test_text_of_an_application_is_one_record_to_other_handlers(error_file: Path) -> None:
+    logger = Logger(config(errorlog=str(error_file)))
+    records: list[logging.LogRecord] = []
+    handler = logging.Handler(logging.ERROR)
+    handler.emit = records.append  # type: ignore[method-assign]
+    logger.error_log.addHandler(handler)
+    try:
+        logger.wsgi_errors(APPLICATION_TEXT)
+    finally:
+        logger.error_log.removeHandler(handler)
+    (record,) = records
+    assert (record.name, record.getMessage()) == (WSGI_ERRORS, APPLICATION_TEXT.rstrip("\n"))
+
+
+def test_text_of_an_application_follows_its_file(error_file: Path) -> None:
+    logger = Logger(config(errorlog=str(error_file)))
+    logger.wsgi_errors("before\n")
+    rotated = error_file.rename(error_file.with_suffix(".1"))
+    logger.reopen_files()
+    logger.wsgi_errors("after\n")
+    assert (rotated.read_text(), error_file.read_text()) == ("before\n", "after\n")
+
+
+def test_formatter_of_a_subclass_sees_the_text_of_an_application(error_file: Path) -> None:
+    class Plain(Logger):
+        def error_formatter(self) -> logging.Formatter:
+            return logging.Formatter("%(name)s %(levelname)s %(message)s")
+
+    Plain(config(errorlog=str(error_file))).wsgi_errors("one\ntwo\n")
+    assert error_file.read_text() == "wsgi.errors ERROR one\ntwo\n"
 
 
 LEVELS = ["debug", "info", "warning", "error", "critical"]

@@ -14,6 +14,7 @@ from corn_core.net import Listener
 from corn_core.settings.model import Expected
 from corn_core.wsgi import ConnectionInfo, EnvironBuilder, FileWrapper, empty_body
 from corn_core.wsgi.environ import SETTINGS, read_script_name, unquote
+from corn_core.wsgi.offered import OfferedSocket
 from tests.unit.wsgi.harness import Server, make_body, make_config, make_request
 
 PROXY = ("127.0.0.1", 4711)
@@ -22,6 +23,9 @@ STRANGER = ("192.0.2.7", 4711)
 
 class NoLog:
     """A logger for builders whose environs nobody writes errors to."""
+
+    def wsgi_errors(self, text: str) -> None:
+        raise AssertionError(f"nothing to log, but {text!r} was")
 
 
 @pytest.fixture
@@ -62,6 +66,8 @@ def test_a_whole_environ(listener: Listener, server: Server) -> None:
     environ = builder.build(make_request(head), body, ConnectionInfo(listener, STRANGER, "sock"))
     assert type(environ) is dict
     assert environ.pop("wsgi.errors").write("") == 0
+    assert type(environ["corn.socket"]) is OfferedSocket
+    assert environ.pop("corn.socket") is environ.pop("gunicorn.socket")
     assert environ == {
         "REQUEST_METHOD": "POST",
         "SCRIPT_NAME": "",
@@ -88,8 +94,6 @@ def test_a_whole_environ(listener: Listener, server: Server) -> None:
         "wsgi.multiprocess": False,
         "wsgi.run_once": False,
         "wsgi.file_wrapper": FileWrapper,
-        "corn.socket": "sock",
-        "gunicorn.socket": "sock",
     }
 
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import bz2
 import gzip
 import io
+import logging
 import os
 import tempfile
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from threading import Barrier, Thread
+from typing import Any, cast
 
 import pytest
 
@@ -261,50 +264,130 @@ def test_iterating_and_closing_by_hand() -> None:
 # -- wsgi.errors ---------------------------------------------------------------------
 
 
-def lines_of(server: Server) -> list[str]:
-    return [line.partition("[ERROR] ")[2] for line in server.errors.splitlines()]
+@dataclass
+class Texts:
+    """A logger, as far as the stream needs one."""
+
+    texts: list[str] = field(default_factory=list)
+
+    def wsgi_errors(self, text: str) -> None:
+        self.texts.append(text)
 
 
-def test_lines_become_messages(server: Server) -> None:
-    stream = ErrorStream(server.log)
+class OldLogger:
+    """A logger of somebody who has not heard of wsgi_errors."""
+
+    def __init__(self) -> None:
+        self.messages: list[str] = []
+
+    def error(self, message: str, *arguments: object) -> None:
+        self.messages.append(message % arguments)
+
+
+@pytest.fixture
+def log() -> Texts:
+    return Texts()
+
+
+@pytest.fixture
+def stream(log: Texts) -> ErrorStream:
+    return ErrorStream(cast(Any, log))
+
+
+def test_what_is_written_before_a_flush_is_one_text(stream: ErrorStream, log: Texts) -> None:
     print("one", 2, "three", file=stream)
     assert stream.write("fo") == 2
-    stream.write("ur\nfive")
-    stream.writelines(["\n", "six\n"])
-    assert lines_of(server) == ["one 2 three", "four", "five", "six"]
-
-
-def test_flush_logs_an_unfinished_line(server: Server) -> None:
-    stream = ErrorStream(server.log)
+    stream.writelines(["ur\n", "five"])
+    assert log.texts == []
+    assert stream.pending
     stream.flush()
-    stream.write("begun")
-    assert lines_of(server) == []
+    assert log.texts == ["one 2 three\nfour\nfive"]
+    assert not stream.pending
     stream.flush()
-    stream.flush()
-    stream.write("\n")
-    assert lines_of(server) == ["begun"]
+    assert len(log.texts) == 1
 
 
-def test_percent_signs_are_text(server: Server) -> None:
-    ErrorStream(server.log).write("100 %s\n")
-    assert lines_of(server) == ["100 %s"]
+def test_message_of_a_handler_is_one_text(stream: ErrorStream, log: Texts) -> None:
+    record = logging.makeLogRecord({"msg": "two\nlines"})
+    logging.StreamHandler(stream).handle(record)
+    assert log.texts == ["two\nlines\n"]
 
 
-def test_a_line_without_end_does_not_grow_forever(server: Server) -> None:
-    stream = ErrorStream(server.log)
+def test_text_that_is_empty_leaves_nothing(stream: ErrorStream, log: Texts) -> None:
+    assert stream.write("") == 0
+    assert not stream.pending
+
+
+def test_percent_signs_are_text(stream: ErrorStream, log: Texts) -> None:
+    print("100 %s", file=stream, flush=True)
+    assert log.texts == ["100 %s\n"]
+
+
+def test_text_without_a_flush_does_not_grow_forever(stream: ErrorStream, log: Texts) -> None:
     for _ in range(5):
         stream.write("x" * 40_000)
-    assert [len(line) for line in lines_of(server)] == [80_000, 80_000]
+    assert [len(text) for text in log.texts] == [80_000, 80_000]
 
 
-def test_the_environ_has_the_stream(server: Server) -> None:
+def test_threads_do_not_tear_each_others_texts(stream: ErrorStream, log: Texts) -> None:
+    def complain(name: str, turn: Barrier) -> None:
+        for _ in range(3):
+            turn.wait(10)
+            stream.write(f"{name}\n")
+        stream.flush()
+
+    turn = Barrier(2)
+    threads = [Thread(target=complain, args=(name, turn)) for name in ("one", "two")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(log.texts) == ["one\n" * 3, "two\n" * 3]
+
+
+def test_who_does_not_flush_is_heard_later(stream: ErrorStream, log: Texts) -> None:
+    stream.write("begun, ")
+    stream.flush_stale()
+    assert log.texts == []
+    stream.write("going on")
+    stream.flush_stale()
+    assert log.texts == ["begun, going on"]
+
+
+def test_nothing_is_left_at_the_end(stream: ErrorStream, log: Texts) -> None:
+    thread = Thread(target=stream.write, args=("from a thread",))
+    thread.start()
+    thread.join()
+    stream.write("from here")
+    stream.flush_all()
+    assert sorted(log.texts) == ["from a thread", "from here"]
+
+
+def test_logger_without_the_method_gets_an_error() -> None:
+    log = OldLogger()
+    print("100 %s", file=ErrorStream(cast(Any, log)), flush=True)
+    assert log.messages == ["100 %s\n"]
+
+
+def test_the_end_of_a_request_flushes(server: Server) -> None:
     def app(environ: dict[str, Any], start_response: Any) -> Any:
-        print("from the application", file=environ["wsgi.errors"])
+        print("from the", file=environ["wsgi.errors"])
+        print("application", file=environ["wsgi.errors"])
         start_response("204 No Content", [])
         return []
 
     server.serve(app, GET)
-    assert lines_of(server) == ["from the application"]
+    assert server.errors == "from the\napplication\n"
+
+
+def test_text_comes_before_the_traceback_of_its_request(server: Server) -> None:
+    def app(environ: dict[str, Any], start_response: Any) -> Any:
+        print("look:", file=environ["wsgi.errors"])
+        raise ValueError("seen")
+
+    server.serve(app, GET)
+    assert server.errors.startswith("look:\n[")
+    assert "ValueError: seen" in server.errors
 
 
 # -- the setting ---------------------------------------------------------------------

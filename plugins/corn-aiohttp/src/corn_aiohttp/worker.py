@@ -22,7 +22,9 @@ class AiohttpWorker(Worker):
     """
 
     multithread = True
-    capabilities = frozenset({"concurrency", "keepalive", "long-requests", "native", "websocket"})
+    capabilities = frozenset(
+        {"concurrency", "keepalive", "long-requests", "native", "socket", "websocket"}
+    )
 
     _server: NativeServer | None = None
 

@@ -8,6 +8,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from corn_core.interfaces import Logger
+from corn_core.logs import WSGI_ERRORS
 from corn_statsd.client import StatsdClient
 from corn_statsd.metrics import metric_in
 
@@ -41,6 +42,9 @@ class LogMeter(logging.Handler):
         self._client = client
 
     def emit(self, record: logging.LogRecord) -> None:
+        if record.name == WSGI_ERRORS:
+            # What applications write there is no message of anybody's, and has no level.
+            return
         client = self._client()
         if client is None:
             return

@@ -68,7 +68,8 @@ def holds(pid: int, path: Path) -> bool:
 def test_errors_of_the_application(start: Start) -> None:
     subject = start()
     assert subject.get("/complain?q=of-this") == "complained"
-    subject.wait_for_log("complaint: of-this")
+    # As it was written: without time, process and level.
+    subject.wait_for_log("^complaint: of-this$")
     subject.stop()
 
 
