@@ -178,9 +178,11 @@ def _facts(setting: Setting) -> Iterator[str]:
     yield f"Command line: {', '.join(map(code, spellings(setting))) or 'no flag'}"
     yield f"Config file: {code(setting.name) if 'file' in setting.places else 'no'}"
     yield f"Environment: {code(setting.env) if setting.env else 'no variable'}"
-    yield f"Default: {setting.default_text or code(repr(setting.default))}"
+    yield f"Default: {setting.default_text or code(repr(setting.shown(setting.default)))}"
     if setting.choices:
         yield f"Values: {', '.join(map(code, setting.choices))}"
+    if setting.secret:
+        yield "Secret: messages, logs and `--print-config` show its type and not its value"
     yield f"Since: {setting.since}"
 
 

@@ -43,7 +43,7 @@ def print_config(
 ) -> str:
     """The configuration as text: ``name = value  # origin``, one line a setting or hook."""
     lines = [
-        f"{name} = {_shown(value)}  # {config.origin(name)}"
+        f"{name} = {_shown(config.settings[name].shown(value))}  # {config.origin(name)}"
         for name, value in config.as_dict().items()
     ]
     for name, (function, origin) in (hooks or {}).items():
