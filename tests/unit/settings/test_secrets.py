@@ -125,7 +125,7 @@ def test_the_search_finds_it_where_it_is_not_declared_secret(
 @pytest.mark.parametrize("source", IN_FILES)
 def test_value_set_by_a_program(setting: Setting, source: str, tmp_path: Path) -> None:
     registry = INSTALLED if setting.name in INSTALLED else Registry((*SETTINGS, *SAMPLES))
-    config = EmbeddedConfig(resolve(registry, (), {}, str(tmp_path)).config)
+    config = EmbeddedConfig(resolve(registry, (), {}, str(tmp_path)))
     try:
         config.set(setting.name, eval(source))
     except ConfigError as error:
