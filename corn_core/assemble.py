@@ -11,7 +11,7 @@ from corn_core import __version__
 from corn_core.arbiter.loop import Arbiter
 from corn_core.arbiter.wiring import Wiring, WorkerForked
 from corn_core.errors import AppLoadError, CornError, ExtensionError
-from corn_core.extensions.drivers import find_reload_engine
+from corn_core.extensions.drivers import find_reload_engine, name_of_worker
 from corn_core.extensions.listing import listing
 from corn_core.extensions.manager import DISABLE_PLUGINS, Plugins, load_plugins
 from corn_core.interfaces import Logger, WSGIApp
@@ -237,11 +237,12 @@ class Assembly:
         notes = (*tls.notes(config), *privileges.warnings(config), *daemon.warnings(config))
         for warning in (*self.notes(), *resolution.warnings, *notes):
             log.warning("%s", warning)
+        worker_name = name_of_worker(config.worker_class, worker_class)
         for name in filter(config.__contains__, worker_class.ignored_settings):
             origin = config.origin(name)
             if origin.kind != "default":
                 log.warning(
-                    "%s has no effect on worker class %s (%s)", name, config.worker_class, origin
+                    "%s has no effect on worker class %s (%s)", name, worker_name, origin
                 )
         if config.reload and config.preload_app:
             log.warning(

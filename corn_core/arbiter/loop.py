@@ -175,7 +175,7 @@ class Arbiter(ServerView):
         # Before binding as well, for that may wait for an address, and can be broken off.
         self._signals.install(HANDLED)
         self._succession.open()
-        self.log.info("Using worker: %s", _worker_name(self._wiring))
+        self.log.info("Using worker: %s", self.worker_name)
         set_title(self._succession.lineage.role, self.cfg)
         self._selector = DefaultSelector()
         self._selector.register(self._signals, EVENT_READ)
@@ -402,8 +402,3 @@ class Arbiter(ServerView):
         self._succession.remove_pidfile()
         self.hooks.call("on_exit", server=self)
         return self._exit_status
-
-
-def _worker_name(wiring: Wiring) -> str:
-    name = wiring.config.worker_class
-    return name if isinstance(name, str) else wiring.worker_class.__qualname__

@@ -44,6 +44,11 @@ class ServerView:
         return self._num_workers
 
     @property
+    def worker_name(self) -> str:
+        """The name of the worker class in force: gthread, also for sync with several threads."""
+        return self._wiring.worker_name
+
+    @property
     def timeout(self) -> float:
         """The seconds that a worker may be silent."""
         timeout: float = self.cfg.timeout

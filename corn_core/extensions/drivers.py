@@ -101,6 +101,19 @@ def find_worker_class(name: object) -> Any:
     return _find(_WORKER, name)
 
 
+def name_of_worker(given: object, found: type) -> str:
+    """Tell the name of the worker class that was found for a value of ``worker_class``.
+
+    That is the value itself, unless another installed worker took over, as gthread does for sync
+    with several threads, or the value is a class.
+    """
+    path = f"{found.__module__}:{found.__qualname__}"
+    names = [each.name for each in entry_points(WORKERS) if each.value == path]
+    if isinstance(given, str) and (given in names or not names):
+        return given
+    return names[0] if names else found.__qualname__
+
+
 def find_logger_class(name: object) -> Any:
     """The logger class for a value of ``logger_class``; see :func:`find_worker_class`."""
     return _find(_LOGGER, name)
