@@ -241,9 +241,7 @@ class Assembly:
         for name in filter(config.__contains__, worker_class.ignored_settings):
             origin = config.origin(name)
             if origin.kind != "default":
-                log.warning(
-                    "%s has no effect on worker class %s (%s)", name, worker_name, origin
-                )
+                log.warning("%s has no effect on worker class %s (%s)", name, worker_name, origin)
         if config.reload and config.preload_app:
             log.warning(
                 "The reloader is incompatible with application preloading: changes of what"
