@@ -253,6 +253,7 @@ class Assembly:
         """Load the application, and say what the configuration is, if that was asked for."""
         try:
             app = wiring.load_app()
+            wiring.worker_class.check_app(app, wiring.config)
             release_output()  # what is said from now on is for who asks
             self.plugins.hooks.call("corn_check_app", config=wiring.config, app=app)
         except AppLoadError as error:

@@ -34,7 +34,7 @@ def worker_class_of(found: object, config: Config) -> type[Worker]:
         )
     if found.run is Worker.run:
         raise ExtensionError(f"{what} has no method run(self), which is what serves requests")
-    for name in ("check_config", "before_boot"):
+    for name in ("check_config", "check_app", "before_boot"):
         if not isinstance(getattr(found, name), MethodType):
             raise ExtensionError(f"{what}: {name} is no classmethod")
     for name in ("capabilities", "ignored_settings"):

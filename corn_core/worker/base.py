@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from corn_core.errors import AppLoadError
 from corn_core.interfaces import Hooks, Logger, Slot, WSGIApp
+from corn_core.loaders.fit import check_call
 from corn_core.loaders.wsgi import is_asynchronous
 from corn_core.net import Listener
 from corn_core.net.tls import Tls
@@ -160,19 +161,28 @@ class Worker:
         master as well, before that: so once more in workers whose process has been prepared.
         """
 
+    @classmethod
+    def check_app(cls, app: WSGIApp, config: Config) -> None:
+        """Refuse, with ``AppLoadError``, an application that this worker cannot serve.
+
+        Called with what the loader gave, in each worker before :meth:`prepare`, and by
+        ``--check-config``. A worker that serves its library's own applications lets those pass.
+        """
+        if is_asynchronous(app):
+            raise AppLoadError(
+                f"{config.wsgi_app!r}: it gives a coroutine when it is called, which"
+                f" worker class {config.worker_class!r} cannot serve: it is no WSGI application"
+            )
+        check_call(app, config)
+
     def prepare(self) -> None:
         """Get ready to serve :attr:`app`, which has just been loaded, or refuse it.
 
         The worker has not booted before this returns. A worker that calls its library's own
         applications, or lets them start something, does it here, and may replace :attr:`app`.
 
-        :raises AppLoadError: when this worker cannot serve the application.
+        :raises AppLoadError: when the application cannot be made or started.
         """
-        if is_asynchronous(self.app):
-            raise AppLoadError(
-                f"{self.cfg.wsgi_app!r}: it gives a coroutine when it is called, which"
-                f" worker class {self.cfg.worker_class!r} cannot serve: it is no WSGI application"
-            )
 
     def run(self) -> None:
         """Serve requests until :attr:`alive` is False, then finish and return."""

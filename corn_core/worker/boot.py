@@ -94,6 +94,7 @@ def _prepare(worker: Worker, server: object) -> None:
         worker.reloader = _make_reloader(worker)
     worker.before_boot(worker.cfg, worker.log)
     worker.app = _load_app(worker)
+    worker.check_app(worker.app, worker.cfg)
     worker.prepare()
     make_builder = EnvironBuilder if worker.cfg.proxy_protocol == "off" else ProxiedEnvironBuilder
     worker.cycle = RequestCycle(

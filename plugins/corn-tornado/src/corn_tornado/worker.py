@@ -13,7 +13,7 @@ from tornado.platform.asyncio import BaseAsyncIOLoop
 from tornado.wsgi import WSGIContainer
 
 from corn_core.errors import WorkerQuit
-from corn_core.interfaces import Logger
+from corn_core.interfaces import Logger, WSGIApp
 from corn_core.serving.protocol import ProtocolDriver
 from corn_core.serving.settings import terms_of
 from corn_core.settings.config import Config
@@ -52,6 +52,11 @@ class TornadoWorker(Worker):
         TornadoWorker._loop = asyncio.new_event_loop()
         asyncio.set_event_loop(TornadoWorker._loop)
         autoreload.start = _no_autoreload(log)
+
+    @classmethod
+    def check_app(cls, app: WSGIApp, config: Config) -> None:
+        if not isinstance(app, NATIVE):
+            super().check_app(app, config)
 
     def run(self) -> None:
         loop = cast(BaseAsyncIOLoop, IOLoop.current()).asyncio_loop
