@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 from corn_core import assemble
 from corn_core.cli import report
 from corn_core.errors import AppLoadError, ConfigError, CornError, did_you_mean, one_line
+from corn_core.frames import application_traceback
 from corn_core.hookspecs import HOOKS
 from corn_core.interfaces import WSGIApp
 from corn_core.process.environment import working_directory
@@ -218,9 +219,7 @@ class _OwnLoader:
             raise
         except Exception as error:
             # Whatever the application's code raises, the master is to tell it once.
-            import traceback  # lazy: only for an application that fails
-
-            details = "".join(traceback.format_exception(error))
+            details = application_traceback(error)
             name = type(self._application).__name__
             raise AppLoadError(f"{name}.load: {one_line(error)}", details) from None
 

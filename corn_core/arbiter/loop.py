@@ -27,7 +27,7 @@ from corn_core.arbiter.upgrade import Upgrade
 from corn_core.arbiter.view import ServerView
 from corn_core.arbiter.watch import BootFailure, Watch
 from corn_core.arbiter.wiring import Wiring, WorkerForked
-from corn_core.errors import AppLoadError, BootError, one_line
+from corn_core.errors import AppLoadError, BootError, CornError, one_line
 from corn_core.interfaces import Hooks
 from corn_core.logs.ownership import give_log_files
 from corn_core.process.daemon import in_terminal
@@ -277,7 +277,10 @@ class Arbiter(ServerView):
                     raise  # a child must not go on in here
                 # Broad, because the worker class may be anybody's. It is a failed boot like
                 # any other, and must not end the master.
-                failure = Failure(f"it cannot be forked: {one_line(error)}", BootError.exit_status)
+                details = error.details if isinstance(error, CornError) else ""
+                failure = Failure(
+                    f"it cannot be forked: {one_line(error)}", BootError.exit_status, details
+                )
                 self._on_boot_failure(BootFailure(generation.number, now, failure), now)
                 return
 

@@ -151,7 +151,7 @@ class Succession:
         try:
             wiring = self._reconfigure()
         except CornError as error:
-            log.error("%s", error)
+            log.error("%s", f"{error}\n{error.details}".rstrip())
             return None
         except Exception:
             # A plugin or a config file may raise anything; the server must outlive it.
@@ -161,7 +161,7 @@ class Succession:
         try:
             return self._builder.build(generations.next_number, wiring, generations.listeners)
         except CornError as error:
-            log.error("%s", f"{error}\n{getattr(error, 'details', '')}".rstrip())
+            log.error("%s", f"{error}\n{error.details}".rstrip())
         except Interrupted:
             self._reactivate(generations.current.wiring)
             raise

@@ -18,6 +18,7 @@ from corn_core.extensions.entrypoints import (
     entry_points,
     load_driver,
 )
+from corn_core.frames import explained
 from corn_core.settings.model import Setting, name_or_object
 
 if TYPE_CHECKING:
@@ -184,7 +185,8 @@ def _from_path(kind: _Kind, name: str) -> Any:
     try:
         found = import_module(module)
     except (Exception, SystemExit) as error:
-        raise ExtensionError(f"{kind.noun} {name!r}: {one_line(error)}") from error
+        failure = ExtensionError(f"{kind.noun} {name!r}: {one_line(error)}")
+        raise explained(failure, error) from error
     for attribute in attributes.split("."):
         if not hasattr(found, attribute):
             hint = did_you_mean(attribute, vars(found))
@@ -206,10 +208,11 @@ def _guarded(kind: _Kind, entry_point: EntryPoint, load: Callable[[], Any]) -> A
     try:
         return load()
     except (Exception, SystemExit) as error:
-        raise ExtensionError(
+        failure = ExtensionError(
             f"{kind.noun} {entry_point.name!r} of {distribution_of(entry_point)} cannot be"
             f" loaded: {one_line(error)}"
-        ) from error
+        )
+        raise explained(failure, error) from error
 
 
 def _unknown(kind: _Kind, name: str) -> str:

@@ -15,12 +15,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from itertools import takewhile
+from types import TracebackType
 from typing import Any, NoReturn
 
 from pluggy import PluginManager
 
 from corn_core.errors import CornError, HookFailed, line_in
 from corn_core.extensions import positional
+from corn_core.frames import explained
 from corn_core.hookspecs import HOOKS, Hook
 
 # The frames between the call of a hook and the code of a plugin or a config file.
@@ -98,7 +100,8 @@ class Hooks:
 
     def _report(self, hook: Hook, failures: list[tuple[str, Exception]]) -> None:
         for plugin, error in failures[1:] if hook.fatal else failures:
-            self._log.error("Hook %s of plugin %s failed", hook.name, plugin, exc_info=error)
+            place = (type(error), error, _beyond_us(error))
+            self._log.error("Hook %s of plugin %s failed", hook.name, plugin, exc_info=place)
         if hook.fatal:
             plugin, error = failures[0]
             _fail(hook.name, plugin, error)
@@ -124,15 +127,21 @@ def _fail(name: str, plugin: str, error: Exception) -> NoReturn:
     """Raise an error that has an answer for the user as it is, and give any other its name."""
     if isinstance(error, CornError):
         raise error
-    raise HookFailed(name, plugin, error, _where(error)) from error
+    raise explained(HookFailed(name, plugin, error, _where(error)), error) from error
 
 
 def _where(error: Exception) -> str:
     """The place in the implementation's own file, which is more telling than a library's."""
-    step = error.__traceback__
-    while step is not None and step.tb_frame.f_code.co_filename in _CALLERS:
-        step = step.tb_next
+    step = _beyond_us(error)
     if step is None:
         return ""
     filename = step.tb_frame.f_code.co_filename
     return f"{filename} line {line_in(error, filename)}"
+
+
+def _beyond_us(error: Exception) -> TracebackType | None:
+    """The traceback from the implementation on."""
+    step = error.__traceback__
+    while step is not None and step.tb_frame.f_code.co_filename in _CALLERS:
+        step = step.tb_next
+    return step

@@ -16,7 +16,7 @@ from pathlib import Path
 import corn_core
 
 RANKS = (
-    {"corn_core", "errors", "interfaces", "settings.model"},
+    {"corn_core", "errors", "frames", "interfaces", "settings.model"},
     {"hookspecs", "http", "net", "process"},
     {"settings", "extensions"},
     {"wsgi", "logs", "loaders", "reloading"},
