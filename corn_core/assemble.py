@@ -262,7 +262,18 @@ class Assembly:
             raise
         if wiring.config.print_config and self.resolution is not None:
             print(print_config(wiring.config, self.resolution.hooks))
+        self._require_plugins()
         return 0
+
+    def _require_plugins(self) -> None:
+        """Refuse what a server only warns of: it would run without a plugin that is installed."""
+        names = [failure.entry_point.name for failure in self.plugins.failures]
+        if names:
+            raise ExtensionError(
+                f"plugin {' and plugin '.join(map(repr, names))} could not be loaded (see above);"
+                " repair or uninstall what it is from, or leave it out with"
+                f" {' '.join(f'--disable-plugin {name}' for name in names)}"
+            )
 
 
 def _load_app(loader: AppLoader, config: Config) -> WSGIApp:

@@ -16,7 +16,8 @@ SETTINGS = (
         default=False,
         help=(
             "Read the configuration, load the application and exit, with status 0 if"
-            " all of it works. Nothing is bound or forked."
+            " all of it works. Nothing is bound or forked. A plugin that cannot be loaded is a"
+            " failure of the check, though a server would warn and run without it."
         ),
         flags=("--check-config",),
         action="store_true",
