@@ -127,6 +127,11 @@ class Pidfile:
             finally:
                 os.close(fd)
             os.rename(temporary, path)
+        except FileNotFoundError:
+            directory = os.path.dirname(path)
+            raise ConfigError(
+                f"pidfile: cannot write {path!r}: the directory {directory!r} does not exist"
+            ) from None
         except OSError as error:
             raise ConfigError(f"pidfile: cannot write {path!r}: {error.strerror}") from None
 

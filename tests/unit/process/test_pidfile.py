@@ -88,10 +88,18 @@ def test_other_files_are_not_overwritten(path: Path, content: bytes) -> None:
     assert path.read_bytes() == content
 
 
-@pytest.mark.parametrize("name", ["none/corn.pid", "."])
-def test_place_where_no_file_can_be(tmp_path: Path, name: str) -> None:
-    with pytest.raises(ConfigError, match=r"^pidfile: cannot (read|write) "):
-        Pidfile(str(tmp_path / name)).create()
+def test_place_where_no_file_can_be(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"^pidfile: cannot read .*: .*Is a directory"):
+        Pidfile(str(tmp_path / ".")).create()
+
+
+def test_directory_that_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        Pidfile(str(tmp_path / "none" / "corn.pid")).create()
+    assert str(caught.value) == (
+        f"pidfile: cannot write '{tmp_path}/none/corn.pid': the directory '{tmp_path}/none' does"
+        " not exist"
+    )
 
 
 def test_unlink(path: Path, monkeypatch) -> None:
