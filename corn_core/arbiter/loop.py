@@ -116,6 +116,7 @@ class Arbiter(ServerView):
             while self._stopping is Stopping.NO or len(self._crew.roster):
                 self._cycle()
         except WorkerForked:
+            self._succession.leave_pidfile()
             raise
         except BaseException as error:
             # Broad, for whatever it is, no worker is left behind that nobody watches.

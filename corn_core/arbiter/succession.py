@@ -220,6 +220,11 @@ class Succession:
         if self._generations is not None:
             close_listeners(self._generations.listeners)
 
+    def leave_pidfile(self) -> None:
+        """In a worker: close the master's pidfile, which keeps its lock as long as it is open."""
+        if self._pidfile is not None:
+            self._pidfile.release()
+
     def remove_pidfile(self) -> None:
         if self._pidfile is not None:
             if self.lineage.successor:
