@@ -12,7 +12,8 @@ from corn_core.worker import Worker
 class ServerView:
     """What is part of the contract with hook functions, and how the master changes it.
 
-    In a worker it shows how things were when that was forked.
+    In a worker it shows how things were when that was forked. ``LISTENERS`` and ``WORKERS`` have
+    the names, in capitals, by which hook functions that were written for Gunicorn know them.
 
     :ivar pid: the master's process id.
     :ivar hooks: the hook implementations of all plugins.

@@ -17,7 +17,7 @@ from corn_core.net.tls import Tls
 from corn_core.settings.config import Config
 from corn_core.settings.model import Setting, integer
 from corn_core.worker.signals import Wakeup
-from corn_core.wsgi import RequestCycle
+from corn_core.wsgi import INTERRUPTS, RequestCycle
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -66,12 +66,16 @@ SETTINGS = (
 )
 
 
+MARK = b"\x01"
+"""Begins each message to the master. faulthandler writes its dumps into the same pipe, and escapes
+whatever is not printable: so no line of a dump, nor half of one, is taken for a message."""
+
+
 class WorkerContext(NamedTuple):
     """What the master hands to a worker; made before the fork, used after it.
 
     :param age: how many workers the master had created before this one, plus one.
     :param ppid: the master's process id.
-    :param generation: which configuration the worker belongs to; a reload begins a new one.
     :param listeners: the sockets to accept on, open in every worker.
     :param load_app: loads the application, or returns the one the master has preloaded.
     :param slot: the worker's slot of the scoreboard.
@@ -81,7 +85,6 @@ class WorkerContext(NamedTuple):
 
     age: int
     ppid: int
-    generation: int
     listeners: Sequence[Listener]
     config: Config
     log: Logger
@@ -107,7 +110,18 @@ class Worker:
 
     multithread: ClassVar[bool] = False
     """Whether several requests may be in the application at once, in threads or in greenlets:
-    ``wsgi.multithread``, and what the scoreboard counts."""
+    ``wsgi.multithread``. The scoreboard then counts all of them."""
+
+    concurrent_slot: bool = False
+    """Whether the scoreboard counts several requests at once though :attr:`multithread` is False:
+    requests of an event loop wait for each other in one thread. What it depends on may be the
+    application: it is read once :meth:`prepare` has returned."""
+
+    interrupts: tuple[type[BaseException], ...] = INTERRUPTS
+    """What is not the application's failure but somebody's wish to stop the code that runs, and so
+    passes through the request cycle. A worker whose greenlets are stopped by another exception
+    adds it, in :meth:`prepare` at the latest; one whose requests run in threads where none of
+    this is raised has none."""
 
     capabilities: ClassVar[frozenset[str]] = frozenset()
     """What a worker can do beyond what every worker must, for the conformance tests:
@@ -228,7 +242,7 @@ class Worker:
     def report(self, line: bytes) -> None:
         """Tell the master; a single line, so that a whole one arrives or none."""
         try:
-            os.write(self.context.report, line + b"\n")
+            os.write(self.context.report, MARK + line + b"\n")
         except BrokenPipeError:
             # The master is gone. The next heartbeat finds the same, and acts on it.
             return
@@ -237,8 +251,6 @@ class Worker:
         """Take over what is only known after the fork."""
         self.pid = os.getpid()
         self.wakeup = Wakeup()
-        if self.multithread:
-            self.slot = self.slot.shared()
         if self.cfg.max_requests:
             from random import randint  # lazy: most workers serve for as long as they can
 

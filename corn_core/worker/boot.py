@@ -98,6 +98,8 @@ def _prepare(worker: Worker, server: object) -> None:
     worker.app = _load_app(worker)
     worker.check_app(worker.app, worker.cfg)
     worker.prepare()
+    if worker.multithread or worker.concurrent_slot:
+        worker.slot = worker.slot.shared()
     make_builder = EnvironBuilder if worker.cfg.proxy_protocol == "off" else ProxiedEnvironBuilder
     worker.cycle = RequestCycle(
         worker,
@@ -106,9 +108,9 @@ def _prepare(worker: Worker, server: object) -> None:
             worker.cfg,
             worker.log,
             multithread=worker.multithread,
-            multiprocess=worker.cfg.workers > 1,
         ),
         send_file_allowed=worker.cfg.sendfile and worker.ssl_context is None,
+        interrupts=worker.interrupts,
     )
     worker.hooks.call("post_worker_init", worker=worker)
     for listener in own:

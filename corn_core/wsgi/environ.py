@@ -125,7 +125,6 @@ class EnvironBuilder:
 
     :param log: takes what applications write to ``wsgi.errors``.
     :param multithread: whether several threads of this process may call the application.
-    :param multiprocess: whether other processes may call the same application.
     :param variables: where SCRIPT_NAME is looked up.
     """
 
@@ -135,7 +134,6 @@ class EnvironBuilder:
         log: Logger,
         *,
         multithread: bool,
-        multiprocess: bool,
         variables: Mapping[str, str] = os.environ,
     ) -> None:
         self.script_name = read_script_name(variables)
@@ -154,7 +152,9 @@ class EnvironBuilder:
             "wsgi.url_scheme": "http",
             "wsgi.errors": ErrorStream(log),
             "wsgi.multithread": multithread,
-            "wsgi.multiprocess": multiprocess,
+            # PEP 3333: another process *may* call it. With one worker, a reload has two for a
+            # while, and so has max_requests; TTIN adds another.
+            "wsgi.multiprocess": True,
             "wsgi.run_once": False,
             "wsgi.input_terminated": True,
             "wsgi.file_wrapper": FileWrapper,

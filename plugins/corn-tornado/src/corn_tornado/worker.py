@@ -58,6 +58,10 @@ class TornadoWorker(Worker):
         if not isinstance(app, NATIVE):
             super().check_app(app, config)
 
+    def prepare(self) -> None:
+        # Tornado's handlers wait for each other's sake: several requests are in flight at once.
+        self.concurrent_slot = isinstance(self.app, NATIVE)
+
     def run(self) -> None:
         loop = cast(BaseAsyncIOLoop, IOLoop.current()).asyncio_loop
         forward_to(self.log)
@@ -80,8 +84,6 @@ class TornadoWorker(Worker):
             origin = self.cfg.origin(name)
             if origin.kind != "default":
                 self.log.warning("%s has no effect on a Tornado application (%s)", name, origin)
-        # Handlers wait for each other's sake: several requests are in flight at once.
-        self.slot = self.slot.shared()
         return NativeDriver(self, self.app)
 
 
