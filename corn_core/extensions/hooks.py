@@ -18,7 +18,7 @@ from itertools import takewhile
 from types import TracebackType
 from typing import Any, NoReturn
 
-from pluggy import PluginManager
+from pluggy import HookImpl, PluginManager
 
 from corn_core.errors import CornError, HookFailed, line_in
 from corn_core.extensions import positional
@@ -37,6 +37,7 @@ class Hooks:
     def __init__(self, manager: PluginManager) -> None:
         self._manager = manager
         self._log: Any = logging.getLogger("corn.error")
+        self._known: dict[str, tuple[list[HookImpl], list[_Call]]] = {}
 
     def set_logger(self, log: Any) -> None:
         """Log failures to ``log`` from now on, an object with a method ``error``."""
@@ -107,11 +108,16 @@ class Hooks:
             _fail(hook.name, plugin, error)
 
     def _calls(self, name: str) -> list[_Call]:
-        caller = getattr(self._manager.hook, name)
-        return [
-            (each.plugin_name, each.function, _argument_names(HOOKS[name], each))
-            for each in reversed(caller.get_hookimpls())
-        ]
+        found = getattr(self._manager.hook, name).get_hookimpls()
+        known = self._known.get(name)
+        # Compared, and not kept until told otherwise: plugins come and go with each reload.
+        if known is None or known[0] != found:
+            calls = [
+                (each.plugin_name, each.function, _argument_names(HOOKS[name], each))
+                for each in reversed(found)
+            ]
+            self._known[name] = known = found, calls
+        return known[1]
 
 
 def _argument_names(hook: Hook, implementation: Any) -> tuple[str, ...]:

@@ -102,6 +102,16 @@ def test_failure_stops_no_other_plugin(plugins: Plugins, hook: str) -> None:
     assert called == ["last", "first"]
 
 
+def test_plugins_that_come_and_go_are_noticed_and_others_looked_up_once(plugins: Plugins) -> None:
+    add(plugins, "first", "on_tick", lambda: "first")
+    assert plugins.hooks.call("on_tick", server=None) == ["first"]
+    add(plugins, "second", "on_tick", lambda server: server)
+    assert plugins.hooks.call("on_tick", server="second") == ["second", "first"]
+    assert plugins.hooks._calls("on_tick") is plugins.hooks._calls("on_tick")
+    plugins.manager.unregister(name="first")
+    assert plugins.hooks.call("on_tick", server="second") == ["second"]
+
+
 def test_first_of_several_fatal_failures_is_raised_and_the_others_are_logged(
     plugins: Plugins, caplog: pytest.LogCaptureFixture
 ) -> None:
