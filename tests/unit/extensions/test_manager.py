@@ -10,7 +10,6 @@ import pytest
 
 from corn_core import hookimpl
 from corn_core.errors import ConfigError, ExtensionError
-from corn_core.extensions import known
 from corn_core.extensions.manager import Plugins, load_plugins
 from corn_core.extensions.positional import CONFIG_FILE
 from corn_core.settings.registry import Registry
@@ -350,13 +349,3 @@ def test_option_of_a_plugin_that_could_not_be_loaded(site: Site) -> None:
 
 def test_option_of_nobody_is_not_explained(site: Site) -> None:
     assert load_plugins().explain("--sttsd-host") is None
-
-
-def test_known_names_are_of_distributions_that_corn_has() -> None:
-    distributions = {
-        "corn-core", "corn-sync", "corn-gthread", "corn-gevent", "corn-eventlet", "corn-tornado",
-        "corn-aiohttp", "corn-statsd", "corn-paste", "corn-django", "corn-jsonlog",
-        "corn-prometheus",
-    }  # fmt: skip
-    tables = (known.WORKERS, known.LOGGERS, known.LOADERS, known.OPTIONS)
-    assert {name for table in tables for name in table.values()} == distributions
