@@ -349,3 +349,34 @@ def test_option_of_a_plugin_that_could_not_be_loaded(site: Site) -> None:
 
 def test_option_of_nobody_is_not_explained(site: Site) -> None:
     assert load_plugins().explain("--sttsd-host") is None
+
+
+ORDERED = """
+from corn_core import hookimpl
+
+class Instrument:
+    @hookimpl
+    def post_fork(self, worker):
+        worker.append("{name}'s instrument")
+
+@hookimpl
+def post_fork(worker):
+    worker.append("{name}")
+
+@hookimpl
+def corn_instruments(config):
+    return [Instrument()]
+"""
+
+
+def test_order_of_calls(site: Site) -> None:
+    """The config file first, then instruments, then plugins, from the last name to the first."""
+    for name in ("b", "a"):
+        site.plugin(name, ORDERED.format(name=name))
+    plugins = load_plugins()
+    for _ in range(2):  # a reload changes nothing
+        plugins.register_instruments(None)
+        function = lambda server, worker: worker.append("config")  # noqa: E731 - as in a file
+        plugins.register_config_hooks({"post_fork": (function, "here")})
+        order = ["config", "a's instrument", "b's instrument", "b", "a"]
+        assert call_post_fork(plugins) == order
