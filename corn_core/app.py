@@ -10,35 +10,39 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any, NoReturn
 
 from corn_core import assemble
 from corn_core.cli import report
 from corn_core.errors import AppLoadError, ConfigError, CornError, did_you_mean, one_line
-from corn_core.extensions.manager import DISABLE_PLUGINS, load_plugins
+from corn_core.frames import application_traceback
 from corn_core.hookspecs import HOOKS
 from corn_core.interfaces import WSGIApp
-from corn_core.settings.commandline import Given, early_value
-from corn_core.settings.config import CODE, Config
+from corn_core.process.environment import working_directory
+from corn_core.settings.commandline import parse
+from corn_core.settings.config import CODE, Config, Origin
 from corn_core.settings.environment import CMD_ARGS, FOREIGN_CMD_ARGS
+from corn_core.settings.framework import Framework, in_framework
 from corn_core.settings.sources import ConfigHook, Resolution, resolve
 
 _HOOKS = {name: hook for name, hook in HOOKS.items() if hook.in_config_file}
 
 
 class EmbeddedConfig:
-    """The configuration of an embedded server while it is being made.
+    """The configuration of an embedded server, while it is being made and afterwards.
 
     ``settings`` has the name of every setting and every hook function. Values are read as
     attributes.
     """
 
-    def __init__(self, config: Config) -> None:
-        self.config = config
-        self.hooks: dict[str, ConfigHook] = {}
-        self.settings: Mapping[str, object] = {**config.settings, **_HOOKS}
+    def __init__(self, resolution: Resolution) -> None:
+        self.config = resolution.config
+        self.hooks = dict(resolution.hooks)
+        self.warnings = resolution.warnings
+        self.settings: Mapping[str, object] = {**self.config.settings, **_HOOKS}
+        self.given: dict[str, object] = {}
 
     def set(self, name: str, value: object) -> None:
         """Set a setting, or a hook function.
@@ -55,6 +59,7 @@ class EmbeddedConfig:
             raise ConfigError(
                 f"there is no setting {name!r}{did_you_mean(name, self.settings)} ({CODE})"
             )
+        self.given[name] = value
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.config, name)
@@ -64,23 +69,31 @@ class BaseApplication:
     """A server for one application, configured in code.
 
     A subclass supplies :meth:`load_config` and :meth:`load`. A reload (HUP) calls
-    :meth:`load_config` again, and each new worker :meth:`load`.
+    :meth:`load_config` again, and each new worker :meth:`load`, where ``cfg`` is the
+    configuration that this worker serves with.
 
     :param usage: accepted for the sake of existing subclasses, as is ``prog``; not used.
     """
 
     cfg: EmbeddedConfig
+    _argv: Sequence[str] = ()
 
     def __init__(self, usage: str | None = None, prog: str | None = None) -> None:
         self.callable: WSGIApp | None = None
         self._environ = dict(os.environ)
+        self._directory = working_directory()
         self._fresh = True
         try:
-            disabled = early_value(DISABLE_PLUGINS, (), self._environ)
-            self._plugins = load_plugins(disabled)
-            self._registry = assemble.registry_of(self._plugins)
+            begun = assemble.begin(self._argv, self._environ)
+        except CornError as error:
+            sys.exit(report(error))
+        if begun is None:
+            sys.exit(0)
+        self._plugins, self._registry = begun
+        try:
             self.do_load_config()
         except CornError as error:
+            assemble.warn(self._plugins.notes())
             sys.exit(report(error))
 
     # -- what a subclass supplies ----------------------------------------------------
@@ -124,8 +137,8 @@ class BaseApplication:
             if name not in (CMD_ARGS, FOREIGN_CMD_ARGS)
         }
         # An empty --config: this server has no config file, not even ./corn.conf.py.
-        resolution = resolve(self._registry, ["--config="], variables, os.getcwd())
-        self.cfg = EmbeddedConfig(resolution.config)
+        resolution = resolve(self._registry, ["--config="], variables, self._directory)
+        self.cfg = EmbeddedConfig(resolution)
 
     def do_load_config(self) -> None:
         """Begin anew, and let the subclass set what it wants."""
@@ -133,27 +146,33 @@ class BaseApplication:
         self.load_config()
 
     def _read(self, directory: str) -> Resolution:
+        self._directory = directory
+        before = self.cfg
         if not self._fresh:
-            self.reload()
+            try:
+                self.reload()
+            except BaseException:
+                self.cfg = before  # the server goes on with it
+                raise
         self._fresh = False
-        return Resolution(
-            config=self.cfg.config,
-            hooks=self.cfg.hooks,
-            warnings=[],
-        )
+        return Resolution(self.cfg.config, self.cfg.hooks, self.cfg.warnings)
 
 
 class Application(BaseApplication):
     """The ``corn`` command for an application of its own: command line, config file and all.
 
-    A subclass supplies :meth:`load`, and :meth:`init` if it has settings or arguments.
+    A subclass supplies :meth:`load`, and :meth:`init` if it has settings or arguments. The sources
+    are read when an object is made: by then, a subclass has to have what its :meth:`init` needs.
     """
 
     def __init__(self, usage: str | None = None, prog: str | None = None) -> None:
-        self.callable = None
+        self._argv = sys.argv[1:]
+        super().__init__(usage, prog)
 
     def init(self, parser: None, opts: SimpleNamespace, args: list[str]) -> Any:
         """Look at the command line; may return settings, which files and flags override.
+
+        ``self.cfg.set`` in here does the same for one setting.
 
         :param parser: always ``None``: flags are declared by plugins.
         :param opts: the flags that were given, by the setting's name, as they were typed.
@@ -162,20 +181,26 @@ class Application(BaseApplication):
         return None
 
     def load_config(self) -> None:
-        """Nothing to do: the sources are those of the command."""
+        """Read the sources of the command.
 
-    def run(self) -> NoReturn:
-        """Do what the command line says, and exit."""
-        try:
-            status = assemble.run(sys.argv[1:], os.environ, self._framework, _OwnLoader(self))
-        except CornError as error:
-            status = report(error)
-        sys.exit(status)
-
-    def _framework(self, given: Given, args: list[str]) -> Mapping[str, object] | None:
+        A subclass that overrides it calls this one. What it sets before, files and flags
+        override; what it sets afterwards is final.
+        """
+        explain = self._plugins.explain
+        given, args = parse(self._registry, self._argv, explain)
         options = {name: raw for name, (_, raw) in given.items()}
-        settings: Mapping[str, object] | None = self.init(None, SimpleNamespace(**options), args)
-        return settings
+        returned = self.init(None, SimpleNamespace(**options), args) or {}
+        own = self.cfg.given
+
+        def origin(name: str) -> Origin:
+            return in_framework(name) if name in returned else CODE
+
+        def ask(_: Config) -> Framework:
+            return Framework({**own, **returned}, origin)
+
+        self.cfg = EmbeddedConfig(
+            resolve(self._registry, self._argv, self._environ, self._directory, ask, explain)
+        )
 
 
 class _OwnLoader:
@@ -185,6 +210,8 @@ class _OwnLoader:
         self._application = application
 
     def load(self, config: Config) -> WSGIApp:
+        # A reload that failed later on may have left the next one here.
+        self._application.cfg.config = config
         load: Callable[[], WSGIApp] = self._application.wsgi
         try:
             return load()
@@ -192,9 +219,7 @@ class _OwnLoader:
             raise
         except Exception as error:
             # Whatever the application's code raises, the master is to tell it once.
-            import traceback  # lazy: only for an application that fails
-
-            details = "".join(traceback.format_exception(error))
+            details = application_traceback(error)
             name = type(self._application).__name__
             raise AppLoadError(f"{name}.load: {one_line(error)}", details) from None
 

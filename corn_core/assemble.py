@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
 from corn_core import __version__
 from corn_core.arbiter.loop import Arbiter
 from corn_core.arbiter.wiring import Wiring, WorkerForked
 from corn_core.errors import AppLoadError, CornError, ExtensionError
-from corn_core.extensions.drivers import find_reload_engine
+from corn_core.extensions.drivers import find_reload_engine, name_of_worker
 from corn_core.extensions.listing import listing
 from corn_core.extensions.manager import DISABLE_PLUGINS, Plugins, load_plugins
 from corn_core.interfaces import Logger, WSGIApp
@@ -23,13 +23,7 @@ from corn_core.process import daemon, privileges
 from corn_core.process.environment import ProcessEnvironment
 from corn_core.process.handover import is_heir
 from corn_core.process.title import prepare_title
-from corn_core.settings.commandline import (
-    Given,
-    early_command,
-    early_value,
-    help_text,
-    parse,
-)
+from corn_core.settings.commandline import early_command, early_value, help_text
 from corn_core.settings.config import Config
 from corn_core.settings.framework import AppLoader, Framework
 from corn_core.settings.printing import print_config
@@ -39,55 +33,56 @@ from corn_core.worker import Worker
 from corn_core.worker.boot import boot_worker
 from corn_core.wsgi.environ import SERVER_SOFTWARE
 
-OwnSettings = Callable[[Given, list[str]], Mapping[str, object] | None]
-"""A program's own settings, for the flags and the other arguments of a command line."""
-
 Read = Callable[[str], Resolution]
 """Reads all sources; it is given the directory that relative paths are meant for."""
 
 
-def run(
-    argv: Sequence[str],
-    environ: Mapping[str, str],
-    own_settings: OwnSettings | None = None,
-    loader: AppLoader | None = None,
-) -> int:
+def run(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     """Do what the command line says; returns the exit status.
 
     In a worker it returns too, when the worker ends: the process then exits as any
     Python program does, and what the application registered with atexit runs.
 
-    :param own_settings: gives settings of the program that calls, in the place of a framework's.
-    :param loader: loads the application, in the place of what the configuration names.
     :raises CornError: when the server cannot start.
     """
-    command = early_command(argv)
-    if command == "version":
-        print(f"corn {__version__}")
+    begun = begin(argv, environ)
+    if begun is None:
         return 0
-    disabled = early_value(DISABLE_PLUGINS, argv, environ)
-    # The table shows what is wrong with a plugin, and must not fail because of it.
-    plugins = load_plugins(disabled, strict=command != "plugins")
-    if command == "plugins":
-        print(listing(plugins))
-        return 0
-    registry = registry_of(plugins)
-    if command == "help":
-        print(help_text(registry), end="")
-        return 0
+    plugins, registry = begun
     # As it is now: raw_env changes the process, and must not change what a reload reads.
     variables = dict(environ)
 
     def read(directory: str) -> Resolution:
         def ask(config: Config) -> Framework | None:
-            if own_settings is None:
-                return framework_of(plugins, config, directory)
-            settings = own_settings(*parse(registry, argv, plugins.explain))
-            return Framework(settings) if settings else None
+            return framework_of(plugins, config, directory)
 
         return resolve(registry, argv, variables, directory, ask, plugins.explain)
 
-    return start(Assembly(plugins, read, loader))
+    return start(Assembly(plugins, read))
+
+
+def begin(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[Plugins, Registry] | None:
+    """Load the plugins and collect their settings, or answer a flag that is a command.
+
+    Returns None once it has answered, such as ``--version``: there is nothing else to do then.
+
+    :raises CornError: when a plugin or a setting is not acceptable.
+    """
+    command = early_command(argv)
+    if command == "version":
+        print(f"corn {__version__}")
+        return None
+    disabled = early_value(DISABLE_PLUGINS, argv, environ)
+    # The table shows what is wrong with a plugin, and must not fail because of it.
+    plugins = load_plugins(disabled, strict=command != "plugins")
+    if command == "plugins":
+        print(listing(plugins))
+        return None
+    registry = registry_of(plugins)
+    if command == "help":
+        print(help_text(registry), end="")
+        return None
+    return plugins, registry
 
 
 def framework_of(plugins: Plugins, config: Config, directory: str) -> Framework | None:
@@ -121,12 +116,17 @@ def start(assembly: Assembly) -> int:
     except CornError:
         # There is no log to tell it to yet, and it may be the reason: an unknown setting may be
         # that of a plugin which could not be loaded.
-        for note in assembly.notes():
-            print(f"warning: {note}", file=sys.stderr)
+        warn(assembly.notes())
         raise
     if wiring.config.check_config or wiring.config.print_config:
         return assembly.check(wiring)
     return serve(wiring, assembly)
+
+
+def warn(notes: Iterable[str]) -> None:
+    """Tell the user what is amiss, at a time when there is no log."""
+    for note in notes:
+        print(f"warning: {note}", file=sys.stderr)
 
 
 def serve(wiring: Wiring, assembly: Assembly) -> int:
@@ -181,7 +181,7 @@ class Assembly:
 
     def notes(self) -> list[str]:
         """What is amiss with the plugins, though it prevents nothing; each call tells the news."""
-        notes = [str(note) for note in (*self.plugins.failures, *self.plugins.warnings)]
+        notes = self.plugins.notes()
         news = notes[self._told :]
         self._told = len(notes)
         return news
@@ -240,12 +240,11 @@ class Assembly:
         notes = (*tls.notes(config), *privileges.warnings(config), *daemon.warnings(config))
         for warning in (*self.notes(), *resolution.warnings, *notes):
             log.warning("%s", warning)
+        worker_name = name_of_worker(config.worker_class, worker_class)
         for name in filter(config.__contains__, worker_class.ignored_settings):
             origin = config.origin(name)
             if origin.kind != "default":
-                log.warning(
-                    "%s has no effect on worker class %s (%s)", name, config.worker_class, origin
-                )
+                log.warning("%s has no effect on worker class %s (%s)", name, worker_name, origin)
         if config.reload and config.preload_app:
             log.warning(
                 "The reloader is incompatible with application preloading: changes of what"
@@ -257,6 +256,7 @@ class Assembly:
         """Load the application, and say what the configuration is, if that was asked for."""
         try:
             app = wiring.load_app()
+            wiring.worker_class.check_app(app, wiring.config)
             release_output()  # what is said from now on is for who asks
             self.plugins.hooks.call("corn_check_app", config=wiring.config, app=app)
         except AppLoadError as error:
@@ -265,7 +265,18 @@ class Assembly:
             raise
         if wiring.config.print_config and self.resolution is not None:
             print(print_config(wiring.config, self.resolution.hooks))
+        self._require_plugins()
         return 0
+
+    def _require_plugins(self) -> None:
+        """Refuse what a server only warns of: it would run without a plugin that is installed."""
+        names = [failure.entry_point.name for failure in self.plugins.failures]
+        if names:
+            raise ExtensionError(
+                f"plugin {' and plugin '.join(map(repr, names))} could not be loaded (see above);"
+                " repair or uninstall what it is from, or leave it out with"
+                f" {' '.join(f'--disable-plugin {name}' for name in names)}"
+            )
 
 
 def _load_app(loader: AppLoader, config: Config) -> WSGIApp:

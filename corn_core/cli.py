@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from corn_core.errors import AppLoadError, CornError
+from corn_core.errors import CornError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -29,7 +29,7 @@ def report(error: CornError) -> int:
     from corn_core.logs.capture import release_output
 
     release_output()  # somebody waits for the answer at a terminal
-    if isinstance(error, AppLoadError) and error.details:
+    if error.details:
         print(error.details, file=sys.stderr, end="")
     print(f"error: {error}", file=sys.stderr)
     return error.exit_status

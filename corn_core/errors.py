@@ -12,9 +12,14 @@ from collections.abc import Iterable
 
 
 class CornError(Exception):
-    """The server cannot start or go on; the text says what, where and what to do."""
+    """The server cannot start or go on; the text says what, where and what to do.
+
+    ``details`` is the traceback of somebody else's code that raised, without corn's own frames.
+    It is empty when the text already says all there is to say.
+    """
 
     exit_status = 1
+    details = ""
 
 
 class ConfigError(CornError):
@@ -57,11 +62,7 @@ class BootError(CornError):
 
 
 class AppLoadError(CornError):
-    """The application could not be loaded.
-
-    ``details`` is the traceback of the application's own code, or empty when
-    the text already says all there is to say.
-    """
+    """The application could not be loaded."""
 
     exit_status = 4
 

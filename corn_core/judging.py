@@ -12,6 +12,7 @@ from typing import Any
 
 from corn_core import interfaces
 from corn_core.errors import AppLoadError, CornError, ExtensionError, did_you_mean, one_line
+from corn_core.frames import explained
 from corn_core.interfaces import Logger, WSGIApp
 from corn_core.settings.config import Config
 from corn_core.worker import Worker
@@ -34,7 +35,7 @@ def worker_class_of(found: object, config: Config) -> type[Worker]:
         )
     if found.run is Worker.run:
         raise ExtensionError(f"{what} has no method run(self), which is what serves requests")
-    for name in ("check_config", "before_boot"):
+    for name in ("check_config", "check_app", "before_boot"):
         if not isinstance(getattr(found, name), MethodType):
             raise ExtensionError(f"{what}: {name} is no classmethod")
     for name in ("capabilities", "ignored_settings"):
@@ -119,7 +120,8 @@ def _guarded(what: str, code: Callable[[], Any]) -> Any:
     except CornError:
         raise
     except Exception as error:
-        raise ExtensionError(f"{what} failed: {one_line(error)}{_place(error)}") from error
+        failure = ExtensionError(f"{what} failed: {one_line(error)}{_place(error)}")
+        raise explained(failure, error) from error
 
 
 def _place(error: Exception) -> str:

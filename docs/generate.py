@@ -178,9 +178,11 @@ def _facts(setting: Setting) -> Iterator[str]:
     yield f"Command line: {', '.join(map(code, spellings(setting))) or 'no flag'}"
     yield f"Config file: {code(setting.name) if 'file' in setting.places else 'no'}"
     yield f"Environment: {code(setting.env) if setting.env else 'no variable'}"
-    yield f"Default: {setting.default_text or code(repr(setting.default))}"
+    yield f"Default: {setting.default_text or code(repr(setting.shown(setting.default)))}"
     if setting.choices:
         yield f"Values: {', '.join(map(code, setting.choices))}"
+    if setting.secret:
+        yield "Secret: messages, logs and `--print-config` show its type and not its value"
     yield f"Since: {setting.since}"
 
 
@@ -285,10 +287,39 @@ def _surroundings(registry: Registry) -> Iterator[str]:
     yield "\n".join(map(item, statuses))
 
 
+def modules_page() -> str:
+    return page(_modules(load_registry()))
+
+
+def _modules(registry: Registry) -> Iterator[str]:
+    yield from title(
+        "Modules of the core",
+        "Every module of `corn_core`, with the first sentence of its documentation.",
+    )
+    for package, names in _packages().items():
+        yield f"## {code(package)}"
+        yield "\n".join(
+            item(f"{code(name)}: {prose(first, registry, 'settings.md')}")
+            for name, first in names.items()
+        )
+
+
+def _packages() -> dict[str, dict[str, str]]:
+    """The modules of each package, in alphabetical order, with what they are."""
+    found: dict[str, dict[str, str]] = {}
+    for path in sorted(ROOT.glob("corn_core/**/*.py")):
+        package = ".".join(path.relative_to(ROOT).parent.parts)
+        text = " ".join((ast.get_docstring(ast.parse(path.read_text())) or "").split())
+        first, dot, _ = text.partition(". ")
+        found.setdefault(package, {})[path.stem] = first + "." if dot else text
+    return found
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "settings.md": settings_page,
     "hooks.md": hooks_page,
     "command-line.md": command_line_page,
+    "modules.md": modules_page,
 }
 
 

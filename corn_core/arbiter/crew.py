@@ -121,7 +121,6 @@ class Crew:
             WorkerContext(
                 age=self._forked + 1,
                 ppid=os.getpid(),
-                generation=generation.number,
                 listeners=generation.listeners,
                 config=wiring.config,
                 log=wiring.log,

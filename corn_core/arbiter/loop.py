@@ -27,7 +27,7 @@ from corn_core.arbiter.upgrade import Upgrade
 from corn_core.arbiter.view import ServerView
 from corn_core.arbiter.watch import BootFailure, Watch
 from corn_core.arbiter.wiring import Wiring, WorkerForked
-from corn_core.errors import AppLoadError, BootError, one_line
+from corn_core.errors import AppLoadError, BootError, CornError, one_line
 from corn_core.interfaces import Hooks
 from corn_core.logs.ownership import give_log_files
 from corn_core.process.daemon import in_terminal
@@ -116,6 +116,7 @@ class Arbiter(ServerView):
             while self._stopping is Stopping.NO or len(self._crew.roster):
                 self._cycle()
         except WorkerForked:
+            self._succession.leave_pidfile()
             raise
         except BaseException as error:
             # Broad, for whatever it is, no worker is left behind that nobody watches.
@@ -175,7 +176,7 @@ class Arbiter(ServerView):
         # Before binding as well, for that may wait for an address, and can be broken off.
         self._signals.install(HANDLED)
         self._succession.open()
-        self.log.info("Using worker: %s", _worker_name(self._wiring))
+        self.log.info("Using worker: %s", self.worker_name)
         set_title(self._succession.lineage.role, self.cfg)
         self._selector = DefaultSelector()
         self._selector.register(self._signals, EVENT_READ)
@@ -277,7 +278,10 @@ class Arbiter(ServerView):
                     raise  # a child must not go on in here
                 # Broad, because the worker class may be anybody's. It is a failed boot like
                 # any other, and must not end the master.
-                failure = Failure(f"it cannot be forked: {one_line(error)}", BootError.exit_status)
+                details = error.details if isinstance(error, CornError) else ""
+                failure = Failure(
+                    f"it cannot be forked: {one_line(error)}", BootError.exit_status, details
+                )
                 self._on_boot_failure(BootFailure(generation.number, now, failure), now)
                 return
 
@@ -400,8 +404,3 @@ class Arbiter(ServerView):
         self._succession.remove_pidfile()
         self.hooks.call("on_exit", server=self)
         return self._exit_status
-
-
-def _worker_name(wiring: Wiring) -> str:
-    name = wiring.config.worker_class
-    return name if isinstance(name, str) else wiring.worker_class.__qualname__

@@ -1,6 +1,7 @@
 """What workers tell the master, line by line, over a pipe that each of them has.
 
-A line is one of these; anything else belongs to a dump that faulthandler wrote:
+A message begins with :data:`~corn_core.worker.base.MARK` and ends with the line; anything without
+the mark belongs to a dump that faulthandler wrote. These are the messages:
 
 ==================  ==============================================================
 ``ready``           the worker serves
@@ -15,6 +16,8 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from typing import NamedTuple
+
+from corn_core.worker.base import MARK
 
 DUMP_LINES = 2000
 """Lines of a dump that are kept: a worker with hundreds of threads must not fill the log."""
@@ -78,7 +81,7 @@ class Mailbox:
         lines = self._rest.split(b"\n")
         # A line that its writer did not live to finish is one all the same.
         self._rest = lines.pop() if not self.ended else b""
-        messages = (self._understand(line) for line in lines)
+        messages = (self._take(line) for line in lines)
         return [message for message in messages if message is not None]
 
     def take_dump(self) -> str:
@@ -89,19 +92,26 @@ class Mailbox:
     def close(self) -> None:
         os.close(self._fd)
 
-    def _understand(self, line: bytes) -> Message | None:
-        word, _, argument = line.partition(b" ")
-        if line == b"ready":
-            return Ready()
-        if line == b"retiring":
-            return Retiring()
-        if line == b"outdated":
-            return Outdated()
-        if word == b"failed":
-            return _failure(argument)
-        if len(self._dump) < DUMP_LINES:
-            self._dump.append(line.decode(errors="backslashreplace"))
-        return None
+    def _take(self, line: bytes) -> Message | None:
+        # A thread may write its message while another one is in the middle of a dump's line.
+        dumped, mark, text = line.partition(MARK)
+        message = _understand(text) if mark else None
+        if (dumped or message is None) and len(self._dump) < DUMP_LINES:
+            kept = dumped if message is not None else line
+            self._dump.append(kept.decode(errors="backslashreplace"))
+        return message
+
+
+def _understand(text: bytes) -> Message | None:
+    word, _, argument = text.partition(b" ")
+    return _failure(argument) if word == b"failed" else _NOTICES.get(text)
+
+
+_NOTICES: dict[bytes, Message] = {
+    b"ready": Ready(),
+    b"retiring": Retiring(),
+    b"outdated": Outdated(),
+}
 
 
 def _failure(text: bytes) -> Failure:

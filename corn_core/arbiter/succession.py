@@ -151,7 +151,7 @@ class Succession:
         try:
             wiring = self._reconfigure()
         except CornError as error:
-            log.error("%s", error)
+            log.error("%s", f"{error}\n{error.details}".rstrip())
             return None
         except Exception:
             # A plugin or a config file may raise anything; the server must outlive it.
@@ -161,7 +161,7 @@ class Succession:
         try:
             return self._builder.build(generations.next_number, wiring, generations.listeners)
         except CornError as error:
-            log.error("%s", f"{error}\n{getattr(error, 'details', '')}".rstrip())
+            log.error("%s", f"{error}\n{error.details}".rstrip())
         except Interrupted:
             self._reactivate(generations.current.wiring)
             raise
@@ -228,6 +228,11 @@ class Succession:
             for listener in self._generations.listeners:
                 listener.refuse()
         close_listeners(self._generations.listeners)
+
+    def leave_pidfile(self) -> None:
+        """In a worker: close the master's pidfile, which keeps its lock as long as it is open."""
+        if self._pidfile is not None:
+            self._pidfile.release()
 
     def remove_pidfile(self) -> None:
         if self._pidfile is not None:

@@ -109,7 +109,7 @@ class Upgrade:
             self._server.hooks.call("pre_exec", server=self._server)
             self._execute(self._server.LISTENERS)
         except CornError as error:
-            self._server.log.error("%s", error)
+            self._server.log.error("%s", f"{error}\n{error.details}".rstrip())
         except BaseException:
             # Also a SystemExit of the hook's: that is no way to become a master either.
             self._server.log.exception("The new master cannot be started")

@@ -12,7 +12,8 @@ from corn_core.worker import Worker
 class ServerView:
     """What is part of the contract with hook functions, and how the master changes it.
 
-    In a worker it shows how things were when that was forked.
+    In a worker it shows how things were when that was forked. ``LISTENERS`` and ``WORKERS`` have
+    the names, in capitals, by which hook functions that were written for Gunicorn know them.
 
     :ivar pid: the master's process id.
     :ivar hooks: the hook implementations of all plugins.
@@ -42,6 +43,11 @@ class ServerView:
     def num_workers(self) -> int:
         """The workers to keep; TTIN, TTOU and a reload change it."""
         return self._num_workers
+
+    @property
+    def worker_name(self) -> str:
+        """The name of the worker class in force: gthread, also for sync with several threads."""
+        return self._wiring.worker_name
 
     @property
     def timeout(self) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from corn_core.extensions.drivers import name_of_worker
 from corn_core.interfaces import Logger, WSGIApp
 from corn_core.net.tls import Tls
 from corn_core.settings.config import Config
@@ -31,6 +32,11 @@ class Wiring(NamedTuple):
     load_app: Callable[[], WSGIApp]
     activate: Callable[[], object] = _nothing
     tls: Tls | None = None
+
+    @property
+    def worker_name(self) -> str:
+        """The name by which the worker class is installed, see :func:`name_of_worker`."""
+        return name_of_worker(self.config.worker_class, self.worker_class)
 
 
 class WorkerForked(BaseException):

@@ -18,6 +18,7 @@ from corn_core.extensions.entrypoints import (
     entry_points,
     load_driver,
 )
+from corn_core.frames import explained
 from corn_core.settings.model import Setting, name_or_object
 
 if TYPE_CHECKING:
@@ -101,6 +102,19 @@ def find_worker_class(name: object) -> Any:
     return _find(_WORKER, name)
 
 
+def name_of_worker(given: object, found: type) -> str:
+    """Tell the name of the worker class that was found for a value of ``worker_class``.
+
+    That is the value itself, unless another installed worker took over, as gthread does for sync
+    with several threads, or the value is a class.
+    """
+    path = f"{found.__module__}:{found.__qualname__}"
+    names = [each.name for each in entry_points(WORKERS) if each.value == path]
+    if isinstance(given, str) and (given in names or not names):
+        return given
+    return names[0] if names else found.__qualname__
+
+
 def find_logger_class(name: object) -> Any:
     """The logger class for a value of ``logger_class``; see :func:`find_worker_class`."""
     return _find(_LOGGER, name)
@@ -171,7 +185,8 @@ def _from_path(kind: _Kind, name: str) -> Any:
     try:
         found = import_module(module)
     except (Exception, SystemExit) as error:
-        raise ExtensionError(f"{kind.noun} {name!r}: {one_line(error)}") from error
+        failure = ExtensionError(f"{kind.noun} {name!r}: {one_line(error)}")
+        raise explained(failure, error) from error
     for attribute in attributes.split("."):
         if not hasattr(found, attribute):
             hint = did_you_mean(attribute, vars(found))
@@ -193,10 +208,11 @@ def _guarded(kind: _Kind, entry_point: EntryPoint, load: Callable[[], Any]) -> A
     try:
         return load()
     except (Exception, SystemExit) as error:
-        raise ExtensionError(
+        failure = ExtensionError(
             f"{kind.noun} {entry_point.name!r} of {distribution_of(entry_point)} cannot be"
             f" loaded: {one_line(error)}"
-        ) from error
+        )
+        raise explained(failure, error) from error
 
 
 def _unknown(kind: _Kind, name: str) -> str:

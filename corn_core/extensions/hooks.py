@@ -15,12 +15,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from itertools import takewhile
+from types import TracebackType
 from typing import Any, NoReturn
 
-from pluggy import PluginManager
+from pluggy import HookImpl, PluginManager
 
 from corn_core.errors import CornError, HookFailed, line_in
 from corn_core.extensions import positional
+from corn_core.frames import explained
 from corn_core.hookspecs import HOOKS, Hook
 
 # The frames between the call of a hook and the code of a plugin or a config file.
@@ -35,6 +37,7 @@ class Hooks:
     def __init__(self, manager: PluginManager) -> None:
         self._manager = manager
         self._log: Any = logging.getLogger("corn.error")
+        self._known: dict[str, tuple[list[HookImpl], list[_Call]]] = {}
 
     def set_logger(self, log: Any) -> None:
         """Log failures to ``log`` from now on, an object with a method ``error``."""
@@ -98,17 +101,23 @@ class Hooks:
 
     def _report(self, hook: Hook, failures: list[tuple[str, Exception]]) -> None:
         for plugin, error in failures[1:] if hook.fatal else failures:
-            self._log.error("Hook %s of plugin %s failed", hook.name, plugin, exc_info=error)
+            place = (type(error), error, _beyond_us(error))
+            self._log.error("Hook %s of plugin %s failed", hook.name, plugin, exc_info=place)
         if hook.fatal:
             plugin, error = failures[0]
             _fail(hook.name, plugin, error)
 
     def _calls(self, name: str) -> list[_Call]:
-        caller = getattr(self._manager.hook, name)
-        return [
-            (each.plugin_name, each.function, _argument_names(HOOKS[name], each))
-            for each in reversed(caller.get_hookimpls())
-        ]
+        found = getattr(self._manager.hook, name).get_hookimpls()
+        known = self._known.get(name)
+        # Compared, and not kept until told otherwise: plugins come and go with each reload.
+        if known is None or known[0] != found:
+            calls = [
+                (each.plugin_name, each.function, _argument_names(HOOKS[name], each))
+                for each in reversed(found)
+            ]
+            self._known[name] = known = found, calls
+        return known[1]
 
 
 def _argument_names(hook: Hook, implementation: Any) -> tuple[str, ...]:
@@ -124,15 +133,21 @@ def _fail(name: str, plugin: str, error: Exception) -> NoReturn:
     """Raise an error that has an answer for the user as it is, and give any other its name."""
     if isinstance(error, CornError):
         raise error
-    raise HookFailed(name, plugin, error, _where(error)) from error
+    raise explained(HookFailed(name, plugin, error, _where(error)), error) from error
 
 
 def _where(error: Exception) -> str:
     """The place in the implementation's own file, which is more telling than a library's."""
-    step = error.__traceback__
-    while step is not None and step.tb_frame.f_code.co_filename in _CALLERS:
-        step = step.tb_next
+    step = _beyond_us(error)
     if step is None:
         return ""
     filename = step.tb_frame.f_code.co_filename
     return f"{filename} line {line_in(error, filename)}"
+
+
+def _beyond_us(error: Exception) -> TracebackType | None:
+    """The traceback from the implementation on."""
+    step = error.__traceback__
+    while step is not None and step.tb_frame.f_code.co_filename in _CALLERS:
+        step = step.tb_next
+    return step

@@ -160,6 +160,10 @@ class Plugins:
                 return f"{needs} could not be loaded: {failure.reason}"
         return f"{needs} is not installed; pip install {distribution}"
 
+    def notes(self) -> list[str]:
+        """List what is amiss, though it prevents nothing: failures first, then warnings."""
+        return [str(note) for note in (*self.failures, *self.warnings)]
+
     def failure_of(self, entry_point: EntryPoint) -> LoadFailure | None:
         return next((each for each in self.failures if each.entry_point is entry_point), None)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from corn_core.errors import AppLoadError, WorkerQuit, one_line
-from corn_core.loaders.frames import application_traceback, in_application
+from corn_core.frames import application_traceback, in_application
 
 
 def run_guarded(

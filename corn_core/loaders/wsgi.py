@@ -11,8 +11,8 @@ from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from corn_core.errors import AppLoadError, ConfigError, did_you_mean
+from corn_core.frames import in_application
 from corn_core.interfaces import WSGIApp
-from corn_core.loaders.frames import in_application
 from corn_core.loaders.guard import run_guarded
 from corn_core.loaders.target import LIKELY_NAMES, Target, parse_uri
 

@@ -72,7 +72,8 @@ def open_line_handler(config: Config, name: str, stream_name: str) -> LineHandle
 
 def refusal(config: Config, name: str, expected: str) -> SettingError:
     """The error about the value of a setting."""
-    return SettingError(name, expected, getattr(config, name), str(config.origin(name)))
+    value = config.settings[name].shown(getattr(config, name))
+    return SettingError(name, expected, value, str(config.origin(name)))
 
 
 def exchange(log: logging.Logger, handlers: list[OwnHandler]) -> list[logging.Handler]:

@@ -64,7 +64,8 @@ def _load_certificate(context: ssl.SSLContext, config: Any) -> None:
         if config.keyfile_password is None:
             reason = "the key is encrypted, and keyfile_password is not set"
             raise _refusal(config, holder, reason)
-        return str(config.keyfile_password)
+        password: str = config.keyfile_password
+        return password
 
     try:
         context.load_cert_chain(config.certfile, config.keyfile, password)

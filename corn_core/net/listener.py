@@ -433,6 +433,9 @@ def _reason(address: Address, error: OSError) -> str:
         return f"{text}; stop the program that listens there, or bind another address"
     if error.errno == errno.EADDRNOTAVAIL:
         return f"{text}; no interface of this machine has the address"
+    if error.errno == errno.ENOENT and isinstance(address, UnixAddress):
+        directory = os.path.dirname(os.path.abspath(address.path))
+        return f"the directory {directory!r} does not exist; create it first"
     if error.errno == errno.EACCES and isinstance(address, TcpAddress) and address.port < 1024:
         return f"{text}; ports below 1024 need root or CAP_NET_BIND_SERVICE"
     return text

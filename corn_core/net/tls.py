@@ -38,19 +38,10 @@ def _version(raw: object) -> int | str:
     return raw.strip() if isinstance(raw, str) else int(raw)
 
 
-class Password(str):
-    """Text that is not shown with the configuration, nor in the log."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "'(hidden)'"
-
-
-def _password(raw: object) -> Password:
+def _password(raw: object) -> str:
     # Not stripped: white space may be part of it.
     if isinstance(raw, str) and 0 < len(raw.encode()) <= _PASSWORD_LIMIT:
-        return Password(raw)
+        return raw
     raise Expected(f"text of 1 to {_PASSWORD_LIMIT} bytes")
 
 
@@ -79,6 +70,7 @@ SETTINGS = (
             " from wherever it is kept."
         ),
         places=("file",),
+        secret=True,
     ),
     Setting(
         name="certfile",

@@ -1,4 +1,10 @@
-"""The pidfile: by it, scripts and supervisors find the master."""
+"""The pidfile: by it, scripts and supervisors find the master.
+
+A file that was left behind may name any process by now: process ids are used again, and in a
+container they are the same few each time. So the master keeps a lock on its file (flock(2)) for as
+long as it lives. A file whose process runs and which nobody has locked is another process's number.
+The lock belongs to the open file, and not to the name, which can therefore be moved.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +26,9 @@ SETTINGS = (
         default=None,
         help=(
             "The file to write the master's process id to. Without it no file is written. The"
-            " server does not start when the file names a process that is running, and takes"
-            " over a file whose process is dead."
+            " server does not start when the file is that of a running master, which keeps a"
+            " lock on it, and takes over any other. On a file system without locks, the server"
+            " does not start when there is a process of that number."
         ),
         flags=("-p", "--pid"),
         metavar="FILE",
@@ -53,6 +60,7 @@ class Pidfile:
         # Absolute, because the process may change its directory before it removes the file.
         self.path = os.path.abspath(path)
         self.pid = 0
+        self._lock = -1
 
     def create(self) -> None:
         """Write the file, for this process.
@@ -77,7 +85,7 @@ class Pidfile:
             # First there, then away from here: at no moment is there no pidfile.
             self._write(path)
         if path != self.path:
-            self.unlink()
+            self._remove()
             self.path = path
 
     def leave_to(self, heir: int, path: str) -> None:
@@ -91,8 +99,17 @@ class Pidfile:
     def unlink(self) -> None:
         """Remove the file, if this process wrote it and it still says so."""
         # A forked child has a copy of this object, and must not take the master's file away.
-        if self.pid != os.getpid():
-            return
+        if self.pid == os.getpid():
+            self._remove()
+            self.release()
+
+    def release(self) -> None:
+        """Let go of the lock; in a worker, of its copy, so that the master's end is the lock's."""
+        if self._lock != -1:
+            os.close(self._lock)
+            self._lock = -1
+
+    def _remove(self) -> None:
         try:
             if _read(self.path) == str(self.pid):
                 os.unlink(self.path)
@@ -110,7 +127,9 @@ class Pidfile:
         if text and not text.isdigit():
             # Perhaps -p was given the wrong file; it would be overwritten.
             raise ConfigError(f"pidfile: {path!r} exists and holds no process id; remove it first")
-        if text and int(text) not in (os.getpid(), instead_of) and _is_running(int(text)):
+        if not text or int(text) in (os.getpid(), instead_of):
+            return
+        if _is_running(int(text)) and _may_be_held(path):
             raise ConfigError(
                 f"pidfile: {path!r} names process {text}, which is running;"
                 " stop it, or give this server another pidfile"
@@ -124,11 +143,45 @@ class Pidfile:
             try:
                 os.fchmod(fd, 0o644)  # whatever the umask says: monitors of other users read it
                 os.write(fd, f"{self.pid}\n".encode())
-            finally:
+                _lock(fd)
+                os.rename(temporary, path)
+            except OSError:
                 os.close(fd)
-            os.rename(temporary, path)
+                raise
+        except FileNotFoundError:
+            directory = os.path.dirname(path)
+            raise ConfigError(
+                f"pidfile: cannot write {path!r}: the directory {directory!r} does not exist"
+            ) from None
         except OSError as error:
             raise ConfigError(f"pidfile: cannot write {path!r}: {error.strerror}") from None
+        self.release()
+        self._lock = fd
+
+
+def _lock(fd: int) -> None:
+    import fcntl  # lazy: for a pidfile only
+
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return  # a file system without locks, where _may_be_held() meets the same
+
+
+def _may_be_held(path: str) -> bool:
+    """Tell whether a master keeps its lock on a file, or there is no way to know."""
+    import fcntl  # lazy: for a pidfile only
+
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            # Shared: two servers that look at the same time must not take each other for it.
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        finally:
+            os.close(fd)
+    except OSError:
+        return True
+    return False
 
 
 @contextmanager

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from corn_core.http import Request
 from corn_core.interfaces import Logger, Slot
 from corn_core.net import Listener
-from corn_core.serving.settings import Terms
+from corn_core.serving.settings import Encryption, Terms
 from corn_core.settings.config import Config
 from corn_core.wsgi import RequestBody, RequestCycle
 
@@ -59,17 +59,6 @@ class Managed(Protocol):
     def on_event(self, mask: int) -> None: ...
     def expire(self) -> None: ...
     def close(self) -> None: ...
-
-
-class Encryption(NamedTuple):
-    """What the TLS connections of a worker have in common.
-
-    :param suppress_ragged_eofs: whether a connection may end without a close_notify.
-    """
-
-    context: SSLContext
-    log: Logger
-    suppress_ragged_eofs: bool
 
 
 class Driver(Protocol[_Connection]):

@@ -14,10 +14,10 @@ from corn_core.serving.selector import DRAIN_GRACE
 if TYPE_CHECKING:
     from corn_core.http import Request
     from corn_core.net import Listener
-    from corn_core.serving.host import Encryption, Host, Managed
+    from corn_core.serving.host import Host, Managed
     from corn_core.serving.preamble import Preamble
     from corn_core.serving.scheduler import Scheduler
-    from corn_core.serving.settings import Terms
+    from corn_core.serving.settings import Encryption, Terms
     from corn_core.wsgi import RequestBody, RequestCycle
 
 # Bytes that a client may take at once before others have their turn. A greenlet that never has

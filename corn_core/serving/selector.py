@@ -19,13 +19,14 @@ from corn_core.process.scoreboard import DRAINING
 from corn_core.serving.connection import FOREVER, Connection, Phase
 from corn_core.serving.poller import READABLE, make_poller
 from corn_core.serving.preamble import Preamble
+from corn_core.serving.settings import Encryption
 
 if TYPE_CHECKING:
     from ssl import SSLContext
 
     from corn_core.http import Request
     from corn_core.net import Listener
-    from corn_core.serving.host import Encryption, Host, Managed
+    from corn_core.serving.host import Host, Managed
     from corn_core.serving.settings import Terms
     from corn_core.wsgi import RequestBody
 
@@ -77,7 +78,6 @@ class SelectorDriver:
         self._next_tick = 0.0
 
     def _encrypt(self, context: SSLContext) -> None:
-        from corn_core.serving.host import Encryption  # lazy: only TLS needs it
         from corn_core.serving.tls import TLSConnection  # lazy: it imports ssl
 
         self.connection_class = TLSConnection

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from corn_core.http import Limits
+from corn_core.interfaces import Logger
 from corn_core.settings.config import Config
 from corn_core.settings.model import Setting, integer, seconds
 from corn_core.wsgi.proxied import versions_of
 from corn_core.wsgi.trust import peer_test
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
 
 MEBIBYTE = 1024 * 1024
 
@@ -125,6 +129,17 @@ class Terms(NamedTuple):
     max_connections: int
     tmp_dir: str | None
     proxy: ProxyPolicy | None = None
+
+
+class Encryption(NamedTuple):
+    """What the TLS connections of a worker have in common.
+
+    :param suppress_ragged_eofs: whether a connection may end without a close_notify.
+    """
+
+    context: SSLContext
+    log: Logger
+    suppress_ragged_eofs: bool
 
 
 def terms_of(config: Config, keepalive: float) -> Terms:

@@ -23,13 +23,14 @@ from corn_core.serving.lane import Lane
 from corn_core.serving.poller import READABLE
 from corn_core.serving.preamble import Preamble
 from corn_core.serving.selector import DRAIN_GRACE, EXHAUSTED
+from corn_core.serving.settings import Encryption
 from corn_core.serving.streamed import StreamConnection
 
 if TYPE_CHECKING:
     from ssl import SSLContext
 
     from corn_core.net import Listener
-    from corn_core.serving.host import Encryption, Host
+    from corn_core.serving.host import Host
     from corn_core.serving.scheduler import Gate, Scheduler
     from corn_core.serving.settings import Terms
 
@@ -76,7 +77,6 @@ class StreamDriver:
         self._next_tick = 0.0
 
     def _encrypt(self, context: SSLContext) -> None:
-        from corn_core.serving.host import Encryption  # lazy: only TLS needs it
         from corn_core.serving.streamed_tls import StreamTLSConnection  # lazy: it imports ssl
 
         self.connection_class = StreamTLSConnection

@@ -174,7 +174,7 @@ def _add(group: Any, setting: Setting, for_help: bool) -> None:
 def _help(setting: Setting) -> str:
     notes = []
     if setting.action in ("store", "append"):
-        shown = setting.default_text or _shown(setting.default)
+        shown = setting.default_text or _shown(setting.shown(setting.default))
         notes.append(f"default: {shown}" if shown else "")
     notes.append(f"environment: {setting.env}" if setting.env else "")
     note = "; ".join(note for note in notes if note)

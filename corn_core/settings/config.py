@@ -46,11 +46,13 @@ def parsed(setting: Setting, raw: object, origin: Origin, parse: Parser | None =
     try:
         return (parse or setting.parse)(raw)
     except Expected as expected:
-        raise SettingError(setting.name, str(expected), raw, str(origin)) from None
+        raise SettingError(setting.name, str(expected), setting.shown(raw), str(origin)) from None
     except Exception as error:  # broad: a plugin's parser may raise anything
+        # The text of an error quotes what it is about, as int() does.
+        reason = type(error).__name__ if setting.secret else one_line(error)
         raise ConfigError(
-            f"{setting.name}: cannot be read from {raw!r}: {one_line(error)} ({origin})"
-        ) from error
+            f"{setting.name}: cannot be read from {setting.shown(raw)!r}: {reason} ({origin})"
+        ) from (None if setting.secret else error)
 
 
 class Config:

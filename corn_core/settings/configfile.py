@@ -5,12 +5,13 @@ from __future__ import annotations
 import ast
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import ModuleType
 from typing import Any, NamedTuple
 
 from corn_core.errors import ConfigError, line_in, one_line
+from corn_core.frames import explained
 from corn_core.settings.commandline import Given, flag_origin
 from corn_core.settings.config import DEFAULT, Origin, parsed
 from corn_core.settings.model import Setting, optional, string
@@ -80,7 +81,8 @@ def chosen_file(
         return None
     if location is None:
         return None
-    return ChosenFile(location, execute(location, cwd, origin))
+    secrets = {setting.name for setting in registry if setting.secret}
+    return ChosenFile(location, execute(location, cwd, origin, secrets))
 
 
 def _location(registry: Registry, given: Sequence[tuple[Given, str]]) -> tuple[str | None, Origin]:
@@ -92,12 +94,13 @@ def _location(registry: Registry, given: Sequence[tuple[Given, str]]) -> tuple[s
     return DEFAULT_FILE, DEFAULT
 
 
-def execute(location: str, cwd: str, origin: Origin) -> ConfigFile:
+def execute(location: str, cwd: str, origin: Origin, secrets: Collection[str] = ()) -> ConfigFile:
     """Execute the config file at ``PATH``, ``file:PATH`` or ``python:MODULE``.
 
     It is not imported: nothing of it stays in ``sys.modules``, and each call
     executes it anew. While it runs, it can import from ``cwd``.
 
+    :param secrets: names whose values no traceback is to show.
     :raises ConfigError: when it does not exist or cannot be read, or when it
         raises; the text names the file, the line and the exception.
     """
@@ -112,7 +115,7 @@ def execute(location: str, cwd: str, origin: Origin) -> ConfigFile:
         module.__file__ = path
         # For relative imports, which only a module of a package can make.
         module.__package__ = module.__name__.rpartition(".")[0]
-        return _execute(name, module, _read(name, path, origin))
+        return _execute(name, module, _read(name, path, origin), secrets)
 
 
 @contextmanager
@@ -134,7 +137,8 @@ def _module_path(module: str, origin: Origin) -> str:
     try:
         spec = find_spec(module) if module else None
     except (Exception, SystemExit) as error:
-        raise ConfigError(f"config module {module!r}: {one_line(error)} ({origin})") from error
+        failure = ConfigError(f"config module {module!r}: {one_line(error)} ({origin})")
+        raise explained(failure, error) from error
     if spec is None or not spec.has_location or not spec.origin:
         raise ConfigError(f"config module {module!r} cannot be found ({origin})")
     return spec.origin
@@ -152,7 +156,7 @@ def _read(name: str, path: str, origin: Origin) -> bytes:
         ) from error
 
 
-def _execute(name: str, module: ModuleType, source: bytes) -> ConfigFile:
+def _execute(name: str, module: ModuleType, source: bytes, secrets: Collection[str]) -> ConfigFile:
     path = str(module.__file__)
     try:
         tree = ast.parse(source, path)
@@ -168,7 +172,9 @@ def _execute(name: str, module: ModuleType, source: bytes) -> ConfigFile:
         try:
             exec(code, vars(module))
         except (Exception, SystemExit) as error:
-            raise ConfigError(f"{name} line {line_in(error, path)}: {one_line(error)}") from error
+            failure = ConfigError(f"{name} line {line_in(error, path)}: {one_line(error)}")
+            hidden = {(path, line) for line in _lines_of_values(tree, secrets)}
+            raise explained(failure, error, hidden) from error
     values = {key: value for key, value in vars(module).items() if not key.startswith("__")}
     return ConfigFile(name, values, _lines(tree))
 
@@ -198,6 +204,15 @@ def _lines(tree: ast.Module) -> dict[str, list[int]]:
         if not isinstance(node, _SCOPES):
             pending.extend(ast.iter_child_nodes(node))
     return {name: sorted(set(numbers)) for name, numbers in lines.items()}
+
+
+def _lines_of_values(tree: ast.Module, names: Collection[str]) -> Iterator[int]:
+    """The lines of the statements that assign one of the names."""
+    for statement in ast.walk(tree):
+        if isinstance(statement, ast.Assign | ast.AnnAssign | ast.AugAssign | ast.NamedExpr):
+            assigned = {each for node in ast.walk(statement) for each in _assigned(node)}
+            if not assigned.isdisjoint(names):
+                yield from range(statement.lineno, (statement.end_lineno or 0) + 1)
 
 
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)

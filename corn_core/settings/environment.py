@@ -50,4 +50,5 @@ def extra_arguments(environ: Mapping[str, str]) -> tuple[str, list[str]]:
     try:
         return variable, shlex.split(text)
     except ValueError as error:
-        raise ConfigError(f"{variable}: {error}, in {text!r}") from None
+        # Without the text, which may hold the value of a secret setting.
+        raise ConfigError(f"{variable}: {error}") from None

@@ -21,6 +21,16 @@ class Expected(ValueError):
     """A parser's refusal: its text completes the sentence "expected ..."."""
 
 
+class Hidden:
+    """Takes the place of a secret value wherever a value is shown; tells its type only."""
+
+    def __init__(self, value: object) -> None:
+        self._kind = type(value).__name__
+
+    def __repr__(self) -> str:
+        return f"<hidden {self._kind}>"
+
+
 class Setting(NamedTuple):
     """One setting of the server or of a plugin.
 
@@ -40,6 +50,9 @@ class Setting(NamedTuple):
     :param places: where it may be set.
     :param default_text: how documentation shows a default that differs by machine.
     :param since: the version of corn (or of the plugin) that brought it.
+    :param secret: keeps its value out of messages, logs, ``--print-config`` and documentation,
+        which show only its type. The text of an :class:`Expected` is shown as it is, so a parser
+        of a secret must not quote what it was given.
     """
 
     name: str
@@ -56,6 +69,11 @@ class Setting(NamedTuple):
     places: tuple[Place, ...] = ("cli", "file")
     default_text: str | None = None
     since: str = "0.1"
+    secret: bool = False
+
+    def shown(self, value: object) -> object:
+        """Give what to show for a value: the value itself, or a stand-in if it is secret."""
+        return Hidden(value) if self.secret and value is not None else value
 
     @property
     def summary(self) -> str:

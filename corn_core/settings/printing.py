@@ -16,7 +16,8 @@ SETTINGS = (
         default=False,
         help=(
             "Read the configuration, load the application and exit, with status 0 if"
-            " all of it works. Nothing is bound or forked."
+            " all of it works. Nothing is bound or forked. A plugin that cannot be loaded is a"
+            " failure of the check, though a server would warn and run without it."
         ),
         flags=("--check-config",),
         action="store_true",
@@ -43,7 +44,7 @@ def print_config(
 ) -> str:
     """The configuration as text: ``name = value  # origin``, one line a setting or hook."""
     lines = [
-        f"{name} = {_shown(value)}  # {config.origin(name)}"
+        f"{name} = {_shown(config.settings[name].shown(value))}  # {config.origin(name)}"
         for name, value in config.as_dict().items()
     ]
     for name, (function, origin) in (hooks or {}).items():

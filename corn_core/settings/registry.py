@@ -113,16 +113,20 @@ def check_default(setting: Setting, owner: str) -> None:
 
     :raises ConfigError: the text names the owner.
     """
-    mistake = f"{_by(owner)} declares setting {setting.name!r} with the default {setting.default!r}"
+    default = setting.shown(setting.default)
+    mistake = f"{_by(owner)} declares setting {setting.name!r} with the default {default!r}"
     # Broad, since the parser is somebody else's.
     try:
         value = setting.parse(setting.default)
     except Expected as error:
         raise ConfigError(f"{mistake}, but expects {error}") from None
     except Exception as error:
-        raise ConfigError(f"{mistake}, which it cannot read: {one_line(error)}") from error
+        reason = type(error).__name__ if setting.secret else one_line(error)
+        raise ConfigError(f"{mistake}, which it cannot read: {reason}") from (
+            None if setting.secret else error
+        )
     if value != setting.default:
-        raise ConfigError(f"{mistake}, of which its parser makes {value!r}")
+        raise ConfigError(f"{mistake}, of which its parser makes {setting.shown(value)!r}")
 
 
 def _by(owner: str) -> str:

@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from corn_core.errors import ConfigError, SettingError, did_you_mean, one_line
+from corn_core.frames import explained
 from corn_core.hookspecs import HOOKS
 from corn_core.settings.commandline import Explain, Given, flag_origin, parse
 from corn_core.settings.config import Config, Kind, Origin, parsed
@@ -226,4 +227,5 @@ def _imported(name: str, path: str, origin: Origin) -> object:
     try:
         return getattr(import_module(module), attribute)
     except (Exception, SystemExit) as error:  # broad: importing runs somebody's code
-        raise ConfigError(f"{name}: {path!r}: {one_line(error)} ({origin})") from error
+        failure = ConfigError(f"{name}: {path!r}: {one_line(error)} ({origin})")
+        raise explained(failure, error) from error

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from corn_core.errors import AppLoadError
 from corn_core.interfaces import Hooks, Logger, Slot, WSGIApp
+from corn_core.loaders.fit import check_call
 from corn_core.loaders.wsgi import is_asynchronous
 from corn_core.net import Listener
 from corn_core.net.tls import Tls
 from corn_core.settings.config import Config
 from corn_core.settings.model import Setting, integer
 from corn_core.worker.signals import Wakeup
-from corn_core.wsgi import RequestCycle
+from corn_core.wsgi import INTERRUPTS, RequestCycle
 from corn_core.wsgi.offered import SOCKET_NAMES
 
 if TYPE_CHECKING:
@@ -66,12 +67,16 @@ SETTINGS = (
 )
 
 
+MARK = b"\x01"
+"""Begins each message to the master. faulthandler writes its dumps into the same pipe, and escapes
+whatever is not printable: so no line of a dump, nor half of one, is taken for a message."""
+
+
 class WorkerContext(NamedTuple):
     """What the master hands to a worker; made before the fork, used after it.
 
     :param age: how many workers the master had created before this one, plus one.
     :param ppid: the master's process id.
-    :param generation: which configuration the worker belongs to; a reload begins a new one.
     :param listeners: the sockets to accept on, open in every worker.
     :param load_app: loads the application, or returns the one the master has preloaded.
     :param slot: the worker's slot of the scoreboard.
@@ -81,7 +86,6 @@ class WorkerContext(NamedTuple):
 
     age: int
     ppid: int
-    generation: int
     listeners: Sequence[Listener]
     config: Config
     log: Logger
@@ -107,7 +111,18 @@ class Worker:
 
     multithread: ClassVar[bool] = False
     """Whether several requests may be in the application at once, in threads or in greenlets:
-    ``wsgi.multithread``, and what the scoreboard counts."""
+    ``wsgi.multithread``. The scoreboard then counts all of them."""
+
+    concurrent_slot: bool = False
+    """Whether the scoreboard counts several requests at once though :attr:`multithread` is False:
+    requests of an event loop wait for each other in one thread. What it depends on may be the
+    application: it is read once :meth:`prepare` has returned."""
+
+    interrupts: tuple[type[BaseException], ...] = INTERRUPTS
+    """What is not the application's failure but somebody's wish to stop the code that runs, and so
+    passes through the request cycle. A worker whose greenlets are stopped by another exception
+    adds it, in :meth:`prepare` at the latest; one whose requests run in threads where none of
+    this is raised has none."""
 
     capabilities: ClassVar[frozenset[str]] = frozenset()
     """What a worker can do beyond what every worker must, for the conformance tests:
@@ -165,19 +180,28 @@ class Worker:
         master as well, before that: so once more in workers whose process has been prepared.
         """
 
+    @classmethod
+    def check_app(cls, app: WSGIApp, config: Config) -> None:
+        """Refuse, with ``AppLoadError``, an application that this worker cannot serve.
+
+        Called with what the loader gave, in each worker before :meth:`prepare`, and by
+        ``--check-config``. A worker that serves its library's own applications lets those pass.
+        """
+        if is_asynchronous(app):
+            raise AppLoadError(
+                f"{config.wsgi_app!r}: it gives a coroutine when it is called, which"
+                f" worker class {config.worker_class!r} cannot serve: it is no WSGI application"
+            )
+        check_call(app, config)
+
     def prepare(self) -> None:
         """Get ready to serve :attr:`app`, which has just been loaded, or refuse it.
 
         The worker has not booted before this returns. A worker that calls its library's own
         applications, or lets them start something, does it here, and may replace :attr:`app`.
 
-        :raises AppLoadError: when this worker cannot serve the application.
+        :raises AppLoadError: when the application cannot be made or started.
         """
-        if is_asynchronous(self.app):
-            raise AppLoadError(
-                f"{self.cfg.wsgi_app!r}: it gives a coroutine when it is called, which"
-                f" worker class {self.cfg.worker_class!r} cannot serve: it is no WSGI application"
-            )
 
     def run(self) -> None:
         """Serve requests until :attr:`alive` is False, then finish and return."""
@@ -225,7 +249,7 @@ class Worker:
     def report(self, line: bytes) -> None:
         """Tell the master; a single line, so that a whole one arrives or none."""
         try:
-            os.write(self.context.report, line + b"\n")
+            os.write(self.context.report, MARK + line + b"\n")
         except BrokenPipeError:
             # The master is gone. The next heartbeat finds the same, and acts on it.
             return
@@ -245,8 +269,6 @@ class Worker:
         """Take over what is only known after the fork."""
         self.pid = os.getpid()
         self.wakeup = Wakeup()
-        if self.multithread:
-            self.slot = self.slot.shared()
         if self.cfg.max_requests:
             from random import randint  # lazy: most workers serve for as long as they can
 

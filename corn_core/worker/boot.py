@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from corn_core.errors import AppLoadError, BootError, CornError, HookFailed, WorkerQuit, one_line
+from corn_core.errors import BootError, CornError, HookFailed, WorkerQuit, one_line
+from corn_core.frames import application_traceback
 from corn_core.interfaces import WSGIApp
 from corn_core.process.privileges import drop_privileges
 from corn_core.process.scoreboard import BOOTING, DRAINING, IDLE
@@ -59,7 +60,8 @@ def _boot(worker: Worker, server: object) -> int:
     except HookFailed as error:
         # The hook's own status is the master's; here it is a worker that does not boot.
         failure = BootError(str(error))
-        failure.__cause__ = error.__cause__
+        if error.__cause__ is not None:
+            failure.details = application_traceback(error.__cause__)
         _report_failure(worker, failure)
         return failure.exit_status
     except CornError as error:
@@ -96,7 +98,10 @@ def _prepare(worker: Worker, server: object) -> None:
         worker.reloader = _make_reloader(worker)
     worker.before_boot(worker.cfg, worker.log)
     worker.app = _load_app(worker)
+    worker.check_app(worker.app, worker.cfg)
     worker.prepare()
+    if worker.multithread or worker.concurrent_slot:
+        worker.slot = worker.slot.shared()
     make_builder = EnvironBuilder if worker.cfg.proxy_protocol == "off" else ProxiedEnvironBuilder
     worker.cycle = RequestCycle(
         worker,
@@ -105,10 +110,10 @@ def _prepare(worker: Worker, server: object) -> None:
             worker.cfg,
             worker.log,
             multithread=worker.multithread,
-            multiprocess=worker.cfg.workers > 1,
             socket_names=worker.socket_names,
         ),
         send_file_allowed=worker.cfg.sendfile and worker.ssl_context is None,
+        interrupts=worker.interrupts,
     )
     worker.hooks.call("post_worker_init", worker=worker)
     for listener in own:
@@ -139,7 +144,7 @@ def _report_failure(worker: Worker, error: CornError) -> None:
         # It may be the very reason: user cannot read what Python was installed into.
         worker.report(b"failed " + one_line(error).encode())
         return
-    details = error.details if isinstance(error, AppLoadError) else ""
+    details = error.details
     if error.__cause__ is not None and not details:
         details = "".join(traceback.format_exception(error.__cause__))
     report = {"status": error.exit_status, "message": str(error), "details": details}

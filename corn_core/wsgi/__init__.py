@@ -2,7 +2,7 @@
 
 from corn_core.wsgi.body import RequestBody, empty_body
 from corn_core.wsgi.connection import ConnectionInfo
-from corn_core.wsgi.cycle import RequestCycle
+from corn_core.wsgi.cycle import INTERRUPTS, RequestCycle
 from corn_core.wsgi.environ import EnvironBuilder
 from corn_core.wsgi.files import ErrorStream, FileWrapper
 from corn_core.wsgi.native import Exchange, NativeCycle
@@ -10,6 +10,7 @@ from corn_core.wsgi.proxied import ProxiedEnvironBuilder
 from corn_core.wsgi.response import Response
 
 __all__ = [
+    "INTERRUPTS",
     "ConnectionInfo",
     "EnvironBuilder",
     "ErrorStream",

@@ -41,6 +41,10 @@ _FAILED = "500 Internal Server Error"
 _UNEXPLAINED = "The server could not answer this request. Its error log says why."
 
 
+INTERRUPTS: tuple[type[BaseException], ...] = (WorkerQuit, KeyboardInterrupt, GeneratorExit)
+"""What stops the code that runs in a worker, unless the worker says otherwise."""
+
+
 class RequestCycle:
     """Answers requests, one call each; made once a worker, when the application is loaded.
 
@@ -49,12 +53,9 @@ class RequestCycle:
     :param builder: makes the environs.
     :param send_file_allowed: whether sinks may send files without reading them; not so with
         TLS, or without the setting ``sendfile``.
+    :param interrupts: what is not a failure of the application, see ``Worker.interrupts``.
     :ivar errors: ``wsgi.errors`` of all requests.
     """
-
-    interrupts: tuple[type[BaseException], ...] = (WorkerQuit, KeyboardInterrupt, GeneratorExit)
-    """What is not the application's failure but somebody's wish to stop the code that runs. A
-    worker whose threads are stopped by another exception adds it."""
 
     def __init__(
         self,
@@ -63,6 +64,7 @@ class RequestCycle:
         *,
         builder: EnvironBuilder,
         send_file_allowed: bool,
+        interrupts: tuple[type[BaseException], ...] = INTERRUPTS,
     ) -> None:
         self._worker = worker
         self._app = app
@@ -70,6 +72,7 @@ class RequestCycle:
         self.errors = builder.errors
         self._written = builder.errors.pending
         self._send_file_allowed = send_file_allowed
+        self._interrupts = interrupts
         self._log = worker.log
         self._begin_request = worker.slot.begin_request
         self._end_request = worker.slot.end_request
@@ -117,7 +120,7 @@ class RequestCycle:
                 response.send_list(result)
             else:
                 self._send(result, response, request)
-        except self.interrupts:
+        except self._interrupts:
             if not self._worker.aborted:
                 # After a timeout it is the master that writes the access line.
                 self._conclude(started, request, environ, response, connection)
@@ -175,7 +178,7 @@ class RequestCycle:
         """Close without letting a second failure take the place of the first."""
         try:
             _close(result)
-        except self.interrupts:
+        except self._interrupts:
             raise
         except BaseException:
             self._log.exception("Error closing the response to %s", escape(request.uri))

@@ -126,7 +126,6 @@ class EnvironBuilder:
 
     :param log: takes what applications write to ``wsgi.errors``.
     :param multithread: whether several threads of this process may call the application.
-    :param multiprocess: whether other processes may call the same application.
     :param variables: where SCRIPT_NAME is looked up.
     :param socket_names: where applications find the client's socket.
     :ivar errors: ``wsgi.errors`` of all environs.
@@ -138,7 +137,6 @@ class EnvironBuilder:
         log: Logger,
         *,
         multithread: bool,
-        multiprocess: bool,
         variables: Mapping[str, str] = os.environ,
         socket_names: Sequence[str] = SOCKET_NAMES,
     ) -> None:
@@ -160,7 +158,9 @@ class EnvironBuilder:
             "wsgi.url_scheme": "http",
             "wsgi.errors": self.errors,
             "wsgi.multithread": multithread,
-            "wsgi.multiprocess": multiprocess,
+            # PEP 3333: another process *may* call it. With one worker, a reload has two for a
+            # while, and so has max_requests; TTIN adds another.
+            "wsgi.multiprocess": True,
             "wsgi.run_once": False,
             "wsgi.input_terminated": True,
             "wsgi.file_wrapper": FileWrapper,

@@ -1,4 +1,4 @@
-"""Reads the imports of corn_core's modules, without importing them, and judges them.
+"""Reads the imports of the core's and the plugins' modules, without importing them; judges them.
 
 Everything works on a mapping of module names to sources, so that the checks
 can be tried on bad sources too.
@@ -16,7 +16,7 @@ from pathlib import Path
 import corn_core
 
 RANKS = (
-    {"corn_core", "errors", "interfaces", "settings.model"},
+    {"corn_core", "errors", "frames", "interfaces", "settings.model"},
     {"hookspecs", "http", "net", "process"},
     {"settings", "extensions"},
     {"wsgi", "logs", "loaders", "reloading"},
@@ -44,6 +44,8 @@ HEAVY = {
 }
 """Modules whose import the first response would wait for."""
 
+ROOT = Path(__file__).parents[2]
+
 Sources = Mapping[str, str]
 
 
@@ -63,13 +65,25 @@ class Import:
 
 def core_sources() -> dict[str, str]:
     """The sources of all modules of corn_core."""
-    root = Path(corn_core.__file__).parent
+    return _sources(Path(corn_core.__file__).parent)
+
+
+def _sources(root: Path) -> dict[str, str]:
     sources = {}
     for path in root.rglob("*.py"):
         parts = path.relative_to(root.parent).with_suffix("").parts
         name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
         sources[name] = path.read_text()
     return sources
+
+
+def plugin_sources() -> dict[str, dict[str, str]]:
+    """The sources of all modules of each plugin, by its package."""
+    found = {}
+    for package in sorted(ROOT.glob("plugins/*/src/*")):
+        if (package / "__init__.py").exists():
+            found[package.name] = _sources(package)
+    return found
 
 
 def imports(sources: Sources) -> list[Import]:

@@ -81,6 +81,35 @@ def test_core_keeps(rule: str) -> None:
     assert CHECKS[rule](sources) == []
 
 
+PLUGINS = layering.plugin_sources()
+
+
+def test_plugins_are_found() -> None:
+    names = {path.name for path in layering.ROOT.glob("plugins/*")}
+    assert {package.replace("_", "-") for package in PLUGINS} == names
+
+
+@pytest.mark.parametrize("package", PLUGINS)
+@pytest.mark.parametrize("rule", ["imports are absolute", "there is no import cycle"])
+def test_plugin_keeps(package: str, rule: str) -> None:
+    assert CHECKS[rule](PLUGINS[package]) == []
+
+
+@pytest.mark.parametrize(
+    "back",
+    [
+        "from corn_some import plugin",
+        "def load():\n    from corn_some import plugin  # lazy: when it is wanted",
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import corn_some.plugin",
+    ],
+    ids=["plain", "lazy", "typing"],
+)
+def test_cycle_in_a_plugin_is_found(back: str) -> None:
+    forth = "def hook():\n    from corn_some.loader import Loader  # lazy: it is heavy"
+    sources = {"corn_some": "", "corn_some.plugin": forth, "corn_some.loader": back}
+    assert set(layering.cycle(sources)) == {"corn_some.plugin", "corn_some.loader"}
+
+
 @pytest.mark.parametrize(("broken", "sources"), BAD)
 def test_rule_is_enforced(broken: str, sources: dict[str, str]) -> None:
     assert CHECKS[broken](sources) != []

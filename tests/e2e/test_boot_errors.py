@@ -38,6 +38,8 @@ def failed(server: Server, status: int) -> str:
         ("probe:", "nothing after the colon"),
         ("later:app", "which worker class 'sync' cannot serve"),
         ("later:make()", "which worker class 'sync' cannot serve"),
+        ("factory:create_app", "did you mean 'factory:create_app(...)'?"),
+        ("factory:make_app", "did you mean 'factory:make_app()'?"),
     ],
 )
 def test_application_that_cannot_be_loaded(serve: Serve, target: str, message: str) -> None:

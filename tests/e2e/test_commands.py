@@ -12,6 +12,7 @@ from corn_core import __version__
 from corn_testkit.fixtures import Serve
 from corn_testkit.server import run
 from corn_testkit.waiting import session_members
+from tests.e2e.own import APPS
 
 
 @pytest.mark.parametrize("flag", ["--version", "-v"])
@@ -51,6 +52,8 @@ def test_check_config_accepts() -> None:
         (["probe:missing"], "missing"),
         (["--pythonpath=/nowhere", "nowhere:app"], "nowhere"),
         ([], "no application"),
+        ([f"--pythonpath={APPS}", "factory:make_app"], "did you mean 'factory:make_app()'?"),
+        ([f"--pythonpath={APPS}", "later:app"], "which worker class 'sync' cannot serve"),
     ],
 )
 def test_check_config_refuses(arguments: list[str], message: str) -> None:

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from signal import SIGHUP
+from signal import SIGHUP, SIGTERM
 
 import pytest
 
@@ -101,3 +101,72 @@ def test_its_commands(tmp_path: Path) -> None:
     assert result.stdout.startswith("corn ")
     result = run("custom.py", "hi", "--print-config", cwd=EMBEDDED, command=sys.executable)
     assert "workers = 2  # framework settings" in result.stdout
+
+
+# -- self.cfg in subclasses of Application -------------------------------------------------
+
+
+def limit(tmp_path: Path, text: str) -> dict[str, str]:
+    """What reading.py takes one of its settings from, at every reload again."""
+    path = tmp_path / "limit"
+    path.write_text(text)
+    return {"LIMIT": str(path)}
+
+
+def test_cfg_is_the_finished_configuration_in_load(embed: Embed, tmp_path: Path) -> None:
+    file = tmp_path / "conf.py"
+    file.write_text("keepalive = 9\nmax_requests = 5\n")
+    env = limit(tmp_path, "100")
+    server = embed("reading.py", "-c", str(file), "--threads=1", env=env)
+    # From init and load_config, overridden by the file and a flag, except what was set last.
+    said = "workers=2 of 1 threads=1 keepalive=9 max_requests=100"
+    assert server.get() == f"hello {said}"
+    server.wait_for_log(r"hooked \d+")
+    server.wait_for_workers(2)
+
+
+def test_cfg_follows_a_reload(embed: Embed, tmp_path: Path) -> None:
+    server = embed("reading.py", "-k", "gthread", env=limit(tmp_path, "100"))
+    assert server.get() == "hello workers=2 of 1 threads=3 keepalive=7 max_requests=100"
+    limit(tmp_path, "200")
+    server.signal(SIGHUP)
+    wait_for(lambda: "max_requests=200" in server.get(), "the new configuration")
+
+
+@pytest.mark.parametrize(
+    ("value", "directory", "complaint"),
+    [
+        ("none", ".", r"max_requests: expected .* got 'none' \(set in code\)"),
+        # All values are good, and it is found out later that it cannot be used.
+        ("200", "/nonexistent", r"chdir: cannot change to '/nonexistent'"),
+    ],
+)
+def test_cfg_is_that_of_the_worker_after_a_reload_that_failed(
+    embed: Embed, tmp_path: Path, value: str, directory: str, complaint: str
+) -> None:
+    file = tmp_path / "conf.py"
+    file.write_text("")
+    server = embed("reading.py", "-c", str(file), env=limit(tmp_path, "100"))
+    file.write_text(f"chdir = {directory!r}\n")
+    limit(tmp_path, value)
+    server.signal(SIGHUP)
+    server.wait_for_log(complaint)
+    before = set(server.wait_for_workers(2))
+    for pid in before:
+        os.kill(pid, SIGTERM)
+    wait_for(lambda: before.isdisjoint(server.workers()), "new workers")
+    server.wait_for_workers(2)
+    assert "max_requests=100" in server.get()
+
+
+def test_an_application_reloads_itself(embed: Embed, tmp_path: Path) -> None:
+    server = embed("reading.py", "twice", "-k", "gthread", env=limit(tmp_path, "100"))
+    assert "max_requests=100" in server.get()
+
+
+def test_a_bad_value_ends_with_one_line_when_the_object_is_made(tmp_path: Path) -> None:
+    env = limit(tmp_path, "none")
+    result = run("reading.py", cwd=EMBEDDED, env=env, command=sys.executable)
+    assert result.returncode == 1
+    assert result.stderr.startswith("error: max_requests: expected a whole number")
+    assert len(result.stderr.splitlines()) == 1

@@ -204,3 +204,47 @@ def test_misspelt_hook_is_pointed_out(serve: Serve, tmp_path: Path) -> None:
     server = serve(f"--config={config}", "probe:app")
     server.wait_for_log(r"pre_frok.*pre_fork")
     server.stop()
+
+
+LIBRARY = "def look(table):\n    return table['missing']\n"
+
+
+def calls_a_library(tmp_path: Path, body: str) -> str:
+    """A config file that fails inside of a module of its author's."""
+    (tmp_path / "a_library.py").write_text(LIBRARY)
+    file = tmp_path / "config.py"
+    file.write_text(f"import sys\nsys.path.insert(0, {str(tmp_path)!r})\nimport a_library\n{body}")
+    return f"--config={file}"
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("def when_ready(server): a_library.look({})\n", "hook when_ready of plugin config-file"),
+        ("workers = a_library.look({})\n", "config.py line 4: KeyError: 'missing'"),
+    ],
+    ids=["hook", "file"],
+)
+def test_failure_in_a_library_ends_the_start_with_its_traceback(
+    serve: Serve, tmp_path: Path, body: str, message: str
+) -> None:
+    server = serve(calls_a_library(tmp_path, body), "probe:app", wait=False)
+    server.tracebacks_expected = True
+    server.wait(status=1)
+    traceback = server.log[server.log.index("Traceback") :]
+    assert f'File "{tmp_path}/a_library.py", line 2, in look' in traceback
+    assert "corn_core" not in traceback
+    assert traceback.splitlines()[-1].startswith("error: ")
+    assert message in traceback.splitlines()[-1]
+
+
+def test_reload_that_fails_in_a_library_logs_its_traceback(serve: Serve, tmp_path: Path) -> None:
+    server = serve(calls_a_library(tmp_path, ""), "probe:app")
+    calls_a_library(tmp_path, "workers = a_library.look({})\n")
+    server.tracebacks_expected = True
+    server.signal(SIGHUP)
+    server.wait_for_log("Reload failed; the server continues as it was")
+    traceback = server.log[server.log.index("Traceback") :]
+    assert f'File "{tmp_path}/a_library.py", line 2, in look' in traceback
+    assert "corn_core" not in traceback
+    assert server.get() == "hello"

@@ -126,7 +126,7 @@ def test_environ_of_a_request(server: Server) -> None:
     assert wsgi["SERVER_PORT"] == str(server.address.port)
     assert wsgi["HTTP_X_TWO"].replace(" ", "") == "1,2"
     assert wsgi["HTTP_COOKIE"] == "a=1; b=2"
-    assert (wsgi["wsgi.multithread"], wsgi["wsgi.multiprocess"]) == (False, False)
+    assert (wsgi["wsgi.multithread"], wsgi["wsgi.multiprocess"]) == (False, True)
     assert wsgi["wsgi.input_terminated"] is True
     assert "CONTENT_LENGTH" not in wsgi or wsgi["CONTENT_LENGTH"] == ""
 

@@ -63,6 +63,21 @@ def test_hooks_and_settings_of_a_plugin(serve: Serve, installed: Installed) -> N
     server.stop()
 
 
+@pytest.mark.parametrize("command", ["--check-config", "--print-config"])
+@pytest.mark.parametrize("source", ["import nothing_of_that_name\n", "raise SystemExit(0)\n"])
+def test_a_check_fails_for_a_plugin_that_cannot_be_loaded(
+    installed: Installed, command: str, source: str
+) -> None:
+    installed.plugin(source)
+    outcome = run(command, "probe:app", env=installed.env)
+    assert outcome.returncode == 1
+    last = outcome.stderr.splitlines()[-1]
+    assert last.startswith("error: plugin 'greet' could not be loaded (see above); repair")
+    assert last.endswith("--disable-plugin greet")
+    assert "plugin 'greet' (corn-greeting 1.5) could not be loaded: " in outcome.stderr
+    assert run(command, "--disable-plugin=greet", "probe:app", env=installed.env).returncode == 0
+
+
 COUNTING = (
     GOOD
     + """

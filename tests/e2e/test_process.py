@@ -67,15 +67,6 @@ def test_pidfile(serve: Serve, tmp_path: Path) -> None:
     assert not path.exists()
 
 
-def test_pidfile_of_a_living_process_is_respected(serve: Serve, tmp_path: Path) -> None:
-    path = tmp_path / "corn.pid"
-    path.write_text(f"{os.getpid()}\n")
-    server = serve(f"--pid={path}", "probe:app", wait=False)
-    server.wait(1)
-    assert str(os.getpid()) in server.log
-    assert path.read_text() == f"{os.getpid()}\n"
-
-
 def test_stale_pidfile_is_replaced(serve: Serve, tmp_path: Path) -> None:
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
@@ -254,6 +245,24 @@ def test_atexit_handlers_of_the_application_run(serve: Serve, tmp_path: Path) ->
     (worker,) = server.workers()
     server.stop()
     assert record.read_text() == f"{worker}\n"
+
+
+@pytest.mark.parametrize("pid", [1, os.getpid()], ids=["init", "this"])
+def test_pidfile_that_was_left_behind_names_another_process(
+    serve: Serve, tmp_path: Path, pid: int
+) -> None:
+    """As on a volume that a container left, whose next one has the same few process ids."""
+    path = tmp_path / "corn.pid"
+    path.write_text(f"{pid}\n")
+    server = serve(f"--pid={path}", "-w2", "probe:app")
+    assert path.read_text() == f"{server.pid}\n"
+    # By now the workers have closed their copies; the master's lock is what counts.
+    server.wait_for_workers(2)
+    loser = serve(f"--pid={path}", "probe:app", wait=False)
+    loser.wait(1)
+    assert f"names process {server.pid}, which is running" in loser.log
+    server.stop()
+    assert not path.exists()
 
 
 def test_two_servers_at_once_with_one_pidfile(serve: Serve, tmp_path: Path) -> None:

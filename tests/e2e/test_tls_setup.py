@@ -233,7 +233,18 @@ keyfile_password = {PASSWORD!r}
 """
     server = serve("-c", configured(tmp_path, text), "--log-level=debug", "secure:app")
     assert ask(server, context)["HTTPS"] == "on"
-    assert "keyfile_password = '(hidden)'" in server.log
+    assert "keyfile_password = <hidden str>" in server.log
+    assert PASSWORD not in server.log
+
+
+@pytest.mark.parametrize("command", [(), ("--check-config",), ("--print-config",)])
+def test_password_that_is_not_text_is_not_shown(
+    serve: Serve, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    path = configured(tmp_path, f"keyfile_password = {PASSWORD.encode()!r}")
+    server = serve(*command, "-c", path, "secure:app", wait=False)
+    server.wait(status=1)
+    assert "expected text of 1 to 1024 bytes, got <hidden bytes> (" in server.log
     assert PASSWORD not in server.log
 
 

@@ -292,5 +292,5 @@ def test_plugin_that_is_not_used_imports_nothing(serve: Serve, tmp_path: Path) -
     server.stop()
     assert "corn_django.plugin" in loaded
     ours = {name for name in loaded if name.startswith("corn_django")}
-    assert ours == {"corn_django", "corn_django.plugin"}
+    assert ours == {"corn_django", "corn_django.names", "corn_django.plugin"}
     assert not [name for name in loaded if name.split(".")[0] in ("django", "asgiref", "sqlite3")]

@@ -297,7 +297,7 @@ def test_new_clients_get_their_turn_beside_busy_ones(serve: Serve) -> None:
 
 def test_sync_with_threads_is_gthread(serve: Serve) -> None:
     server = serve("-ksync", "--threads=2", "probe:app")
-    server.wait_for_log("Using worker: ")
+    server.wait_for_log("Using worker: gthread$")
     assert json.loads(server.get("/facts"))["wsgi"]["wsgi.multithread"] is True
     server.stop()
 

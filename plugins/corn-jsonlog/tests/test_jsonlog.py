@@ -92,6 +92,7 @@ def test_error_line(path: Path) -> None:
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["time"])
     assert before <= datetime.fromisoformat(line.pop("time")) <= datetime.now(UTC)
     assert line == {
+        "type": "log",
         "level": "warning",
         "logger": "corn.error",
         "pid": os.getpid(),
@@ -149,6 +150,7 @@ def test_access_line(path: Path) -> None:
     assert list(line) == documented("The access log")
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line.pop("time"))
     assert line == {
+        "type": "access",
         "pid": os.getpid(),
         "remote_addr": "192.0.2.7",
         "user": "ada",
@@ -171,7 +173,7 @@ def test_access_line_of_a_request_that_could_not_be_read(path: Path) -> None:
     line = access_line(path, answered, None, {}, timedelta(0))
     assert list(line) == documented("The access log")
     known = {name: value for name, value in line.items() if value is not None}
-    assert set(known) == {"time", "pid", "bytes", "duration"}
+    assert set(known) == {"time", "type", "pid", "bytes", "duration"}
 
 
 def test_no_access_log_without_accesslog(path: Path) -> None:
@@ -229,4 +231,4 @@ def test_formatter_in_a_logging_configuration(path: Path) -> None:
 def test_record_without_anything_special() -> None:
     record = logging.LogRecord("a", logging.INFO, "path", 1, "text", (), None)
     line = json.loads(JsonFormatter().format(record))
-    assert list(line) == ["time", "level", "logger", "pid", "message"]
+    assert list(line) == ["time", "type", "level", "logger", "pid", "message"]

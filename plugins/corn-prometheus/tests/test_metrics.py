@@ -97,6 +97,11 @@ def test_requests_are_counted_by_status_and_duration(serve: Serve, port: int) ->
     assert (len(by_worker), sum(by_worker)) == (2, 9)
 
 
+def test_worker_is_called_by_its_own_name(serve: Serve, port: int) -> None:
+    started(serve, port, "--worker-class=sync", "--threads=2")
+    assert samples(port)['corn_info{version="0.1.0",worker="gthread"}'] == 1
+
+
 def test_counters_survive_the_workers(serve: Serve, port: int) -> None:
     server = started(serve, port, "--max-requests=5")
     for number in range(1, 13):

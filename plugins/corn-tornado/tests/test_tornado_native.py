@@ -7,7 +7,7 @@ import re
 import socket
 import ssl
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from urllib.parse import unquote
 from urllib.request import urlopen
@@ -289,3 +289,22 @@ def test_client_that_leaves_before_the_response(native: Native, gate: Gate) -> N
         client.sendall(gate.request)
         gate.entered()
     wait_for(lambda: '/gate HTTP/1.1" 499 ' in unquote(server.output), "the access line")
+
+
+def test_requests_that_wait_for_each_other_are_all_counted(native: Native, tmp_path: Path) -> None:
+    gates = [Gate(tmp_path, name) for name in ("first", "second")]
+    config = tmp_path / "config.py"
+    config.write_text(
+        "def on_tick(server):\n"
+        "    for worker in server.snapshot():\n"
+        "        server.log.info('in flight: %s', worker.in_flight)\n"
+    )
+    server = native(f"--config={config}")
+    with ExitStack() as stack:
+        for gate in gates:
+            stack.enter_context(server.address.connect()).sendall(gate.request)
+            gate.entered()
+        server.wait_for_log("in flight: 2")
+        for gate in gates:
+            gate.open()
+    server.wait_for_log("in flight: 0")

@@ -16,6 +16,10 @@ def create_app(name: str, *, count: int = 1) -> App:
     return app
 
 
+def make_app(config: object = None) -> App:
+    return create_app(f"made of {config}")
+
+
 class Site:
     """Holds an application."""
 

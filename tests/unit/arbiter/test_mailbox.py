@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from corn_core.arbiter.mailbox import DUMP_LINES, Failure, Mailbox, Outdated, Ready, Retiring
+from corn_core.worker.base import MARK
 
 Write = Callable[[bytes], None]
 
@@ -34,26 +35,31 @@ def write(pipe: tuple[int, int]) -> Write:
     return lambda data: (os.write(pipe[1], data), None)[1]
 
 
+def told(text: bytes) -> bytes:
+    """What Worker.report writes."""
+    return MARK + text + b"\n"
+
+
 def test_reading_an_empty_pipe_does_not_wait(mailbox: Mailbox) -> None:
     assert mailbox.read() == []
     assert not mailbox.ended
 
 
 def test_messages_in_order(mailbox: Mailbox, write: Write) -> None:
-    write(b"ready\nretiring\noutdated\n")
+    write(told(b"ready") + told(b"retiring") + told(b"outdated"))
     assert mailbox.read() == [Ready(), Retiring(), Outdated()]
     assert mailbox.read() == []
 
 
 def test_a_message_in_pieces(mailbox: Mailbox, write: Write) -> None:
-    write(b"rea")
+    write(told(b"ready")[:4])
     assert mailbox.read() == []
-    write(b"dy\nret")
+    write(told(b"ready")[4:] + told(b"retiring")[:4])
     assert mailbox.read() == [Ready()]
 
 
 def test_a_failure(mailbox: Mailbox, write: Write) -> None:
-    write(b'failed {"status": 4, "message": "no app", "details": "Trace\\nback"}\n')
+    write(told(b'failed {"status": 4, "message": "no app", "details": "Trace\\nback"}'))
     assert mailbox.read() == [Failure("no app", 4, "Trace\nback")]
 
 
@@ -61,12 +67,12 @@ def test_a_failure(mailbox: Mailbox, write: Write) -> None:
 def test_a_failure_that_cannot_be_read_is_one_all_the_same(
     mailbox: Mailbox, write: Write, text: bytes
 ) -> None:
-    write(b"failed " + text + b"\n")
+    write(told(b"failed " + text))
     assert mailbox.read() == [Failure(text.decode(), 3, "")]
 
 
 def test_what_a_dead_worker_has_left(mailbox: Mailbox, write: Write, pipe: tuple[int, int]) -> None:
-    write(b'failed {"status": 4, "message": "no app", "details": ""}')
+    write(told(b'failed {"status": 4, "message": "no app", "details": ""}')[:-1])
     os.close(pipe[1])
     assert mailbox.read() == [Failure("no app", 4, "")]
     assert mailbox.ended
@@ -76,12 +82,12 @@ def test_what_a_dead_worker_has_left(mailbox: Mailbox, write: Write, pipe: tuple
 def test_a_message_larger_than_a_read(mailbox: Mailbox, write: Write) -> None:
     details = "x" * 50_000
     for _ in range(3):
-        write(b"failed " + b'{"status": 3, "message": "m", "details": "%s"}\n' % details.encode())
+        write(told(b'failed {"status": 3, "message": "m", "details": "%s"}' % details.encode()))
         assert mailbox.read() == [Failure("m", 3, details)]
 
 
 def test_anything_else_is_a_dump(mailbox: Mailbox, write: Write, pipe: tuple[int, int]) -> None:
-    write(b"ready\n")
+    write(told(b"ready"))
     faulthandler.dump_traceback(pipe[1], all_threads=True)
     write(b"readying\n\xff\n")
     assert mailbox.read() == [Ready()]
@@ -89,6 +95,31 @@ def test_anything_else_is_a_dump(mailbox: Mailbox, write: Write, pipe: tuple[int
     assert "test_anything_else_is_a_dump" in dump
     assert dump.endswith("readying\n\\xff")
     assert mailbox.take_dump() == ""
+
+
+@pytest.mark.parametrize("line", [b"ready", b"retiring", b"outdated", b"failed {}"])
+def test_a_line_of_a_dump_is_no_message(mailbox: Mailbox, write: Write, line: bytes) -> None:
+    write(line + b"\n")
+    assert mailbox.read() == []
+    assert mailbox.take_dump() == line.decode()
+
+
+def test_a_message_in_the_middle_of_a_dumps_line(mailbox: Mailbox, write: Write) -> None:
+    write(b'  File "app.py", ' + told(b"ready") + b"line 3 in app\n")
+    assert mailbox.read() == [Ready()]
+    assert mailbox.take_dump() == '  File "app.py", \nline 3 in app'
+
+
+def test_a_file_whose_name_looks_like_a_message(
+    mailbox: Mailbox, write: Write, pipe: tuple[int, int]
+) -> None:
+    """faulthandler escapes what a name could forge a line with."""
+    scope = {"fault": lambda: faulthandler.dump_traceback(pipe[1], all_threads=False)}
+    name = "x\n" + told(b"ready").decode()
+    exec(compile("def f(): fault()", name, "exec"), scope)
+    scope["f"]()
+    assert mailbox.read() == []
+    assert "ready" in mailbox.take_dump()
 
 
 def test_a_dump_is_cut(mailbox: Mailbox, write: Write) -> None:

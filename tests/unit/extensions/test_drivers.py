@@ -13,6 +13,7 @@ from corn_core.extensions.drivers import (
     find_logger_class,
     find_reload_engine,
     find_worker_class,
+    name_of_worker,
 )
 from corn_core.extensions.entrypoints import entry_points
 from tests.unit.extensions.conftest import Site
@@ -66,6 +67,31 @@ def test_import_path_with_attributes(site: Site) -> None:
 
 def test_class_is_taken_as_it_is() -> None:
     assert find_worker_class(OrderedDict) is OrderedDict
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        ("sync", "sync"),
+        ("alias", "alias"),
+        ("other", "sync"),
+        ("egg:corn-sync#sync", "sync"),
+        ("corn_sync_worker.Worker", "sync"),
+        (OrderedDict, "sync"),
+    ],
+)
+def test_name_of_an_installed_worker(site: Site, given: object, name: str) -> None:
+    install_worker(site, "sync")
+    install_worker(site, "other")
+    groups = {"corn.workers": {"alias": "corn_sync_worker:Worker"}}
+    site.install("corn-alias", groups, {})
+    assert name_of_worker(given, find_worker_class("sync")) == name
+
+
+def test_name_of_a_worker_that_is_not_installed(site: Site) -> None:
+    install_worker(site, "sync")
+    assert name_of_worker("collections.OrderedDict", OrderedDict) == "collections.OrderedDict"
+    assert name_of_worker(OrderedDict, OrderedDict) == "OrderedDict"
 
 
 @pytest.mark.parametrize("egg", ["egg:corn-sync#sync", "egg:Corn_Sync#sync", "egg:corn.sync#sync"])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import re
+import traceback
 from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
@@ -50,6 +52,28 @@ def test_failure_of_a_fatal_hook_is_raised(plugins: Plugins, hook: str) -> None:
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
 
 
+def call_a_library() -> None:
+    fail()
+
+
+def test_fatal_failure_inside_a_library_has_the_traceback_without_our_frames(
+    plugins: Plugins,
+) -> None:
+    add(plugins, "broken", "when_ready", call_a_library)
+    with pytest.raises(HookFailed) as caught:
+        plugins.hooks.call("when_ready", server="<server>")
+    frames = re.findall(r"File \"(.*)\", line \d+, in (\w+)", caught.value.details)
+    assert frames == [(__file__, "call_a_library"), (__file__, "fail")]
+    assert caught.value.details.endswith("ZeroDivisionError: on purpose\n")
+
+
+def test_fatal_failure_in_one_place_is_told_by_the_text_alone(plugins: Plugins) -> None:
+    add(plugins, "broken", "when_ready", fail)
+    with pytest.raises(HookFailed) as caught:
+        plugins.hooks.call("when_ready", server="<server>")
+    assert caught.value.details == ""
+
+
 @pytest.mark.parametrize("hook", [name for name, hook in HOOKS.items() if not hook.fatal])
 def test_failure_of_another_hook_is_logged(
     plugins: Plugins, hook: str, caplog: pytest.LogCaptureFixture
@@ -58,6 +82,9 @@ def test_failure_of_another_hook_is_logged(
     assert plugins.hooks.call(hook, **arguments(hook)) == []
     [record] = caplog.records
     assert record.getMessage() == f"Hook {hook} of plugin broken failed"
+    assert record.exc_info is not None
+    places = [frame.name for frame in traceback.extract_tb(record.exc_info[2])]
+    assert places == ["fail"]
     assert record.levelno == logging.ERROR
     assert record.exc_info and record.exc_info[0] is ZeroDivisionError
 
@@ -73,6 +100,16 @@ def test_failure_stops_no_other_plugin(plugins: Plugins, hook: str) -> None:
     except HookFailed:
         assert HOOKS[hook].fatal
     assert called == ["last", "first"]
+
+
+def test_plugins_that_come_and_go_are_noticed_and_others_looked_up_once(plugins: Plugins) -> None:
+    add(plugins, "first", "on_tick", lambda: "first")
+    assert plugins.hooks.call("on_tick", server=None) == ["first"]
+    add(plugins, "second", "on_tick", lambda server: server)
+    assert plugins.hooks.call("on_tick", server="second") == ["second", "first"]
+    assert plugins.hooks._calls("on_tick") is plugins.hooks._calls("on_tick")
+    plugins.manager.unregister(name="first")
+    assert plugins.hooks.call("on_tick", server="second") == ["second"]
 
 
 def test_first_of_several_fatal_failures_is_raised_and_the_others_are_logged(

@@ -10,7 +10,6 @@ import pytest
 
 from corn_core import hookimpl
 from corn_core.errors import ConfigError, ExtensionError
-from corn_core.extensions import known
 from corn_core.extensions.manager import Plugins, load_plugins
 from corn_core.extensions.positional import CONFIG_FILE
 from corn_core.settings.registry import Registry
@@ -352,11 +351,32 @@ def test_option_of_nobody_is_not_explained(site: Site) -> None:
     assert load_plugins().explain("--sttsd-host") is None
 
 
-def test_known_names_are_of_distributions_that_corn_has() -> None:
-    distributions = {
-        "corn-core", "corn-sync", "corn-gthread", "corn-gevent", "corn-eventlet", "corn-tornado",
-        "corn-aiohttp", "corn-statsd", "corn-paste", "corn-django", "corn-jsonlog",
-        "corn-prometheus",
-    }  # fmt: skip
-    tables = (known.WORKERS, known.LOGGERS, known.LOADERS, known.OPTIONS)
-    assert {name for table in tables for name in table.values()} == distributions
+ORDERED = """
+from corn_core import hookimpl
+
+class Instrument:
+    @hookimpl
+    def post_fork(self, worker):
+        worker.append("{name}'s instrument")
+
+@hookimpl
+def post_fork(worker):
+    worker.append("{name}")
+
+@hookimpl
+def corn_instruments(config):
+    return [Instrument()]
+"""
+
+
+def test_order_of_calls(site: Site) -> None:
+    """The config file first, then instruments, then plugins, from the last name to the first."""
+    for name in ("b", "a"):
+        site.plugin(name, ORDERED.format(name=name))
+    plugins = load_plugins()
+    for _ in range(2):  # a reload changes nothing
+        plugins.register_instruments(None)
+        function = lambda server, worker: worker.append("config")  # noqa: E731 - as in a file
+        plugins.register_config_hooks({"post_fork": (function, "here")})
+        order = ["config", "a's instrument", "b's instrument", "b", "a"]
+        assert call_post_fork(plugins) == order

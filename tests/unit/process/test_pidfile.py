@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import stat
@@ -34,6 +35,35 @@ def running() -> Iterator[int]:
     os.waitpid(pid, 0)
 
 
+@pytest.fixture
+def master(path: Path) -> Iterator[int]:
+    """The id of another process, which has made the pidfile and runs until the test ends."""
+    made, end = os.pipe(), os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(end[1])
+        Pidfile(str(path)).create()
+        os.write(made[1], b"!")
+        os.read(end[0], 1)
+        os._exit(0)
+    os.close(end[0])
+    os.read(made[0], 1)
+    yield pid
+    os.close(end[1])
+    os.waitpid(pid, 0)
+    for fd in made:
+        os.close(fd)
+
+
+def is_locked(path: Path) -> bool:
+    with path.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        return False
+
+
 def dead() -> int:
     pid = os.fork()
     if pid == 0:
@@ -53,11 +83,69 @@ def test_file_holds_the_process_id_and_anybody_may_read_it(path: Path) -> None:
     assert os.listdir(path.parent) == ["corn.pid"]
 
 
-def test_running_process_is_not_replaced(path: Path, running: int) -> None:
+def test_running_master_is_not_replaced(path: Path, master: int) -> None:
+    for _ in range(2):
+        with pytest.raises(
+            ConfigError, match=rf"^pidfile: .*corn\.pid' names process {master}, wh"
+        ):
+            Pidfile(str(path)).create()
+        assert path.read_text() == f"{master}\n"
+
+
+@pytest.mark.parametrize("pid", [1, None], ids=["1", "running"])
+def test_file_that_names_a_process_of_another_kind_is_taken_over(
+    path: Path, running: int, pid: int | None
+) -> None:
+    path.write_text(f"{pid or running}\n")
+    Pidfile(str(path)).create()
+    assert path.read_text() == f"{os.getpid()}\n"
+
+
+def test_without_locks_any_running_process_is_respected(
+    path: Path, running: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def flock(fd: object, operation: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
     path.write_text(f"{running}\n")
-    with pytest.raises(ConfigError, match=rf"^pidfile: .*corn\.pid' names process {running}, whi"):
+    with pytest.raises(ConfigError, match=f"names process {running}"):
         Pidfile(str(path)).create()
-    assert path.read_text() == f"{running}\n"
+    path.write_text(f"{dead()}\n")
+    Pidfile(str(path)).create()
+    assert path.read_text() == f"{os.getpid()}\n"
+
+
+def test_lock_goes_with_the_file_and_ends_with_it(path: Path) -> None:
+    pidfile, old = Pidfile(f"{path}.2"), Path(f"{path}.old")
+    pidfile.create()
+    pidfile.rename(str(path))
+    assert is_locked(path)
+    path.rename(old)
+    assert is_locked(old)
+    pidfile.rename(str(path))
+    assert is_locked(path) and not is_locked(old)
+    pidfile.unlink()
+    assert not path.exists()
+
+
+def test_worker_that_outlives_its_master_does_not_keep_the_lock(path: Path) -> None:
+    ready, end = os.pipe(), os.pipe()
+    master = os.fork()
+    if master == 0:
+        os.close(end[1])
+        pidfile = Pidfile(str(path))
+        pidfile.create()
+        if os.fork() == 0:
+            pidfile.release()
+            os.write(ready[1], b"!")
+            os.read(end[0], 1)
+        os._exit(0)
+    os.waitpid(master, 0)
+    assert os.read(ready[0], 1) == b"!"
+    assert not is_locked(path)
+    for fd in (*ready, *end):
+        os.close(fd)
 
 
 @pytest.mark.parametrize("text", ["", "\n", "0\n", "99999999999999999999\n"])
@@ -88,10 +176,18 @@ def test_other_files_are_not_overwritten(path: Path, content: bytes) -> None:
     assert path.read_bytes() == content
 
 
-@pytest.mark.parametrize("name", ["none/corn.pid", "."])
-def test_place_where_no_file_can_be(tmp_path: Path, name: str) -> None:
-    with pytest.raises(ConfigError, match=r"^pidfile: cannot (read|write) "):
-        Pidfile(str(tmp_path / name)).create()
+def test_place_where_no_file_can_be(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"^pidfile: cannot read .*: .*Is a directory"):
+        Pidfile(str(tmp_path / ".")).create()
+
+
+def test_directory_that_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        Pidfile(str(tmp_path / "none" / "corn.pid")).create()
+    assert str(caught.value) == (
+        f"pidfile: cannot write '{tmp_path}/none/corn.pid': the directory '{tmp_path}/none' does"
+        " not exist"
+    )
 
 
 def test_unlink(path: Path, monkeypatch) -> None:
@@ -142,13 +238,12 @@ def test_rename(path: Path) -> None:
     assert os.listdir(path.parent) == []
 
 
-def test_rename_to_the_file_of_a_running_process(path: Path, running: int) -> None:
+def test_rename_to_the_file_of_a_running_master(path: Path, master: int) -> None:
     pidfile = Pidfile(f"{path}.2")
     pidfile.create()
-    path.write_text(f"{running}\n")
-    with pytest.raises(ConfigError, match=f"names process {running}"):
+    with pytest.raises(ConfigError, match=f"names process {master}"):
         pidfile.rename(str(path))
-    assert path.read_text() == f"{running}\n"
+    assert path.read_text() == f"{master}\n"
     assert Path(f"{path}.2").read_text() == f"{os.getpid()}\n"
     assert pidfile.path == f"{path}.2"
 
@@ -224,12 +319,11 @@ def test_the_lock_is_let_go(path: Path) -> None:
 
 
 def test_rename_to_the_file_of_one_that_has_ended_and_is_still_counted(
-    path: Path, running: int
+    path: Path, master: int
 ) -> None:
     pidfile = Pidfile(f"{path}.2")
     pidfile.create()
-    path.write_text(f"{running}\n")
-    pidfile.rename(str(path), instead_of=running)
+    pidfile.rename(str(path), instead_of=master)
     assert path.read_text() == f"{os.getpid()}\n"
 
 

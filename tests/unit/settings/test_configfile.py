@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -188,3 +189,57 @@ def test_executing_acts_on_nothing_else(tmp_path: Path) -> None:
     before = os.getcwd(), dict(os.environ), list(sys.path)
     run(tmp_path, "workers = 1")
     assert (os.getcwd(), dict(os.environ), list(sys.path)) == before
+
+
+# -- the traceback, where the line of the message is not the whole story -----------------------
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Iterator[None]:
+    """A module that config files can import, and which fails."""
+    (tmp_path / "a_library.py").write_text("def look(table):\n    return table['missing']\n")
+    yield
+    sys.modules.pop("a_library", None)
+
+
+@pytest.mark.usefixtures("library")
+def test_fault_in_an_imported_module_has_a_traceback_without_our_frames(tmp_path: Path) -> None:
+    (tmp_path / "c.py").write_text("import a_library\nworkers = a_library.look({})\n")
+    with pytest.raises(ConfigError) as caught:
+        execute("c.py", str(tmp_path), FLAG)
+    details = caught.value.details
+    assert str(caught.value) == "c.py line 2: KeyError: 'missing'"
+    assert [line.split(", in ")[-1] for line in details.splitlines() if ", in " in line] == [
+        "<module>", "look",
+    ]  # fmt: skip
+    assert "workers = a_library.look({})" in details
+    assert "corn_core" not in details
+
+
+def test_fault_on_the_files_own_line_has_none(tmp_path: Path) -> None:
+    (tmp_path / "c.py").write_text("workers = nothing\n")
+    with pytest.raises(ConfigError) as caught:
+        execute("c.py", str(tmp_path), FLAG)
+    assert caught.value.details == ""
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "password = a_library.look({'it': 'hunter2'})\n",
+        "password = \\\n  a_library.look(\n    {'it': 'hunter2'})\n",
+        "if True:\n  password: str = a_library.look({'it': 'hunter2'})\n",
+        "try:\n  password = a_library.look({'it': 'hunter2'})\n"
+        "except KeyError as e:\n  raise ValueError('bad') from e\n",
+    ],
+)
+@pytest.mark.usefixtures("library")
+def test_traceback_shows_no_line_that_sets_a_secret(tmp_path: Path, source: str) -> None:
+    (tmp_path / "c.py").write_text(f"import a_library\n{source}")
+    with pytest.raises(ConfigError) as caught:
+        execute("c.py", str(tmp_path), FLAG, {"password"})
+    assert "in look" in caught.value.details
+    assert "hunter2" not in caught.value.details
+    with pytest.raises(ConfigError) as caught:
+        execute("c.py", str(tmp_path), FLAG)
+    assert "a_library.look(" in caught.value.details

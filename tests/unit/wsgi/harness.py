@@ -170,12 +170,10 @@ class Server:
         plugin = type("plugin", (), {function.__name__: staticmethod(hookimpl(function))})
         self.manager.register(plugin, name=f"test-{len(self.manager.get_plugins())}")
 
-    def cycle(self, app: WSGIApp) -> RequestCycle:
-        builder = EnvironBuilder(
-            self.config, self.log, multithread=False, multiprocess=True, variables=self.variables
-        )
+    def cycle(self, app: WSGIApp, **options: Any) -> RequestCycle:
+        builder = EnvironBuilder(self.config, self.log, multithread=False, variables=self.variables)
         return RequestCycle(
-            self.worker, app, builder=builder, send_file_allowed=self.send_file_allowed
+            self.worker, app, builder=builder, send_file_allowed=self.send_file_allowed, **options
         )
 
     def connection(self, peer: Any = ("192.0.2.7", 4711)) -> ConnectionInfo:

@@ -19,7 +19,6 @@ from corn_core.errors import (
     WorkerQuit,
 )
 from corn_core.logs import Logger
-from corn_core.wsgi import RequestCycle
 from tests.unit.wsgi.harness import (
     MemorySink,
     Server,
@@ -250,18 +249,20 @@ def test_the_master_speaks_for_a_request_that_timed_out(server: Server) -> None:
     assert server.board.read(0).path == "/path"
 
 
-def test_a_worker_can_add_interrupts(server: Server) -> None:
-    class Kill(BaseException):
-        pass
+class Kill(BaseException):
+    """What greenlets are stopped with, say."""
 
-    class Cycle(RequestCycle):
-        interrupts = (*RequestCycle.interrupts, Kill)
 
-    assert server.serve(raising(Kill()), GET).status == 500
-    cycle = server.cycle(raising(Kill()))
-    cycle.__class__ = Cycle
-    with pytest.raises(Kill):
-        cycle.run(make_request(), make_body(), server.connection(), MemorySink(), True)
+@pytest.mark.parametrize("error", [Kill(), WorkerQuit(0), KeyboardInterrupt()])
+def test_the_worker_says_what_interrupts(server: Server, error: BaseException) -> None:
+    request, connection = make_request(), server.connection()
+    interrupted = server.cycle(raising(error), interrupts=(type(error),))
+    with pytest.raises(type(error)):
+        interrupted.run(request, make_body(), connection, MemorySink(), True)
+    # In a thread where nothing is interrupted, it is a failure of the application.
+    sink = MemorySink()
+    server.cycle(raising(error), interrupts=()).run(request, make_body(), connection, sink, True)
+    assert b"".join(sink.sends).startswith(b"HTTP/1.1 500 ")
 
 
 # -- the client goes -----------------------------------------------------------------

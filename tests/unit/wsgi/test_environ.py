@@ -45,7 +45,6 @@ def build(listener: Listener) -> Any:
             make_config(**settings),
             NoLog(),
             multithread=False,
-            multiprocess=True,
             variables={"SCRIPT_NAME": script_name} if script_name else {},
         )
         connection = ConnectionInfo(at, peer, "the socket", scheme)
@@ -55,9 +54,7 @@ def build(listener: Listener) -> Any:
 
 
 def test_a_whole_environ(listener: Listener, server: Server) -> None:
-    builder = EnvironBuilder(
-        server.config, server.log, multithread=True, multiprocess=False, variables={}
-    )
+    builder = EnvironBuilder(server.config, server.log, multithread=True, variables={})
     body = make_body(b"abc")
     head = (
         "POST /caf%C3%A9?a=1&b=%20 HTTP/1.1\nHost: example.com:81\nContent-Type: text/plain\n"
@@ -91,14 +88,14 @@ def test_a_whole_environ(listener: Listener, server: Server) -> None:
         "wsgi.input": body,
         "wsgi.input_terminated": True,
         "wsgi.multithread": True,
-        "wsgi.multiprocess": False,
+        "wsgi.multiprocess": True,
         "wsgi.run_once": False,
         "wsgi.file_wrapper": FileWrapper,
     }
 
 
 def test_environs_share_nothing(listener: Listener, server: Server) -> None:
-    builder = EnvironBuilder(server.config, server.log, multithread=False, multiprocess=False)
+    builder = EnvironBuilder(server.config, server.log, multithread=False)
     connection = ConnectionInfo(listener, STRANGER, None)
     request = make_request("GET / HTTP/1.1\nHost: a\nX-Only: here")
     first = builder.build(request, empty_body(), connection)
@@ -320,7 +317,7 @@ def test_script_name_without_slash_is_refused() -> None:
 
 
 def test_describe(server: Server) -> None:
-    builder = EnvironBuilder(server.config, server.log, multithread=False, multiprocess=False)
+    builder = EnvironBuilder(server.config, server.log, multithread=False)
     request = make_request("GET /%41?q HTTP/1.0\nUser-Agent: tester")
     connection = server.connection()
     assert builder.describe(None, connection) == {

@@ -8,7 +8,7 @@ from typing import Any
 from aiohttp import web
 
 from corn_core.errors import AppLoadError
-from corn_core.loaders.frames import application_traceback
+from corn_core.frames import application_traceback
 from corn_core.loaders.wsgi import is_asynchronous
 
 

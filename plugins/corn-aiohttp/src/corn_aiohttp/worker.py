@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from corn_aiohttp.application import is_native
 from corn_aiohttp.native import NativeServer
+from corn_core.interfaces import WSGIApp
 from corn_core.serving.pooled import PooledDriver
 from corn_core.serving.settings import terms_of
+from corn_core.settings.config import Config
 from corn_core.worker import Worker
 
 DEFAULT_THREADS = 8
@@ -28,13 +30,16 @@ class AiohttpWorker(Worker):
 
     _server: NativeServer | None = None
 
+    @classmethod
+    def check_app(cls, app: WSGIApp, config: Config) -> None:
+        if not is_native(app):
+            super().check_app(app, config)
+
     def prepare(self) -> None:
         """Make and start an application of aiohttp's; a WSGI application needs nothing."""
         if is_native(self.app):
             self._server = NativeServer(self)
             self._server.start()
-        else:
-            super().prepare()
 
     def run(self) -> None:
         if self._server is not None:

@@ -10,7 +10,7 @@ import os
 import sys
 
 from corn_core.cli import main
-from corn_django.plugin import PATH_VARIABLE
+from corn_django.names import PATH_VARIABLE
 
 
 def _main() -> int:

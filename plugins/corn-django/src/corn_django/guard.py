@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any
 
 from corn_core.errors import AppLoadError, CornError, WorkerQuit, one_line
-from corn_core.loaders.frames import application_traceback, in_application
+from corn_core.frames import application_traceback, in_application
 
 _HERE = os.path.dirname(__file__) + os.sep
 

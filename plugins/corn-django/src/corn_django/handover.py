@@ -13,7 +13,7 @@ from corn_core.errors import ConfigError
 from corn_core.extensions.manager import DISABLE_PLUGINS, Plugins, load_plugins
 from corn_core.settings.commandline import early_command, early_value, help_text, parse
 from corn_core.settings.registry import Registry
-from corn_django.plugin import PATH_VARIABLE
+from corn_django.names import PATH_VARIABLE
 
 DESCRIPTION = (
     "Serve this Django project at ADDRPORT: a port of 127.0.0.1, ADDRESS:PORT, or another"

@@ -8,7 +8,6 @@ from typing import Any
 from corn_core.errors import AppLoadError
 from corn_core.interfaces import WSGIApp
 from corn_core.loaders import load_app
-from corn_django import plugin
 from corn_django.guard import guarded
 from corn_django.project import SettingsModule, find_settings
 from corn_django.trial import failure, import_settings, try_settings
@@ -17,7 +16,13 @@ STATICFILES = "django.contrib.staticfiles"
 
 
 class DjangoLoader:
-    """The loader behind the name ``django``, of the entry-point group ``corn.loaders``."""
+    """The loader behind the name ``django``, of the entry-point group ``corn.loaders``.
+
+    :param serving: whether it is made in a master that serves already, for a reload.
+    """
+
+    def __init__(self, serving: bool = False) -> None:
+        self._serving = serving
 
     def load(self, config: Any) -> WSGIApp:
         """The application of ``wsgi_app``, or else that of the project; see :meth:`name`.
@@ -43,7 +48,7 @@ class DjangoLoader:
         module = find_settings(config)
         # A check loads the project itself, and at a reload the old workers serve on until new ones
         # have loaded it.
-        if not (config.check_config or config.print_config or plugin.is_serving()):
+        if not (config.check_config or config.print_config or self._serving):
             try_settings(module)
         return module.name
 

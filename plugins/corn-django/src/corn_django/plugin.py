@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from typing import Any
 
 from corn_core import Setting, hookimpl
 from corn_core.errors import ConfigError
 from corn_core.settings.model import Expected, boolean, optional, string
-
-SETTINGS_VARIABLE = "DJANGO_SETTINGS_MODULE"
-
-PATH_VARIABLE = "CORN_DJANGO_PATH"
-"""Set by ``manage.py corn`` for the server that takes its place: what ``sys.path`` was."""
-
-MANAGE = "manage.py"
+from corn_django.names import MANAGE, PATH_VARIABLE, SETTINGS_VARIABLE
 
 
 def dotted_module(raw: object) -> str:
@@ -89,16 +84,14 @@ def corn_app_loader(config: Any) -> Any:
 
     It is not called when a framework's own file does.
     """
-    if config.app_loader != "auto":
+    if config.app_loader not in ("auto", "django"):
         return None
-    if config.wsgi_app and not config.django_static:
-        return None
-    if not (config.wsgi_app or config.django_settings or _is_there_a_project()):
+    if config.app_loader == "auto" and not _is_for_a_project(config):
         return None
     # lazy: most servers that have this plugin installed are told what to serve
     from corn_django.loader import DjangoLoader
 
-    return DjangoLoader
+    return partial(DjangoLoader, serving=_serving)
 
 
 _serving = False
@@ -106,13 +99,9 @@ _serving = False
 
 @hookimpl
 def when_ready() -> None:
+    """Remember that loaders are asked for by reloads from now on."""
     global _serving
     _serving = True
-
-
-def is_serving() -> bool:
-    """Whether this process is a master that has begun to serve."""
-    return _serving
 
 
 @hookimpl
@@ -139,6 +128,12 @@ def corn_check_app() -> None:
         from corn_django.checks import run_deployment_checks
 
         run_deployment_checks()
+
+
+def _is_for_a_project(config: Any) -> bool:
+    if config.wsgi_app:
+        return bool(config.django_static)
+    return bool(config.django_settings) or _is_there_a_project()
 
 
 def _is_there_a_project() -> bool:

@@ -7,7 +7,7 @@ import os
 from typing import Any, NamedTuple
 
 from corn_core.errors import ConfigError
-from corn_django.plugin import MANAGE, SETTINGS_VARIABLE
+from corn_django.names import MANAGE, SETTINGS_VARIABLE
 
 _HOW = f"--settings or {SETTINGS_VARIABLE}"
 

@@ -14,7 +14,7 @@ from typing import NoReturn
 
 from corn_core.errors import AppLoadError, ConfigError
 from corn_django.guard import guarded
-from corn_django.plugin import SETTINGS_VARIABLE
+from corn_django.names import SETTINGS_VARIABLE
 from corn_django.project import SettingsModule
 
 

@@ -48,13 +48,14 @@ class EventletWorker(Worker):
             # A master forks and waits for its children by itself.
             eventlet.monkey_patch(os=False)
 
-    def run(self) -> None:
-        # lazy: see above
-        from greenlet import GreenletExit
+    def prepare(self) -> None:
+        from greenlet import GreenletExit  # lazy: see above
 
+        self.interrupts = (*self.interrupts, GreenletExit)
+
+    def run(self) -> None:
         from corn_eventlet.hub import EventletScheduler  # lazy: see above
 
-        self.cycle.interrupts = (*self.cycle.interrupts, GreenletExit)
         terms = terms_of(self.cfg, self.cfg.keepalive)
         self._driver = StreamDriver(self, terms, EventletScheduler())
         self._driver.run()

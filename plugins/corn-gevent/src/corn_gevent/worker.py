@@ -25,6 +25,7 @@ class GeventWorker(Worker):
     """
 
     multithread = True
+    interrupts = (*Worker.interrupts, gevent.GreenletExit)
     ignored_settings = ("threads", "limit_response_spool")
     capabilities = frozenset({"keepalive", "concurrency", "long-requests", "socket"})
 
@@ -43,7 +44,6 @@ class GeventWorker(Worker):
             patch_worker()
 
     def run(self) -> None:
-        self.cycle.interrupts = (*self.cycle.interrupts, gevent.GreenletExit)
         terms = terms_of(self.cfg, self.cfg.keepalive)
         self._driver = StreamDriver(self, terms, GeventScheduler())
         self._driver.run()

@@ -120,9 +120,6 @@ class ThreadedDriver(SelectorDriver):
 
     def run(self) -> None:
         """Serve until the worker stops, then drain; returns when no connection is left."""
-        # What stops a worker is raised in the main thread. In the others these exceptions are
-        # the application's own, and are answered for like any failure of it.
-        self.cycle.interrupts = ()
         self._open()
         self._attend(self._doorbell.fd, self._doorbell.clear)
         self._others[self.worker.wakeup.fd] = self._on_signal

@@ -14,6 +14,9 @@ class ThreadWorker(Worker):
     """
 
     multithread = True
+    # What stops a worker is raised in the main thread. In the others these exceptions are the
+    # application's own, and are answered for like any failure of it.
+    interrupts = ()
     capabilities = frozenset({"keepalive", "concurrency", "long-requests", "socket"})
 
     def run(self) -> None:

@@ -42,6 +42,7 @@ class JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         fields: dict[str, Any] = {
             "time": timestamp(record.created),
+            "type": "log",
             "level": record.levelname.lower(),
             "logger": record.name,
             "pid": record.process,
@@ -102,6 +103,7 @@ def render(
     return _encode(
         {
             "time": timestamp(time.time()),
+            "type": "access",
             "pid": os.getpid(),
             "remote_addr": _address(*asked) or None,
             "user": _user(*asked) or None,

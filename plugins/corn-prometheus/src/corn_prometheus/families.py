@@ -62,13 +62,10 @@ class Families(Collector):
         )
 
     def _server(self) -> Iterator[Metric]:
-        config = self.server.cfg
         about = GaugeMetricFamily(
             "corn_info", "The server's version and class of workers.", labels=["version", "worker"]
         )
-        worker = config.worker_class
-        name = worker if isinstance(worker, str) else worker.__qualname__
-        about.add_metric([__version__, name], 1)
+        about.add_metric([__version__, self.server.worker_name], 1)
         yield about
         yield GaugeMetricFamily(
             "corn_start_time_seconds", "When the master started, in Unix time.", self._started

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from corn_core.http import Request
     from corn_core.net import Listener
     from corn_core.wsgi import Exchange
-    from corn_tornado.native import NativeDriver
+    from corn_tornado.host import NativeHost
 
 GOING_AWAY = 1001
 """The code that websockets are closed with when the server stops (RFC 6455 section 7.4.1)."""
@@ -32,7 +32,7 @@ _TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\n" + _EMPTY
 
 
 class NativeConnection(ConnectionInfo):
-    """A connection under a :class:`NativeDriver`, which looks at its deadline.
+    """A connection under a driver, which looks at its deadline.
 
     The stream has the socket, and Tornado's loop waits for it; the driver's poller does not.
 
@@ -44,7 +44,11 @@ class NativeConnection(ConnectionInfo):
     watched = 0
 
     def __init__(
-        self, driver: NativeDriver, listener: Listener, sock: socket.SocketType, peer: object
+        self,
+        driver: NativeHost[NativeConnection],
+        listener: Listener,
+        sock: socket.SocketType,
+        peer: object,
     ) -> None:
         # Tornado and ssl want a socket of the Python-level class.
         whole = socket.socket(sock.family, sock.type, sock.proto, sock.detach())

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tornado.iostream import IOStream
 
     from corn_core.settings.config import Config
-    from corn_tornado.worker import TornadoWorker
+    from corn_core.worker import Worker
 
 # Seconds that clients have for confirming that their websocket is closed.
 FAREWELL = 2.0
@@ -31,7 +31,7 @@ class NativeDriver(ProtocolDriver):
     worker_connections, deadlines, the scoreboard, and the end.
     """
 
-    def __init__(self, worker: TornadoWorker, app: Any) -> None:
+    def __init__(self, worker: Worker, app: Any) -> None:
         super().__init__(worker, terms_of(worker.cfg, keepalive=worker.cfg.keepalive))
         self.connection_class: type[Any] = NativeConnection
         self.scheme = "https" if self.encryption is not None else "http"

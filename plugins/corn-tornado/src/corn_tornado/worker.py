@@ -13,7 +13,7 @@ from tornado.platform.asyncio import BaseAsyncIOLoop
 from tornado.wsgi import WSGIContainer
 
 from corn_core.errors import WorkerQuit
-from corn_core.interfaces import Logger
+from corn_core.interfaces import Logger, WSGIApp
 from corn_core.serving.protocol import ProtocolDriver
 from corn_core.serving.settings import terms_of
 from corn_core.settings.config import Config
@@ -53,6 +53,15 @@ class TornadoWorker(Worker):
         asyncio.set_event_loop(TornadoWorker._loop)
         autoreload.start = _no_autoreload(log)
 
+    @classmethod
+    def check_app(cls, app: WSGIApp, config: Config) -> None:
+        if not isinstance(app, NATIVE):
+            super().check_app(app, config)
+
+    def prepare(self) -> None:
+        # Tornado's handlers wait for each other's sake: several requests are in flight at once.
+        self.concurrent_slot = isinstance(self.app, NATIVE)
+
     def run(self) -> None:
         loop = cast(BaseAsyncIOLoop, IOLoop.current()).asyncio_loop
         forward_to(self.log)
@@ -75,8 +84,6 @@ class TornadoWorker(Worker):
             origin = self.cfg.origin(name)
             if origin.kind != "default":
                 self.log.warning("%s has no effect on a Tornado application (%s)", name, origin)
-        # Handlers wait for each other's sake: several requests are in flight at once.
-        self.slot = self.slot.shared()
         return NativeDriver(self, self.app)
 
 

@@ -1,0 +1,91 @@
+"""Tracebacks of somebody else's code, without the frames of corn and of importlib around it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection
+from importlib import import_module
+from typing import TYPE_CHECKING, TypeVar
+
+from corn_core.errors import CornError
+
+if TYPE_CHECKING:
+    from traceback import TracebackException
+
+# importlib's inner modules are frozen into the interpreter; its import_module() is a file.
+_FOREIGN = (
+    os.path.dirname(__file__) + os.sep,
+    "<frozen importlib",
+    import_module.__code__.co_filename,
+)
+
+Place = tuple[str, int | None]
+"""A file and a line of it."""
+
+_Failure = TypeVar("_Failure", bound=CornError)
+
+
+def explained(failure: _Failure, error: BaseException, hidden: Collection[Place] = ()) -> _Failure:
+    """Add the traceback of what somebody else's code raised, if it says more than the text does.
+
+    The text names the error and one place. So a traceback of that one place is left out.
+
+    :param hidden: places whose source is not to be shown.
+    """
+    if _frames(error) > 1 or error.__cause__ is not None:
+        failure.details = application_traceback(error, hidden=hidden)
+    return failure
+
+
+def in_application(error: BaseException, foreign: tuple[str, ...] = ()) -> bool:
+    """Tell whether the exception passed through any code of the application.
+
+    :param foreign: beginnings of the paths of files that are not the application's either.
+    """
+    return _frames(error, foreign) > 0
+
+
+def application_traceback(
+    error: BaseException, foreign: tuple[str, ...] = (), hidden: Collection[Place] = ()
+) -> str:
+    """Format the traceback as Python does, of the frames that are the application's.
+
+    :param foreign: see :func:`in_application`.
+    :param hidden: see :func:`explained`.
+    """
+    # lazy: only for an application that fails
+    from traceback import TracebackException
+
+    whole = TracebackException.from_exception(error, compact=True)
+    _prune(whole, (*_FOREIGN, *foreign), hidden)
+    return "".join(whole.format())
+
+
+def _frames(error: BaseException, foreign: tuple[str, ...] = ()) -> int:
+    """Count the frames that are neither ours nor ``foreign``."""
+    count = 0
+    step = error.__traceback__
+    while step is not None:
+        count += not step.tb_frame.f_code.co_filename.startswith((*_FOREIGN, *foreign))
+        step = step.tb_next
+    return count
+
+
+def _prune(
+    one: TracebackException | None, foreign: tuple[str, ...], hidden: Collection[Place]
+) -> None:
+    """Also in the exceptions that led to this one, and in those of a group."""
+    if one is None:
+        return
+    # lazy: only for an application that fails
+    from traceback import FrameSummary
+
+    one.stack[:] = [
+        FrameSummary(frame.filename, frame.lineno, frame.name, line="")
+        if (frame.filename, frame.lineno) in hidden
+        else frame
+        for frame in one.stack
+        if not frame.filename.startswith(foreign)
+    ]
+    for other in (one.__cause__, one.__context__, *(one.exceptions or ())):
+        _prune(other, foreign, hidden)

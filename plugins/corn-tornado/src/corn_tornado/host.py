@@ -1,0 +1,32 @@
+"""What a connection to a Tornado application asks of its driver."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from tornado.httputil import HTTPHeaders
+    from tornado.iostream import IOStream
+
+    from corn_core.serving.host import Host
+    from corn_core.serving.settings import Encryption, Terms
+    from corn_core.wsgi import NativeCycle, RequestCycle
+
+_Connection = TypeVar("_Connection", contravariant=True)
+
+
+class NativeHost(Protocol[_Connection]):
+    """A driver of such connections; ``corn_tornado.native.NativeDriver`` is one."""
+
+    cycle: RequestCycle
+    encryption: Encryption | None
+    native: NativeCycle
+    scheme: str
+    terms: Terms
+    worker: Host
+
+    @property
+    def draining(self) -> bool: ...
+    def adopt(self, connection: _Connection, stream: IOStream) -> None: ...
+    def gone(self, connection: _Connection) -> None: ...
+    def scheme_of(self, headers: HTTPHeaders, connection: _Connection) -> str: ...

@@ -1,0 +1,52 @@
+"""What the core knows of other distributions, for its hints, is what these declare."""
+
+from __future__ import annotations
+
+import tomllib
+from importlib.metadata import EntryPoint
+
+import pytest
+
+from corn_core.extensions import known
+from corn_core.extensions.entrypoints import LOADERS, LOGGERS, PLUGINS, RELOADERS, WORKERS
+from tests.contract.pages import ROOT
+
+MANIFESTS = [ROOT / "pyproject.toml", *sorted(ROOT.glob("plugins/*/pyproject.toml"))]
+
+AUTO = {"core"}
+"""Entry points that nobody asks for by name."""
+
+
+def declared(group: str) -> dict[str, tuple[str, str]]:
+    """The entry points of our distributions: by name, the distribution and what it names."""
+    found = {}
+    for manifest in MANIFESTS:
+        project = tomllib.loads(manifest.read_text())["project"]
+        for name, target in project.get("entry-points", {}).get(group, {}).items():
+            found[name] = project["name"], target
+    return found
+
+
+@pytest.mark.parametrize(
+    ("group", "table"),
+    [
+        (WORKERS, known.WORKERS),
+        (LOGGERS, known.LOGGERS),
+        (LOADERS, known.LOADERS),
+        (RELOADERS, known.RELOADERS),
+    ],
+)
+def test_drivers(group: str, table: dict[str, str]) -> None:
+    assert table == {name: owner for name, (owner, _) in declared(group).items()}
+
+
+def test_settings_and_flags_of_plugins() -> None:
+    options = {}
+    for name, (owner, target) in declared(PLUGINS).items():
+        if name in AUTO:
+            continue
+        plugin = EntryPoint(name, target, PLUGINS).load()
+        for setting in getattr(plugin, "corn_settings", tuple)():
+            options |= dict.fromkeys((setting.name, *setting.flags), owner)
+    assert options
+    assert options == known.OPTIONS
