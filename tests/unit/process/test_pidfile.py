@@ -14,6 +14,22 @@ from corn_core.errors import ConfigError
 from corn_core.process.pidfile import SETTINGS, Pidfile
 from corn_testkit.waiting import alive, wait_for
 
+_made: list[Pidfile] = []
+
+
+def pidfile_at(path: str) -> Pidfile:
+    """Make a pidfile whose lock is let go when the test ends."""
+    made = Pidfile(path)
+    _made.append(made)
+    return made
+
+
+@pytest.fixture(autouse=True)
+def _locks_are_let_go() -> Iterator[None]:
+    yield
+    while _made:
+        _made.pop().release()
+
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
@@ -42,7 +58,7 @@ def master(path: Path) -> Iterator[int]:
     pid = os.fork()
     if pid == 0:
         os.close(end[1])
-        Pidfile(str(path)).create()
+        pidfile_at(str(path)).create()
         os.write(made[1], b"!")
         os.read(end[0], 1)
         os._exit(0)
@@ -75,7 +91,7 @@ def dead() -> int:
 def test_file_holds_the_process_id_and_anybody_may_read_it(path: Path) -> None:
     before = os.umask(0o077)
     try:
-        Pidfile(str(path)).create()
+        pidfile_at(str(path)).create()
     finally:
         os.umask(before)
     assert path.read_text() == f"{os.getpid()}\n"
@@ -88,7 +104,7 @@ def test_running_master_is_not_replaced(path: Path, master: int) -> None:
         with pytest.raises(
             ConfigError, match=rf"^pidfile: .*corn\.pid' names process {master}, wh"
         ):
-            Pidfile(str(path)).create()
+            pidfile_at(str(path)).create()
         assert path.read_text() == f"{master}\n"
 
 
@@ -97,7 +113,7 @@ def test_file_that_names_a_process_of_another_kind_is_taken_over(
     path: Path, running: int, pid: int | None
 ) -> None:
     path.write_text(f"{pid or running}\n")
-    Pidfile(str(path)).create()
+    pidfile_at(str(path)).create()
     assert path.read_text() == f"{os.getpid()}\n"
 
 
@@ -110,14 +126,14 @@ def test_without_locks_any_running_process_is_respected(
     monkeypatch.setattr(fcntl, "flock", flock)
     path.write_text(f"{running}\n")
     with pytest.raises(ConfigError, match=f"names process {running}"):
-        Pidfile(str(path)).create()
+        pidfile_at(str(path)).create()
     path.write_text(f"{dead()}\n")
-    Pidfile(str(path)).create()
+    pidfile_at(str(path)).create()
     assert path.read_text() == f"{os.getpid()}\n"
 
 
 def test_lock_goes_with_the_file_and_ends_with_it(path: Path) -> None:
-    pidfile, old = Pidfile(f"{path}.2"), Path(f"{path}.old")
+    pidfile, old = pidfile_at(f"{path}.2"), Path(f"{path}.old")
     pidfile.create()
     pidfile.rename(str(path))
     assert is_locked(path)
@@ -134,7 +150,7 @@ def test_worker_that_outlives_its_master_does_not_keep_the_lock(path: Path) -> N
     master = os.fork()
     if master == 0:
         os.close(end[1])
-        pidfile = Pidfile(str(path))
+        pidfile = pidfile_at(str(path))
         pidfile.create()
         if os.fork() == 0:
             pidfile.release()
@@ -151,18 +167,18 @@ def test_worker_that_outlives_its_master_does_not_keep_the_lock(path: Path) -> N
 @pytest.mark.parametrize("text", ["", "\n", "0\n", "99999999999999999999\n"])
 def test_file_of_no_process_is_taken_over(path: Path, text: str) -> None:
     path.write_text(text)
-    Pidfile(str(path)).create()
+    pidfile_at(str(path)).create()
     assert path.read_text() == f"{os.getpid()}\n"
 
 
 def test_file_of_a_dead_process_is_taken_over(path: Path) -> None:
     path.write_text(f"{dead()}\n")
-    Pidfile(str(path)).create()
+    pidfile_at(str(path)).create()
     assert path.read_text() == f"{os.getpid()}\n"
 
 
 def test_file_may_be_written_again(path: Path) -> None:
-    pidfile = Pidfile(str(path))
+    pidfile = pidfile_at(str(path))
     pidfile.create()
     pidfile.create()
     assert path.read_text() == f"{os.getpid()}\n"
@@ -172,18 +188,18 @@ def test_file_may_be_written_again(path: Path) -> None:
 def test_other_files_are_not_overwritten(path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(ConfigError, match=r"^pidfile: "):
-        Pidfile(str(path)).create()
+        pidfile_at(str(path)).create()
     assert path.read_bytes() == content
 
 
 def test_place_where_no_file_can_be(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"^pidfile: cannot read .*: .*Is a directory"):
-        Pidfile(str(tmp_path / ".")).create()
+        pidfile_at(str(tmp_path / ".")).create()
 
 
 def test_directory_that_is_missing(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
-        Pidfile(str(tmp_path / "none" / "corn.pid")).create()
+        pidfile_at(str(tmp_path / "none" / "corn.pid")).create()
     assert str(caught.value) == (
         f"pidfile: cannot write '{tmp_path}/none/corn.pid': the directory '{tmp_path}/none' does"
         " not exist"
@@ -192,7 +208,7 @@ def test_directory_that_is_missing(tmp_path: Path) -> None:
 
 def test_unlink(path: Path, monkeypatch) -> None:
     monkeypatch.chdir(path.parent)
-    pidfile = Pidfile("corn.pid")
+    pidfile = pidfile_at("corn.pid")
     pidfile.create()
     monkeypatch.chdir("/")
     pidfile.unlink()
@@ -201,7 +217,7 @@ def test_unlink(path: Path, monkeypatch) -> None:
 
 
 def test_unlink_leaves_the_file_of_another_process(path: Path, running: int) -> None:
-    pidfile = Pidfile(str(path))
+    pidfile = pidfile_at(str(path))
     pidfile.create()
     path.write_text(f"{running}\n")
     pidfile.unlink()
@@ -209,7 +225,7 @@ def test_unlink_leaves_the_file_of_another_process(path: Path, running: int) -> 
 
 
 def test_unlink_in_a_child_leaves_its_parents_file(path: Path) -> None:
-    pidfile = Pidfile(str(path))
+    pidfile = pidfile_at(str(path))
     pidfile.create()
     pid = os.fork()
     if pid == 0:
@@ -221,12 +237,12 @@ def test_unlink_in_a_child_leaves_its_parents_file(path: Path) -> None:
 
 def test_unlink_before_create_does_nothing(path: Path) -> None:
     path.write_text(f"{os.getpid()}\n")
-    Pidfile(str(path)).unlink()
+    pidfile_at(str(path)).unlink()
     assert path.exists()
 
 
 def test_rename(path: Path) -> None:
-    pidfile = Pidfile(f"{path}.2")
+    pidfile = pidfile_at(f"{path}.2")
     pidfile.create()
     path.write_text(f"{dead()}\n")
     pidfile.rename(str(path))
@@ -239,7 +255,7 @@ def test_rename(path: Path) -> None:
 
 
 def test_rename_to_the_file_of_a_running_master(path: Path, master: int) -> None:
-    pidfile = Pidfile(f"{path}.2")
+    pidfile = pidfile_at(f"{path}.2")
     pidfile.create()
     with pytest.raises(ConfigError, match=f"names process {master}"):
         pidfile.rename(str(path))
@@ -265,7 +281,7 @@ def create_in_child(path: Path, start: int, end: tuple[int, int]) -> int:
         try:
             os.close(end[1])
             os.read(start, 1)
-            Pidfile(str(path)).create()
+            pidfile_at(str(path)).create()
         except ConfigError:
             os._exit(1)
         except BaseException:
@@ -306,13 +322,13 @@ def ended(pids: set[int]) -> set[int]:
 def test_a_lock_that_somebody_keeps_prevents_nothing(path: Path) -> None:
     directory = os.open(path.parent, os.O_RDONLY)
     fcntl.flock(directory, fcntl.LOCK_EX)
-    Pidfile(str(path)).create()
+    pidfile_at(str(path)).create()
     os.close(directory)
     assert path.read_text() == f"{os.getpid()}\n"
 
 
 def test_the_lock_is_let_go(path: Path) -> None:
-    Pidfile(str(path)).create()
+    pidfile_at(str(path)).create()
     directory = os.open(path.parent, os.O_RDONLY)
     fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
     os.close(directory)
@@ -321,14 +337,14 @@ def test_the_lock_is_let_go(path: Path) -> None:
 def test_rename_to_the_file_of_one_that_has_ended_and_is_still_counted(
     path: Path, master: int
 ) -> None:
-    pidfile = Pidfile(f"{path}.2")
+    pidfile = pidfile_at(f"{path}.2")
     pidfile.create()
     pidfile.rename(str(path), instead_of=master)
     assert path.read_text() == f"{os.getpid()}\n"
 
 
 def test_leave_to(path: Path, running: int) -> None:
-    pidfile = Pidfile(str(path))
+    pidfile = pidfile_at(str(path))
     pidfile.create()
     heirs = Path(f"{path}.2")
     pidfile.leave_to(running, str(heirs))
@@ -343,7 +359,7 @@ def test_leave_to(path: Path, running: int) -> None:
 
 
 def test_leave_to_of_a_file_that_is_another_process_by_now(path: Path, running: int) -> None:
-    pidfile = Pidfile(str(path))
+    pidfile = pidfile_at(str(path))
     pidfile.create()
     path.write_text("1\n")
     Path(f"{path}.2").write_text(f"{running}\n")
