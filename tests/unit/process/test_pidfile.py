@@ -94,7 +94,7 @@ def test_place_where_no_file_can_be(tmp_path: Path, name: str) -> None:
         Pidfile(str(tmp_path / name)).create()
 
 
-def test_unlink(path: Path, monkeypatch) -> None:
+def test_unlink(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(path.parent)
     pidfile = Pidfile("corn.pid")
     pidfile.create()

@@ -24,6 +24,9 @@ class NoLog:
     """A logger for builders whose environs nobody writes errors to."""
 
 
+NO_LOG: Any = NoLog()
+
+
 @pytest.fixture
 def build(listener: Listener) -> Any:
     """Builds the environ of a request head."""
@@ -39,7 +42,7 @@ def build(listener: Listener) -> Any:
     ) -> dict[str, Any]:
         builder = EnvironBuilder(
             make_config(**settings),
-            NoLog(),
+            NO_LOG,
             multithread=False,
             multiprocess=True,
             variables={"SCRIPT_NAME": script_name} if script_name else {},
