@@ -10,12 +10,11 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
-from django.conf import settings
 from django.test import Client
 
 from corn_testkit.client import Reply
 from corn_testkit.server import Server
-from tests.real_apps import flask_app
+from tests.real_apps import django_app, flask_app
 
 HERE = Path(__file__).parent
 HOST = "shop.example"
@@ -78,7 +77,7 @@ def ask_flask(case: Case) -> Reply:
 
 
 def ask_django(case: Case) -> Reply:
-    assert settings.configured
+    assert django_app.application, "the module configures Django"
     response = Client(SERVER_NAME=HOST).generic(
         case.method, case.path, case.body, content_type=case.content_type
     )
