@@ -2,6 +2,37 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from corn_core.logs.states import replace_configuration
 from tests import fuzzing
 
 fuzzing.load()
+
+
+@pytest.fixture(autouse=True)
+def loggers() -> Iterator[None]:
+    """Our loggers, as at the start of a process; and again afterwards.
+
+    There is one set of them in a process, and a server sets them up as its configuration says.
+    """
+    logs = [logging.getLogger(name) for name in ("corn", "corn.error", "corn.access")]
+
+    def clear() -> None:
+        for handler in replace_configuration(None, list):
+            handler.close()
+        for log in logs:
+            for handler in log.handlers[:]:
+                log.removeHandler(handler)
+                handler.close()
+            log.filters.clear()
+            log.setLevel(logging.NOTSET)
+            log.propagate = True
+            log.disabled = False
+
+    clear()
+    yield
+    clear()

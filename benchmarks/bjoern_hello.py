@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-import bjoern  # type: ignore[import-not-found]
+import bjoern
 from hello import app
 
 bjoern.run(app, "127.0.0.1", int(sys.argv[1]))

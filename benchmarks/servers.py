@@ -71,7 +71,7 @@ def install(server: Server) -> str | None:
     python = server.environment / "bin" / "python"
     if not python.exists():
         subprocess.run([sys.executable, "-m", "venv", server.environment], check=True)
-    command = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    command = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     if server.from_checkout:
         # The checkout may have changed since, under the same version.
         names = [Path(path).name for path in server.requirements if Path(path) != ROOT]

@@ -190,7 +190,8 @@ def front(serve: Serve, tmp_path: Path) -> Iterator[Address]:
         text = text.replace(shown, ours)
     (tmp_path / "nginx.conf").write_text(text)
     foreground = f"daemon off; master_process off; pid {tmp_path}/pid; error_log {tmp_path}/log;"
-    command = ["nginx", "-p", tmp_path, "-c", tmp_path / "nginx.conf", "-g", foreground]
+    where = ("-p", str(tmp_path), "-c", str(tmp_path / "nginx.conf"))
+    command = ["nginx", *where, "-g", foreground]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as nginx:
         try:
             wait_for((tmp_path / "front.sock").exists, "nginx to listen")

@@ -59,8 +59,8 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Wheel]:
     built = {}
     for name, source in SOURCES.items():
         out = tmp_path_factory.mktemp(name)
-        command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", out, source]
-        subprocess.run(command, check=True, capture_output=True, timeout=120)
+        build = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(out), str(source)]
+        subprocess.run(build, check=True, capture_output=True, timeout=120)
         assert len(list(out.glob("*.tar.gz"))) == 1
         (wheel,) = out.glob("*.whl")
         built[name] = Wheel(name, wheel)
@@ -75,8 +75,8 @@ class Environment:
         self.apps = directory / "apps"
         self.apps.mkdir()
         (self.apps / "hello.py").write_text(HELLO)
-        command = [sys.executable, "-m", "venv", "--without-pip", directory / "venv"]
-        subprocess.run(command, check=True, timeout=60)
+        command = [sys.executable, "-m", "venv", "--without-pip"]
+        subprocess.run([*command, directory / "venv"], check=True, timeout=60)
         pip("--python", self.bin / "python", "install", *(wheel.path for wheel in wheels))
         # Neither the repository nor the entry points that others remember may be found.
         self.env = {"PYTHONPATH": "", "XDG_CACHE_HOME": str(directory / "cache")}

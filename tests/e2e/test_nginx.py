@@ -61,7 +61,7 @@ def front(request: pytest.FixtureRequest, backend: Server, tmp_path: Path) -> It
         home=tmp_path, upstream=backend.address.url, version=version, buffering=buffering
     )
     (tmp_path / "nginx.conf").write_text(text)
-    command = ["nginx", "-p", tmp_path, "-c", tmp_path / "nginx.conf"]
+    command = ["nginx", "-p", str(tmp_path), "-c", str(tmp_path / "nginx.conf")]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as nginx:
         try:
             address = Address(f"unix:{tmp_path}/front.sock")

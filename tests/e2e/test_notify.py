@@ -132,7 +132,7 @@ def test_watchdog_hears_from_the_masters_loop(serve: Serve, manager: Manager) ->
     env = {**manager.env, "WATCHDOG_USEC": "400000"}
     server = serve("probe:app", env=env)
     assert server.get() == "hello"
-    beats = []
+    beats: list[float] = []
     while len(beats) < 6:
         if manager.any() == "WATCHDOG=1":
             beats.append(monotonic())

@@ -23,10 +23,11 @@ def test_no_request_is_lost(serve: Serve) -> None:
     served: set[str] = set()
     with ThreadPoolExecutor(8) as clients:
         # A worker may serve more than its requests while its replacement boots.
-        wait_for(
-            lambda: served.update(clients.map(server.get, ["/pid"] * 100)) or len(served) >= 8,
-            "eight workers to have served",
-        )
+        def eight_have_served() -> bool:
+            served.update(clients.map(server.get, ["/pid"] * 100))
+            return len(served) >= 8
+
+        wait_for(eight_have_served, "eight workers to have served")
     server.wait_for_workers(2)
     server.wait_for_log("Autorestarting worker", count=4)
     server.stop()

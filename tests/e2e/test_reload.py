@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from functools import partial
 from pathlib import Path
 from signal import SIGHUP, SIGTERM, SIGTTIN
 
@@ -14,7 +15,7 @@ from corn_testkit.client import parse, read_all
 from corn_testkit.fixtures import Serve
 from corn_testkit.gate import Gate
 from corn_testkit.server import Server
-from corn_testkit.waiting import alive, wait_for
+from corn_testkit.waiting import alive, have_ended, wait_for
 
 APP = """
 import os
@@ -253,7 +254,7 @@ def test_load_sees_no_error_while_workers_roll(serve: Serve) -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as load:
         for round_ in range(1, 4):
             server.signal(SIGHUP)
-            wait_for(lambda before=old: not any(map(alive, before)), "the old workers to end")
+            wait_for(partial(have_ended, old), "the old workers to end")
             old = server.wait_for_workers(2)
             server.wait_for_log("Hang up: Master", count=round_)
         report, _ = load.communicate()

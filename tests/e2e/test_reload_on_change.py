@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from corn_testkit.fixtures import Serve
 from corn_testkit.server import Server, run
-from corn_testkit.waiting import alive, wait_for
+from corn_testkit.waiting import alive, have_ended, wait_for
 
 APP = """
 import os
@@ -69,7 +70,7 @@ def test_saved_module_is_served(serve: Serve, project: Project, engine: str) -> 
         (old,) = server.wait_for_workers(1)
         project.code(text)
         wait_for_version(server, text)
-        wait_for(lambda pid=old: not alive(pid), "the old worker to end")
+        wait_for(partial(have_ended, [old]), "the old worker to end")
     assert re.search(r"Worker reloading: \S+/project\.py modified", server.log)
     assert server.process.poll() is None
     server.stop()

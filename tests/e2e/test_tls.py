@@ -290,8 +290,8 @@ def test_every_connection_is_let_go(server: Server, context: ssl.SSLContext) -> 
         client.sendall(get("/"))
         receive_until(client, b"/ ")
     wait_for(lambda: open_descriptors(worker) == before + 40, "the connections to be accepted")
-    for client in [*clients, *half]:
-        client.close()
+    for each in (*clients, *half):
+        each.close()
     wait_for(lambda: open_descriptors(worker) == before, "the descriptors to be closed")
 
 
@@ -352,7 +352,7 @@ class SClient:
 
     def read_to(self, word: bytes) -> None:
         """Read lines up to one with this word."""
-        lines = []
+        lines: list[bytes] = []
         while word not in (line := self._process.stdout.readline()):
             assert line, b"".join(lines)
             lines.append(line)

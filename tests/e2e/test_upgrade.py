@@ -6,6 +6,7 @@ import os
 import socket
 import sys
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from signal import SIGHUP, SIGKILL, SIGTERM, SIGUSR2
 from threading import Event, Thread
@@ -16,7 +17,7 @@ from corn_testkit.client import Address, listens, parse, read_all
 from corn_testkit.fixtures import Serve
 from corn_testkit.gate import Gate
 from corn_testkit.server import COMMAND, Server
-from corn_testkit.waiting import DEADLINE, alive, children, session_members, wait_for
+from corn_testkit.waiting import DEADLINE, alive, children, have_ended, session_members, wait_for
 
 LAUNCHER = str(Path(__file__).with_name("activation.py"))
 
@@ -209,8 +210,8 @@ def test_hup_to_either_master_during_an_upgrade(site: Site) -> None:
     for master in server.pid, new:
         before = serving(server, master)
         os.kill(master, SIGHUP)
-        wait_for(lambda before=before: not any(map(alive, before)), "the old workers to end")
-        wait_for(lambda master=master: serving(server, master), "the reloaded master's worker")
+        wait_for(partial(have_ended, before), "the old workers to end")
+        wait_for(partial(serving, server, master), "the reloaded master's worker")
     assert site.pids() == {"": server.pid, ".2": new}
     assert "pidfile:" not in server.log
     end(new)
@@ -570,7 +571,7 @@ def test_service_manager_is_told_of_the_new_master(serve: Serve, tmp_path: Path)
         end(server.pid)
         promoted(server, server.pid)
         end(new)
-        told = []
+        told: list[str] = []
         while not told or "STOPPING=1" not in told[-1]:
             told.append(manager.recv(4096).decode())
     assert f"MAINPID={new}" in told[:-1]

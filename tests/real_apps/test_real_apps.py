@@ -77,7 +77,7 @@ def ask_flask(case: Case) -> Reply:
 
 
 def ask_django(case: Case) -> Reply:
-    assert django_app.settings.configured
+    assert django_app.application, "the module configures Django"
     response = Client(SERVER_NAME=HOST).generic(
         case.method, case.path, case.body, content_type=case.content_type
     )

@@ -61,6 +61,7 @@ def kill(server: Server, load: Load, times: int) -> None:
     """SIGKILL of a worker that has no connection at that moment."""
     for _ in range(times):
         victim = wait_for(lambda: stop_idle(server), "an idle worker", PATIENCE)
+        assert victim is not None
         os.kill(victim, SIGKILL)
         ended([victim])
         settled(server, 2)
@@ -106,6 +107,7 @@ def upgrade(server: Server, load: Load, times: int) -> None:
         wait_for(lambda: new_master(server) is None, "the last new master to be gone", PATIENCE)
         server.signal(SIGUSR2)
         successor = wait_for(lambda: new_master(server), "the new master", PATIENCE)
+        assert successor is not None
         settled(server, 2, successor)
         served(load, 50)
         os.kill(successor, SIGTERM)

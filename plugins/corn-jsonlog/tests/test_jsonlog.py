@@ -7,7 +7,6 @@ import logging
 import os
 import re
 import socket
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -43,23 +42,6 @@ def config(**values: object) -> Config:
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "some.log"
-
-
-@pytest.fixture(autouse=True)
-def loggers() -> Iterator[None]:
-    """The server's loggers as at the start of a process; pytest has handlers at them, too."""
-
-    def clear() -> None:
-        for name in ("corn.error", "corn.access"):
-            log = logging.getLogger(name)
-            log.propagate = True
-            for handler in log.handlers[:]:
-                log.removeHandler(handler)
-                handler.close()
-
-    clear()
-    yield
-    clear()
 
 
 def lines(path: Path) -> list[dict[str, Any]]:

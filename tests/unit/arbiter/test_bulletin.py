@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,9 @@ from corn_core.arbiter.bulletin import Bulletin
 from corn_core.arbiter.lineage import Lineage
 from corn_core.arbiter.view import ServerView
 from tests.unit.arbiter.fixtures import Lines, wiring
+
+# A bulletin asks for none.
+NO_HOOKS: Any = None
 
 NAME = f"@corn-bulletin-test-{os.getpid()}"
 
@@ -22,7 +26,7 @@ class Told:
     def __init__(self, manager: socket.socket) -> None:
         self._manager = manager
         self.log = Lines()
-        self.server = ServerView(wiring(self.log, workers=2), hooks=None)
+        self.server = ServerView(wiring(self.log, workers=2), hooks=NO_HOOKS)
         self.server.pid = 42
         self.lineage = Lineage()
         self.bulletin = Bulletin(self.server, self.lineage)
@@ -88,7 +92,7 @@ def test_a_server_that_stops_is_not_ready_any_more(told: Told, complete: bool) -
 
 def test_without_anybody_to_tell_it_waits_for_nothing() -> None:
     log = Lines()
-    bulletin = Bulletin(ServerView(wiring(log), hooks=None), Lineage())
+    bulletin = Bulletin(ServerView(wiring(log), hooks=NO_HOOKS), Lineage())
     bulletin.open({})
     bulletin.starting()
     bulletin.note_serving(1)

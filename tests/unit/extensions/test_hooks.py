@@ -180,16 +180,21 @@ def test_results_leave_out_none_and_name_their_plugins(plugins: Plugins) -> None
 
 
 def test_tryfirst_and_trylast_are_honoured(plugins: Plugins) -> None:
-    for name, options in (("last", {"trylast": True}), ("first", {"tryfirst": True}), ("mid", {})):
+    marks: dict[str, Callable[..., Any]] = {
+        "last": hookimpl(trylast=True),
+        "first": hookimpl(tryfirst=True),
+        "mid": hookimpl,
+    }
+    for name, mark in marks.items():
         module = ModuleType(name)
-        module.pre_fork = hookimpl(**options)(lambda name=name: name)  # type: ignore[attr-defined]
+        module.pre_fork = mark(lambda name=name: name)  # type: ignore[attr-defined]
         plugins.register(module, name)
     assert plugins.hooks.call("pre_fork", **arguments("pre_fork")) == ["first", "mid", "last"]
 
 
 def test_first_stops_at_the_first_answer(plugins: Plugins) -> None:
     called: list[str] = []
-    add(plugins, "core", "corn_app_loader", lambda: called.append("core") or "core")
+    add(plugins, "core", "corn_app_loader", lambda: called.append("core"))
     add(plugins, "answers", "corn_app_loader", lambda: "answer")
     add(plugins, "passes", "corn_app_loader", lambda: called.append("passes"))
     assert plugins.hooks.first("corn_app_loader", config=None) == "answer"

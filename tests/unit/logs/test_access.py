@@ -42,6 +42,7 @@ class Answered:
     status: str = "200 OK"
     headers: list[tuple[str, str]] = field(default_factory=lambda: [("Content-Type", "text/html")])
     sent: int = 1234
+    duration: float = 0.0
 
     @property
     def status_code(self) -> int:
@@ -65,9 +66,9 @@ def render(
     asked: Asked | None = Asked(),  # noqa: B008  never changed
     environ: dict[str, Any] = ENVIRON,
     answered: Answered = Answered(),  # noqa: B008  never changed
-    **duration: float,
+    duration: timedelta = timedelta(),
 ) -> str:
-    return compile_format(text)(answered, asked, environ, timedelta(**duration))
+    return compile_format(text)(answered, asked, environ, duration)
 
 
 @pytest.fixture
@@ -136,16 +137,16 @@ def test_default_format() -> None:
 @pytest.mark.parametrize(
     ("duration", "seconds", "milliseconds", "microseconds", "decimal"),
     [
-        ({"microseconds": 0}, "0", "0", "0", "0.000000"),
-        ({"microseconds": 1999}, "0", "1", "1999", "0.001999"),
-        ({"seconds": 3, "microseconds": 45}, "3", "3000", "3000045", "3.000045"),
-        ({"days": 2, "seconds": 1}, "172801", "172801000", "172801000000", "172801.000000"),
+        (timedelta(), "0", "0", "0", "0.000000"),
+        (timedelta(microseconds=1999), "0", "1", "1999", "0.001999"),
+        (timedelta(seconds=3, microseconds=45), "3", "3000", "3000045", "3.000045"),
+        (timedelta(days=2, seconds=1), "172801", "172801000", "172801000000", "172801.000000"),
     ],
 )
 def test_durations(
-    duration: dict[str, int], seconds: str, milliseconds: str, microseconds: str, decimal: str
+    duration: timedelta, seconds: str, milliseconds: str, microseconds: str, decimal: str
 ) -> None:
-    line = render("%(T)s %(M)s %(D)s %(L)s", **duration)
+    line = render("%(T)s %(M)s %(D)s %(L)s", duration=duration)
     assert line == f"{seconds} {milliseconds} {microseconds} {decimal}"
 
 
@@ -165,7 +166,7 @@ def test_time_is_that_of_the_response(zone: None) -> None:
     assert before <= shown <= time.time()
 
 
-def test_time_of_an_earlier_second_is_not_used_again(monkeypatch) -> None:
+def test_time_of_an_earlier_second_is_not_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("corn_core.logs.atoms._stamp", (1, "[earlier]"))
     assert render("%(t)s") != "[earlier]"
 

@@ -145,7 +145,7 @@ def test_ini_with_variables_of_somebody_else(files: Files) -> None:
     assert files.read("mine.log") == "corn.error|hello\n"
 
 
-def test_path_of_an_ini_file_may_be_relative(files: Files, monkeypatch) -> None:
+def test_path_of_an_ini_file_may_be_relative(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
     files.write()
     monkeypatch.chdir(files.directory)
     Logger(config(logconfig="logging.ini")).info("hello")
@@ -216,7 +216,7 @@ def test_handlers_of_the_application_are_not_closed(tmp_path: Path) -> None:
     handler.close()
 
 
-def test_defaults_of_a_dictionary(capsys) -> None:
+def test_defaults_of_a_dictionary(capsys: pytest.CaptureFixture[str]) -> None:
     Logger(config(logconfig_dict={"loggers": {"shop": {"level": "DEBUG"}}}))
     logging.getLogger("shop").debug("sold")
     logging.getLogger("other").info("known")
@@ -345,8 +345,9 @@ def test_bad_one_leaves_the_one_in_force(files: Files) -> None:
     logger.info("still here")
     logging.getLogger("shop").debug("sold")
     assert files.read("error.log") == "corn.error|still here\nshop|sold\n"
-    streams = [handler.stream for handler in logger.error_log.handlers]
-    assert all(stream is not None for stream in streams)
+    files_of = [one for one in logger.error_log.handlers if isinstance(one, logging.FileHandler)]
+    assert files_of
+    assert all(one.stream is not None for one in files_of)
 
 
 def test_bad_one_leaves_the_simple_log(files: Files) -> None:
@@ -367,6 +368,7 @@ def test_next_one_begins_where_the_first_began(files: Files) -> None:
     logger.info("hello")
     assert simple.read_text().endswith("] hello\n")
     assert (shop.handlers, shop.level) == ([], logging.NOTSET)
+    assert isinstance(old, logging.FileHandler)
     assert old.stream is None
     assert not logger.access_enabled
 

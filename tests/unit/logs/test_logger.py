@@ -169,7 +169,7 @@ def test_what_a_pipe_does_not_take_is_an_error() -> None:
     os.close(write_fd)
 
 
-def test_stream_without_descriptor_is_written_to(monkeypatch) -> None:
+def test_stream_without_descriptor_is_written_to(monkeypatch: pytest.MonkeyPatch) -> None:
     out, err = io.StringIO(), io.StringIO()
     monkeypatch.setattr(sys, "stdout", out)
     monkeypatch.setattr(sys, "stderr", err)
@@ -219,7 +219,9 @@ def test_no_access_log(error_file: Path, access_file: Path) -> None:
     assert error_file.read_text() == ""
 
 
-def test_line_longer_than_any_buffer_is_written_by_one_call(monkeypatch) -> None:
+def test_line_longer_than_any_buffer_is_written_by_one_call(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     # What one write(2) puts into a socket of this type comes out of it in one piece.
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with ours, theirs, os.fdopen(os.dup(theirs.fileno()), "w") as stream:
@@ -321,7 +323,7 @@ def test_subclass_that_logs_access_its_own_way(access_file: Path) -> None:
     ("path", "reason"), [("none/x.log", "No such file or directory"), (".", "Is a directory")]
 )
 def test_file_that_cannot_be_written(
-    tmp_path: Path, monkeypatch, name: str, path: str, reason: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, path: str, reason: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SettingError) as caught:
@@ -400,7 +402,9 @@ def test_handlers_of_others_stay(error_file: Path) -> None:
     assert seen.getvalue() == "x\n"
 
 
-def test_root_logger_gets_nothing(error_file: Path, access_file: Path, caplog) -> None:
+def test_root_logger_gets_nothing(
+    error_file: Path, access_file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     logger = Logger(config(errorlog=str(error_file), accesslog=str(access_file)))
     logger.critical("x")
     access(logger)
@@ -434,10 +438,13 @@ def test_files_are_reopened(error_file: Path, access_file: Path) -> None:
 
 def descriptors(logger: Logger) -> list[int]:
     handlers = (*logger.error_log.handlers, *logger.access_log.handlers)
-    return [handler.stream.fileno() for handler in handlers if isinstance(handler, LogFile)]
+    streams = [handler.stream for handler in handlers if isinstance(handler, LogFile)]
+    return [stream.fileno() for stream in streams if stream is not None]
 
 
-def test_relative_path_is_reopened_where_it_was(tmp_path: Path, monkeypatch) -> None:
+def test_relative_path_is_reopened_where_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     logger = Logger(config(errorlog="error.log"))
     monkeypatch.chdir("/")

@@ -196,34 +196,44 @@ def test_program_name_is_one_word() -> None:
         ("local7", logging.INFO + 1, 190),
     ],
 )
-def test_priority(udp: Daemon, log, facility: str, level: int, priority: int) -> None:
+def test_priority(
+    udp: Daemon, log: logging.Logger, facility: str, level: int, priority: int
+) -> None:
     made = SyslogHandler(f"udp://127.0.0.1:{udp.port}", facility, "corn.x.error", print)
     log.addHandler(made)
     log.log(level, "hello")
     assert udp.receive() == b"<%d>corn.x.error: hello" % priority
 
 
-def test_datagram_has_the_message_in_one_piece(udp: Daemon, log, reports) -> None:
+def test_datagram_has_the_message_in_one_piece(
+    udp: Daemon, log: logging.Logger, reports: list[str]
+) -> None:
     handler(log, f"udp://127.0.0.1:{udp.port}", reports)
     log.info("one\ntwo \0 \udcff é")
     assert udp.receive() == "<14>corn.x.error: one\ntwo \\x00 \\udcff é".encode()
 
 
-def test_datagram_that_would_be_too_long_is_cut(udp: Daemon, log, reports) -> None:
+def test_datagram_that_would_be_too_long_is_cut(
+    udp: Daemon, log: logging.Logger, reports: list[str]
+) -> None:
     handler(log, f"udp://127.0.0.1:{udp.port}", reports)
     log.info("x" * 100_000)
     assert len(udp.receive()) == MAX_DATAGRAM
     assert reports == []
 
 
-def test_lines_are_messages_on_a_tcp_connection(tcp: Daemon, log, reports) -> None:
+def test_lines_are_messages_on_a_tcp_connection(
+    tcp: Daemon, log: logging.Logger, reports: list[str]
+) -> None:
     handler(log, f"tcp://127.0.0.1:{tcp.port}", reports)
     log.error("one\n  two")
     tcp.accept()
     assert tcp.read_to(b"two\n") == b"<11>corn.x.error: one\n<11>corn.x.error:   two\n"
 
 
-def test_nul_ends_a_message_on_a_unix_stream(daemons, tmp_path: Path, log, reports) -> None:
+def test_nul_ends_a_message_on_a_unix_stream(
+    daemons: list[Daemon], tmp_path: Path, log: logging.Logger, reports: list[str]
+) -> None:
     daemon = unix(daemons, tmp_path / "log", socket.SOCK_STREAM)
     handler(log, f"unix://{tmp_path}/log#stream", reports)
     log.info("one\ntwo")
@@ -231,14 +241,18 @@ def test_nul_ends_a_message_on_a_unix_stream(daemons, tmp_path: Path, log, repor
 
 
 @pytest.mark.parametrize("suffix", ["", "#dgram"])
-def test_unix_datagrams(daemons, tmp_path: Path, log, reports, suffix: str) -> None:
+def test_unix_datagrams(
+    daemons: list[Daemon], tmp_path: Path, log: logging.Logger, reports: list[str], suffix: str
+) -> None:
     daemon = unix(daemons, tmp_path / "log", socket.SOCK_DGRAM)
     handler(log, f"unix://{tmp_path}/log{suffix}", reports)
     log.info("hello")
     assert daemon.receive() == b"<14>corn.x.error: hello"
 
 
-def test_unix_socket_is_tried_as_a_stream_first(daemons, tmp_path: Path, log, reports) -> None:
+def test_unix_socket_is_tried_as_a_stream_first(
+    daemons: list[Daemon], tmp_path: Path, log: logging.Logger, reports: list[str]
+) -> None:
     daemon = unix(daemons, tmp_path / "log", socket.SOCK_STREAM)
     handler(log, f"unix://{tmp_path}/log", reports)
     log.info("hello")
@@ -246,7 +260,7 @@ def test_unix_socket_is_tried_as_a_stream_first(daemons, tmp_path: Path, log, re
 
 
 @pytest.mark.skipif(not socket.has_ipv6, reason="needs IPv6")
-def test_ipv6(daemons: list[Daemon], log, reports) -> None:
+def test_ipv6(daemons: list[Daemon], log: logging.Logger, reports: list[str]) -> None:
     daemon = Daemon(socket.AF_INET6, socket.SOCK_DGRAM, ("::1", 0))
     daemons.append(daemon)
     handler(log, f"udp://[::1]:{daemon.port}", reports)
@@ -257,7 +271,9 @@ def test_ipv6(daemons: list[Daemon], log, reports) -> None:
 # -- a daemon that comes and goes ----------------------------------------------------
 
 
-def test_daemon_that_is_not_there_is_reported_once(tmp_path: Path, log, reports) -> None:
+def test_daemon_that_is_not_there_is_reported_once(
+    tmp_path: Path, log: logging.Logger, reports: list[str]
+) -> None:
     handler(log, f"unix://{tmp_path}/none", reports)
     for _ in range(3):
         log.info("lost")
@@ -269,7 +285,11 @@ def test_daemon_that_is_not_there_is_reported_once(tmp_path: Path, log, reports)
 
 
 def test_daemon_that_comes_later_gets_what_comes_then(
-    daemons, tmp_path: Path, log, reports, monkeypatch
+    daemons: list[Daemon],
+    tmp_path: Path,
+    log: logging.Logger,
+    reports: list[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("corn_core.logs.syslog.PAUSE", 0.0)
     handler(log, f"unix://{tmp_path}/log", reports)
@@ -282,7 +302,9 @@ def test_daemon_that_comes_later_gets_what_comes_then(
     assert len(reports) == 2
 
 
-def test_after_a_failure_there_is_a_pause(daemons, tmp_path: Path, log, reports) -> None:
+def test_after_a_failure_there_is_a_pause(
+    daemons: list[Daemon], tmp_path: Path, log: logging.Logger, reports: list[str]
+) -> None:
     handler(log, f"unix://{tmp_path}/log", reports)
     log.info("lost")
     daemon = unix(daemons, tmp_path / "log", socket.SOCK_DGRAM)
@@ -292,7 +314,9 @@ def test_after_a_failure_there_is_a_pause(daemons, tmp_path: Path, log, reports)
         daemon.receive()
 
 
-def test_restarted_daemon_gets_the_very_next_message(daemons, tmp_path: Path, log, reports) -> None:
+def test_restarted_daemon_gets_the_very_next_message(
+    daemons: list[Daemon], tmp_path: Path, log: logging.Logger, reports: list[str]
+) -> None:
     daemon = unix(daemons, tmp_path / "log", socket.SOCK_DGRAM)
     handler(log, f"unix://{tmp_path}/log#dgram", reports)
     log.info("one")
@@ -304,7 +328,9 @@ def test_restarted_daemon_gets_the_very_next_message(daemons, tmp_path: Path, lo
     assert reports == []
 
 
-def test_connection_that_the_daemon_has_closed_is_made_anew(tcp: Daemon, log, reports) -> None:
+def test_connection_that_the_daemon_has_closed_is_made_anew(
+    tcp: Daemon, log: logging.Logger, reports: list[str]
+) -> None:
     handler(log, f"tcp://127.0.0.1:{tcp.port}", reports)
     log.info("one")
     tcp.accept().read_to(b"\n")
@@ -315,7 +341,11 @@ def test_connection_that_the_daemon_has_closed_is_made_anew(tcp: Daemon, log, re
 
 
 def test_daemon_that_does_not_read_holds_up_no_one(
-    daemons, tmp_path: Path, log, reports, monkeypatch
+    daemons: list[Daemon],
+    tmp_path: Path,
+    log: logging.Logger,
+    reports: list[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("corn_core.logs.syslog.PATIENCE", 0.05)
     unix(daemons, tmp_path / "log", socket.SOCK_STREAM)
@@ -326,7 +356,9 @@ def test_daemon_that_does_not_read_holds_up_no_one(
     assert "timed out" in report
 
 
-def test_port_where_nobody_listens_is_reported(udp: Daemon, log, reports) -> None:
+def test_port_where_nobody_listens_is_reported(
+    udp: Daemon, log: logging.Logger, reports: list[str]
+) -> None:
     port = udp.port
     udp.close()
     handler(log, f"udp://127.0.0.1:{port}", reports)
@@ -336,7 +368,9 @@ def test_port_where_nobody_listens_is_reported(udp: Daemon, log, reports) -> Non
     assert "Connection refused" in report
 
 
-def test_child_has_a_connection_of_its_own(tcp: Daemon, log, reports) -> None:
+def test_child_has_a_connection_of_its_own(
+    tcp: Daemon, log: logging.Logger, reports: list[str]
+) -> None:
     handler(log, f"tcp://127.0.0.1:{tcp.port}", reports)
     log.info("parent")
     tcp.accept().read_to(b"\n")
@@ -353,7 +387,9 @@ def test_child_has_a_connection_of_its_own(tcp: Daemon, log, reports) -> None:
     first.close()
 
 
-def test_handler_that_the_application_has_closed_goes_on(udp: Daemon, log, reports) -> None:
+def test_handler_that_the_application_has_closed_goes_on(
+    udp: Daemon, log: logging.Logger, reports: list[str]
+) -> None:
     made = handler(log, f"udp://127.0.0.1:{udp.port}", reports)
     log.info("one")
     made.close()
@@ -408,7 +444,9 @@ def test_access_log_can_be_kept_from_syslog(udp: Daemon, tmp_path: Path) -> None
         ({"default_proc_name": "shop.wsgi:app"}, b"corn.shop.wsgi.app.error"),
     ],
 )
-def test_prefix_is_the_name_of_the_process(udp: Daemon, values: dict, program: bytes) -> None:
+def test_prefix_is_the_name_of_the_process(
+    udp: Daemon, values: dict[str, str], program: bytes
+) -> None:
     address = f"udp://127.0.0.1:{udp.port}"
     Logger(config(syslog=True, syslog_addr=address, errorlog="/dev/null", **values)).info("x")
     assert udp.receive().startswith(b"<14>" + program + b": [")

@@ -6,6 +6,7 @@ import fcntl
 import os
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -43,7 +44,7 @@ def variables(count: object, pid: object | None = None, **more: str) -> dict[str
     return {"LISTEN_FDS": str(count), "LISTEN_PID": str(for_pid), "HOME": "/", **more}
 
 
-def test_all_of_them_are_taken_in_order(passed: Passed, tmp_path) -> None:
+def test_all_of_them_are_taken_in_order(passed: Passed, tmp_path: Path) -> None:
     unix = socket.socket(socket.AF_UNIX)
     unix.bind(str(tmp_path / "web"))
     unix.listen(1)

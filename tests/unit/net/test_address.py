@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 
 import pytest
 
@@ -129,7 +130,7 @@ def test_unix_path_is_measured_in_bytes() -> None:
         parse_address(f"unix:{longest}x")
 
 
-def test_longest_unix_path_can_be_bound(tmp_path, monkeypatch) -> None:
+def test_longest_unix_path_can_be_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # The limit is the system's: one more byte, and bind(2) refuses.
     monkeypatch.chdir(tmp_path)
     with socket.socket(socket.AF_UNIX) as sock:
@@ -150,7 +151,7 @@ def test_longest_abstract_name_can_be_bound() -> None:
         sock.bind(f"\0{longest}x")
 
 
-def test_system_without_abstract_sockets_says_so(monkeypatch) -> None:
+def test_system_without_abstract_sockets_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(address, "HAS_ABSTRACT", False)
     with pytest.raises(Expected, match=r"no abstract unix sockets.*unix:\./@corn"):
         parse_address("unix:@corn")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from pathlib import Path
 
 import pytest
 
@@ -30,7 +31,7 @@ def adopt(fd: int) -> Listener:
     ("family", "host"),
     [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"), (socket.AF_UNIX, "")],
 )
-def test_a_listening_socket_is_adopted(family: int, host: str, tmp_path) -> None:
+def test_a_listening_socket_is_adopted(family: int, host: str, tmp_path: Path) -> None:
     with socket.socket(family) as given:
         given.bind((host, 0) if host else str(tmp_path / "s"))
         given.listen(1)

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,8 @@ from corn_core.errors import BindError
 from corn_core.net import Listener, PathAccess, bind_all, parse_address
 from corn_core.net.listener import SETTINGS, preferred
 
-LOG = logging.getLogger("tests.listener")
+# As much of a server's logger as binding needs.
+LOG: Any = logging.getLogger("tests.listener")
 
 
 class Bound:
@@ -166,7 +168,7 @@ def test_unknown_host_name_fails_at_once(bound: Bound) -> None:
 # -- trying again, and all or nothing ------------------------------------------------
 
 
-def test_address_in_use_is_tried_five_times(bound: Bound, caplog) -> None:
+def test_address_in_use_is_tried_five_times(bound: Bound, caplog: pytest.LogCaptureFixture) -> None:
     with occupied_port() as other:
         port = other.getsockname()[1]
         with pytest.raises(BindError, match=f"^cannot listen on 127.0.0.1:{port}: Address already"):
@@ -176,7 +178,7 @@ def test_address_in_use_is_tried_five_times(bound: Bound, caplog) -> None:
     assert caplog.messages == [in_use, "Retrying in 1 second."] * 4 + [in_use]
 
 
-def test_address_that_becomes_free_is_taken(bound: Bound, monkeypatch) -> None:
+def test_address_that_becomes_free_is_taken(bound: Bound, monkeypatch: pytest.MonkeyPatch) -> None:
     other = occupied_port()
     port = other.getsockname()[1]
     monkeypatch.setattr(bound, "wait", lambda seconds: other.close())
@@ -184,7 +186,9 @@ def test_address_that_becomes_free_is_taken(bound: Bound, monkeypatch) -> None:
     assert listener.server_port == str(port)
 
 
-def test_address_of_no_interface_is_tried_again(bound: Bound, caplog) -> None:
+def test_address_of_no_interface_is_tried_again(
+    bound: Bound, caplog: pytest.LogCaptureFixture
+) -> None:
     # 192.0.2.0/24 is for documentation, and nobody's (RFC 5737).
     with pytest.raises(BindError, match="no interface of this machine has the address"):
         bound("192.0.2.1:0")
@@ -204,7 +208,7 @@ def test_nothing_stays_bound_when_one_address_fails(bound: Bound, path: str) -> 
 
 
 def test_nothing_stays_bound_when_the_wait_is_broken_off(
-    bound: Bound, path: str, monkeypatch
+    bound: Bound, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Stop(BaseException):
         pass
@@ -248,7 +252,9 @@ def test_stale_socket_is_replaced(bound: Bound, path: str) -> None:
     assert serves(listener)
 
 
-def test_socket_thatis_answered_is_not_touched(bound: Bound, path: str, caplog) -> None:
+def test_socket_thatis_answered_is_not_touched(
+    bound: Bound, path: str, caplog: pytest.LogCaptureFixture
+) -> None:
     (first,) = bound(f"unix:{path}")
     with pytest.raises(BindError, match=rf"cannot listen on unix:{path}: Address already in use"):
         bound(f"unix:{path}")
@@ -322,7 +328,9 @@ def test_directory_must_be_there(bound: Bound, path: str) -> None:
     assert bound.pauses == []
 
 
-def test_close_leaves_the_path_and_unlink_removes_it(bound: Bound, path: str, tmp_path) -> None:
+def test_close_leaves_the_path_and_unlink_removes_it(
+    bound: Bound, path: str, tmp_path: Path
+) -> None:
     (listener,) = bound(f"unix:{path}")
     listener.close()
     assert os.path.exists(path)

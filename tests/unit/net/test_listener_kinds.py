@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -58,7 +59,7 @@ def unix(path: str) -> socket.socket:
 
 
 @needs_abstract
-def test_abstract_socket(tmp_path, monkeypatch) -> None:
+def test_abstract_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with opened(f"unix:@{NAME}") as listener:
         assert listener.url == f"unix:@{NAME}"
@@ -74,7 +75,7 @@ def test_abstract_socket(tmp_path, monkeypatch) -> None:
 # -- what a passed socket covers -----------------------------------------------------
 
 
-def test_path_by_another_name(tmp_path, monkeypatch) -> None:
+def test_path_by_another_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "run").mkdir()
     (tmp_path / "var-run").symlink_to("run")
@@ -169,13 +170,13 @@ def test_claim_that_is_refused_names_the_address() -> None:
         shared.claim()
 
 
-def test_unix_sockets_are_shared(tmp_path) -> None:
+def test_unix_sockets_are_shared(tmp_path: Path) -> None:
     with opened(f"unix:{tmp_path}/s", reuse_port=True) as listener:
         assert not listener.per_worker
         assert listens(listener.socket)
 
 
-def test_system_that_cannot_do_it_says_so(monkeypatch) -> None:
+def test_system_that_cannot_do_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     assert parse_reuse_port("true") is True
     monkeypatch.delattr(socket, "SO_REUSEPORT")
     assert parse_reuse_port(False) is False

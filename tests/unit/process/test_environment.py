@@ -47,7 +47,7 @@ def test_message_shows_which_entry_is_wrong() -> None:
         parse_raw_env(["A=1", "B"])
 
 
-def test_variables_are_set_and_undone(monkeypatch) -> None:
+def test_variables_are_set_and_undone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CORN_TEST_OLD", "old")
     monkeypatch.delenv("CORN_TEST_NEW", raising=False)
     environment = ProcessEnvironment()
@@ -58,7 +58,7 @@ def test_variables_are_set_and_undone(monkeypatch) -> None:
     assert "CORN_TEST_NEW" not in os.environ
 
 
-def test_applying_again_first_undoes_what_was_applied(monkeypatch) -> None:
+def test_applying_again_first_undoes_what_was_applied(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CORN_TEST_OLD", "old")
     monkeypatch.delenv("CORN_TEST_NEW", raising=False)
     environment = ProcessEnvironment()
@@ -70,7 +70,9 @@ def test_applying_again_first_undoes_what_was_applied(monkeypatch) -> None:
     assert os.environ["CORN_TEST_OLD"] == "old"
 
 
-def test_name_that_is_given_twice_has_its_last_value_and_is_undone(monkeypatch) -> None:
+def test_name_that_is_given_twice_has_its_last_value_and_is_undone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("CORN_TEST_OLD", "old")
     environment = ProcessEnvironment()
     environment.apply(["CORN_TEST_OLD=1", "CORN_TEST_OLD=2"])
@@ -79,7 +81,7 @@ def test_name_that_is_given_twice_has_its_last_value_and_is_undone(monkeypatch) 
     assert os.environ["CORN_TEST_OLD"] == "old"
 
 
-def test_variable_that_the_application_removed_is_no_error(monkeypatch) -> None:
+def test_variable_that_the_application_removed_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CORN_TEST_NEW", raising=False)
     environment = ProcessEnvironment()
     environment.apply(["CORN_TEST_NEW=1"])
@@ -103,7 +105,9 @@ def test_directory_keeps_the_name_of_a_link(here: Path) -> None:
     assert working_directory({}) == f"{here}/release-1"
 
 
-def test_next_release_is_found_through_the_link(here: Path, monkeypatch) -> None:
+def test_next_release_is_found_through_the_link(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for release in ("release-1", "release-2"):
         (here / release).mkdir()
     (here / "current").symlink_to("release-1")

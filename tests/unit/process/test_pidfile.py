@@ -206,7 +206,7 @@ def test_directory_that_is_missing(tmp_path: Path) -> None:
     )
 
 
-def test_unlink(path: Path, monkeypatch) -> None:
+def test_unlink(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(path.parent)
     pidfile = pidfile_at("corn.pid")
     pidfile.create()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import grp
 import os
 import pwd
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -55,7 +56,7 @@ def test_group_by_name_and_number() -> None:
 @pytest.mark.parametrize(
     "raw", ["no-such-name", "a\0b", "-1", -1, NO_ID, str(NO_ID), "0x10", 1.0, True, ["root"]]
 )
-def test_bad_users_and_groups(parse, raw: object) -> None:
+def test_bad_users_and_groups(parse: Callable[[object], int | None], raw: object) -> None:
     with pytest.raises(Expected, match=r"the (name or the )?number of a (user|group)"):
         parse(raw)
 

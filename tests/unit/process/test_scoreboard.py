@@ -266,7 +266,7 @@ def test_numbers_are_never_read_half_written(board: Scoreboard) -> None:
                 slot.begin_request(one, "GET", "/")
         os._exit(0)
     deadline = monotonic() + 20
-    views = []
+    views: list[SlotView] = []
     try:
         while len(views) < 3000 or len({view.heartbeat for view in views}) < 2:
             assert monotonic() < deadline, "the child writes nothing"

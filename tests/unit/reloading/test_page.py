@@ -9,7 +9,11 @@ from corn_core.reloading.page import failure_app
 
 def answer(message: str, details: str) -> tuple[str, dict[str, str], bytes]:
     seen: list[Any] = []
-    body = b"".join(failure_app(message, details)({}, lambda *args: seen.extend(args)))
+
+    def start_response(*arguments: Any) -> Any:
+        seen.extend(arguments)
+
+    body = b"".join(failure_app(message, details)({}, start_response))
     return seen[0], dict(seen[1]), body
 
 

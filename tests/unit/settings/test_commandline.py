@@ -7,7 +7,6 @@ import pytest
 from corn_core.errors import ConfigError
 from corn_core.extensions.manager import DISABLE_PLUGINS
 from corn_core.settings.commandline import (
-    COMMANDS,
     Given,
     early_command,
     early_value,
@@ -15,6 +14,7 @@ from corn_core.settings.commandline import (
     parse,
 )
 from corn_core.settings.model import Setting, string
+from corn_core.settings.registry import COMMANDS
 from tests.unit.settings.declared import registry
 
 

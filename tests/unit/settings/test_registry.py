@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from corn_core.builtin import corn_settings
@@ -103,8 +105,12 @@ def test_default_that_is_no_value_of_the_setting(default: object, fault: str) ->
     assert refusal(wrong) == f"plugin 'statsd' declares setting 'other' with the {fault}"
 
 
+def int_of(value: Any) -> int:
+    return int(value)
+
+
 def test_default_that_the_parser_cannot_read() -> None:
-    wrong = OTHER._replace(parse=int, default=None)
+    wrong = OTHER._replace(parse=int_of, default=None)
     assert refusal(wrong).startswith(
         "plugin 'statsd' declares setting 'other' with the default None, which it cannot read:"
         " TypeError: "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,17 +17,20 @@ class _NoLog:
         raise AssertionError(f"nothing to log, but {name} was called")
 
 
+_NO_LOG: Any = _NoLog()
+
+
 @pytest.fixture(scope="session")
 def listener() -> Iterator[Listener]:
     """A real TCP listener."""
-    (listener,) = bind_all([TcpAddress("127.0.0.1", 0)], 1, _NoLog())
+    (listener,) = bind_all([TcpAddress("127.0.0.1", 0)], 1, _NO_LOG)
     yield listener
     listener.close()
 
 
 @pytest.fixture
 def unix_listener(tmp_path: Path) -> Iterator[Listener]:
-    (listener,) = bind_all([UnixAddress(str(tmp_path / "s"))], 1, _NoLog())
+    (listener,) = bind_all([UnixAddress(str(tmp_path / "s"))], 1, _NO_LOG)
     yield listener
     listener.close()
 

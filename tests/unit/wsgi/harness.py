@@ -105,7 +105,7 @@ class Worker:
     """As much of a worker as the cycle needs."""
 
     log: Any
-    hooks: Hooks
+    hooks: Any
     slot: Any
     aborted: bool = False
 

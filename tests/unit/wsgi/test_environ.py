@@ -28,6 +28,9 @@ class NoLog:
         raise AssertionError(f"nothing to log, but {text!r} was")
 
 
+NO_LOG: Any = NoLog()
+
+
 @pytest.fixture
 def build(listener: Listener) -> Any:
     """Builds the environ of a request head."""
@@ -43,7 +46,7 @@ def build(listener: Listener) -> Any:
     ) -> dict[str, Any]:
         builder = EnvironBuilder(
             make_config(**settings),
-            NoLog(),
+            NO_LOG,
             multithread=False,
             variables={"SCRIPT_NAME": script_name} if script_name else {},
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from threading import Event
 from time import monotonic
@@ -48,6 +48,11 @@ def _stat(pid: int) -> list[str] | None:
 def alive(pid: int) -> bool:
     """Whether the process runs; a zombie does not."""
     return _stat(pid) is not None
+
+
+def have_ended(pids: Iterable[int]) -> bool:
+    """Whether none of the processes runs any more."""
+    return not any(map(alive, pids))
 
 
 def _all() -> list[tuple[int, list[str]]]:
