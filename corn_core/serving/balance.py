@@ -1,4 +1,4 @@
-"""Sharing connections with the other workers, in the drivers of greenlets.
+"""Sharing connections with the other workers, where an event loop waits for new ones.
 
 A connection that is kept stays with the worker that accepted it, for all of its requests. A new
 one wakes every worker that has nothing else to do, and the first to run could take a whole burst of
@@ -13,8 +13,8 @@ from corn_core.interfaces import Slot
 FIRST, LAST = 0.001, 0.032
 """Seconds of the first moment and of the last; each is twice as long as the one before. Together
 they are more than it takes for an idle worker to be scheduled on a busy machine. A worker with many
-requests to answer takes longer, but then the moments are longer too: a greenlet that sleeps goes
-on when the hub has been round."""
+requests to answer takes longer, but then the moments are longer too: they end when the loop has
+been round."""
 
 TRUST = 1.0
 """Seconds for which connections are taken as they come, after others have left them to wait."""
@@ -23,7 +23,7 @@ FRESH = 2.0
 """Seconds after its last sign of life in which a worker is expected to accept."""
 
 ANY = 2**63
-"""More requests than any worker has in flight: greenlets accept, however many there are."""
+"""More requests than any worker has in flight: however many there are, it accepts."""
 
 
 def outweighs(held: int, fewest: int) -> bool:
