@@ -22,7 +22,9 @@ class AiohttpWorker(Worker):
     """
 
     multithread = True
-    capabilities = frozenset({"concurrency", "keepalive", "long-requests", "native", "websocket"})
+    capabilities = frozenset(
+        {"balance", "concurrency", "keepalive", "long-requests", "native", "websocket"}
+    )
 
     _server: NativeServer | None = None
 
