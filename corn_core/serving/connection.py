@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from corn_core.errors import BadRequest, ClientDisconnected, RequestTimeout
 from corn_core.http import CONTINUE, Request, RequestParser
 from corn_core.serving.outbox import MEMORY_LIMIT, PIECE, FileRegion, Outbox
-from corn_core.serving.poller import READABLE, WRITABLE
+from corn_core.serving.poller import NOTHING, READABLE, WRITABLE
 from corn_core.wsgi import ConnectionInfo, RequestBody, empty_body
 
 if TYPE_CHECKING:
@@ -56,6 +56,8 @@ class Phase(Enum):
     """the rest of a request's head"""
     BODY = auto()
     """the rest of a request's body"""
+    READY = auto()
+    """its turn: the next request is in its buffer"""
     AWAY = auto()
     """its driver, which has its request answered elsewhere"""
     FLUSH = auto()
@@ -68,7 +70,7 @@ class Phase(Enum):
 NO_BODY = empty_body()
 
 # The members as globals: to look one up in an Enum takes four times as long.
-IDLE, FLUSH, LINGER = Phase.IDLE, Phase.FLUSH, Phase.LINGER
+IDLE, FLUSH, LINGER, READY = Phase.IDLE, Phase.FLUSH, Phase.LINGER, Phase.READY
 
 
 class Connection(ConnectionInfo):
@@ -130,8 +132,20 @@ class Connection(ConnectionInfo):
             self._on_writable()
         elif phase is LINGER:
             self._on_lingering()
+        elif phase is READY:
+            # A client that goes on sending is not read before its last request is answered: its
+            # requests would fill the memory.
+            self._watch(NOTHING)
         else:
             self._on_readable()
+
+    def go_on(self) -> None:
+        """Take the turn that the connection has waited for since it was postponed."""
+        if self.phase is READY:
+            self.phase = IDLE
+            # From now on it is the client that the worker waits for.
+            self.deadline = monotonic() + self.driver.terms.keepalive
+            self.advance()
 
     def _on_readable(self) -> None:
         try:
@@ -342,13 +356,16 @@ class Connection(ConnectionInfo):
             self.close()
 
     def _next_request(self) -> None:
+        if self.parser.buffered:
+            # Pipelined. It takes its turn after the others that are ready.
+            self.phase = READY
+            self.deadline = FOREVER
+            self.driver.postpone(self)
+            return
         self.phase = IDLE
         # Not 0, for then no connection is kept.
         self.deadline = monotonic() + self.driver.terms.keepalive
-        if self.parser.buffered:
-            # Pipelined. It takes its turn after the others that are ready.
-            self.driver.postpone(self)
-        elif self.watched != READABLE:
+        if self.watched != READABLE:
             self._watch(READABLE)
 
     def _linger(self) -> None:

@@ -73,7 +73,7 @@ class Driver(Protocol[_Connection]):
         """Answer a request, now or later, and then call the connection's ``finish``."""
 
     def postpone(self, connection: _Connection) -> None:
-        """Call the connection's ``advance`` when others have had their turn."""
+        """Call the connection's ``go_on``, once, when others have had their turn."""
 
     def watch(self, connection: Managed, mask: int) -> None:
         """Report the connection's events of this kind to it."""

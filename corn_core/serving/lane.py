@@ -36,7 +36,11 @@ class Lanes(Protocol):
     encryption: Encryption | None
     scheduler: Scheduler
     terms: Terms
+    turns: int
     worker: Host
+
+    def accept_meanwhile(self) -> None:
+        """Accept new connections in the middle of a round; called when ``turns`` is below 0."""
 
     def leave(self, lane: Lane) -> None:
         """A client's greenlet ends."""
@@ -69,11 +73,21 @@ class Lane:
 
     # -- the greenlet ----------------------------------------------------------------
 
-    def run(self, listener: Listener, sock: SocketType, peer: object) -> None:
+    def begin(self, listener: Listener, sock: SocketType, peer: object) -> None:
+        """Serve a client in a greenlet of its own, as soon as it has sent something."""
+        self._watched = first = self._driver.begin(self, listener, sock, peer)
+        self.deadline = deadline_after(self.terms.header_timeout)
+        self.greenlet = self._gate.spawn(self._run, first, sock)
+
+    def _run(self, mask: int, first: Connection | Preamble, sock: SocketType) -> None:
         """Serve a client until its connection is closed."""
-        first = self._driver.begin(self, listener, sock, peer)
+        self._watched = None
+        self.deadline = FOREVER
         try:
-            first.start()
+            if mask:
+                first.start()
+            else:
+                first.expire()
             while self._go_on():
                 pass
         except Exception:
@@ -92,7 +106,7 @@ class Lane:
         if connection is not None:
             self._postponed = None
             self._driver.scheduler.sleep(0)
-            connection.advance()
+            connection.go_on()
             return True
         watched = self._watched
         if watched is None:
@@ -104,6 +118,10 @@ class Lane:
         self.deadline = FOREVER
         if events:
             watched.on_event(events)
+            driver = self._driver
+            driver.turns -= 1
+            if driver.turns < 0:
+                driver.accept_meanwhile()
         else:
             watched.expire()
         return True

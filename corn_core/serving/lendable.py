@@ -74,13 +74,6 @@ class Lendable(Connection):
         elif not self.flushing or not self._flush():
             self.suspend()
 
-    def advance(self) -> None:
-        """Go as far as the bytes received so far allow."""
-        # A connection whose turn was postponed may have been lent since then, when more came
-        # from its client; it goes on when it is taken back.
-        if not self.lent:
-            super().advance()
-
     def suspend(self) -> None:
         """Hear of no events until the thread has finished; the poller would repeat them."""
         if self.watched:

@@ -12,6 +12,9 @@ from typing import Protocol
 READABLE = 0x001
 WRITABLE = 0x004
 
+NOTHING = 0x008
+"""An error, which is reported anyway: what is registered with this alone is left in peace."""
+
 
 class Poller(Protocol):
     """What the driver asks of the operating system."""

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from corn_core.serving.connection import FOREVER, Connection
 from corn_core.serving.lendable import Lendable, PooledConnection
+from corn_core.serving.poller import READABLE
 from corn_core.serving.pool import PATIENCE, Pool
 from corn_core.serving.protocol import ProtocolDriver
 from corn_core.serving.selector import DRAIN_GRACE
@@ -139,7 +140,8 @@ class PooledDriver(ProtocolDriver):
         self.worker.request_done()
         self._finished.append((connection, keep))
         # The order matters: suspended before this look, or taken back after it.
-        unfinished = not connection.watched or connection.outbox or connection.parser.buffered
+        deaf = connection.watched != READABLE
+        unfinished = deaf or connection.outbox or connection.parser.buffered
         if unfinished or not keep or not self.worker.alive:
             self.wake()
 

@@ -15,8 +15,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from time import monotonic
 from typing import TYPE_CHECKING
 
+from corn_core.serving.balance import Balance
+from corn_core.serving.connection import FOREVER
 from corn_core.serving.nested import nest
 from corn_core.serving.selector import SelectorDriver
 
@@ -36,6 +39,7 @@ class ProtocolDriver(SelectorDriver):
 
     def __init__(self, worker: Host, terms: Terms) -> None:
         super().__init__(worker, terms)
+        self._balance = Balance(worker.slot)
         self._loop: asyncio.AbstractEventLoop
         self._timer: asyncio.TimerHandle | None = None
         self._on_end: Callable[[], None] = lambda: None
@@ -73,6 +77,25 @@ class ProtocolDriver(SelectorDriver):
         """Raise what has ended the driver, if that was a defect."""
         if self._failure is not None:
             raise self._failure
+
+    # -- accepting -------------------------------------------------------------------
+
+    def _accept_from(self, fd: int) -> bool:
+        """Take new connections as long as the next one is for this worker."""
+        accept = self._acceptors[fd]
+        for _ in range(self.accept_batch):
+            now = monotonic()
+            if not self._balance.has_turn(self.held(), now):
+                self._pause_accepting(FOREVER)
+                self._loop.call_later(self._balance.moment(now), self._resume_accepting)
+                return False
+            if not accept(1):
+                return False
+        return True
+
+    def _tick(self, now: float) -> None:
+        self._balance.meet()
+        super()._tick(now)
 
     # -- in the loop -----------------------------------------------------------------
 

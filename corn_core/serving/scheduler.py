@@ -19,6 +19,14 @@ class Gate(Protocol):
         :returns: the mask, or 0 after :meth:`wake`.
         """
 
+    def spawn(self, function: Callable[..., None], *arguments: object) -> Any:
+        """Begin a greenlet when the descriptor can be read, or after :meth:`wake`.
+
+        It begins in the hub's round of all that are ready, not before that, as other greenlets do.
+
+        :returns: a handle for :meth:`Scheduler.kill`.
+        """
+
     def wake(self) -> None:
         """End the wait that goes on now; without one, do nothing."""
 

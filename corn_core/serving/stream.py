@@ -9,15 +9,16 @@ It knows no library of greenlets: a worker passes a :class:`~corn_core.serving.s
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable
+from contextvars import copy_context
 from functools import partial
 from socket import SocketType
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from corn_core.errors import WorkerQuit
+from corn_core.serving.balance import Balance
 from corn_core.serving.connection import Connection
 from corn_core.serving.lane import Lane
 from corn_core.serving.poller import READABLE
@@ -34,14 +35,12 @@ if TYPE_CHECKING:
     from corn_core.serving.scheduler import Gate, Scheduler
     from corn_core.serving.settings import Terms
 
+SLICE = 16
+"""Turns of clients after which new connections are accepted between them; where there are more than
+twice as many clients, it is after half of a round."""
+
 # How long, at a quick stop, the requests in flight may take for their clean-up.
 LAST_WORDS = 1.0
-
-# A new connection wakes every worker that waits for it, and where there are fewer processors than
-# workers, the first to run would take all that come. A system call that lets the others run too
-# is all it takes to share them: with 64 clients at once and 4 workers on 2 cores, two workers
-# had got none, and have a quarter each, give or take a half.
-_give_way: Callable[[], None] = getattr(os, "sched_yield", lambda: None)
 
 
 class StreamDriver:
@@ -74,6 +73,10 @@ class StreamDriver:
         self._main = scheduler.gate(worker.wakeup.fd)
         self._orders: deque[Callable[[], None]] = deque()
         self._full = False
+        self._balance = Balance(worker.slot)
+        self._acceptors: dict[Listener, Callable[[], None]] = {}
+        self.turns = SLICE
+        self._context = copy_context()
         self._next_tick = 0.0
 
     def _encrypt(self, context: SSLContext) -> None:
@@ -90,6 +93,7 @@ class StreamDriver:
         clock = self.scheduler.spawn(self._wake_regularly)
         for listener in self.worker.listeners:
             self._gates[listener] = self.scheduler.gate(listener.fileno())
+            self._acceptors[listener] = self._acceptor(listener)
             self.scheduler.spawn(self._accept_from, listener)
         try:
             while self.worker.alive or self._orders:
@@ -133,6 +137,7 @@ class StreamDriver:
         self._next_tick = now + self.TICK / 2
         self.worker.notify()
         self.worker.slot.set_connections(len(self._lanes))
+        self._balance.meet()
         for lane in self._lanes:
             if lane.deadline <= now:
                 lane.expire()
@@ -140,25 +145,51 @@ class StreamDriver:
     # -- accepting -------------------------------------------------------------------
 
     def _accept_from(self, listener: Listener) -> None:
-        """The greenlet of one listener.
+        """Accept on one listener, in a greenlet of its own.
 
-        It takes one connection each time round the hub, not all there are: another worker that
-        waits for the same listener may be idle, and a hub cannot be told to wake only one.
+        It has one turn each time the hub goes round, in which every client can have one too. So it
+        takes all connections that wait, unless another worker should: with fewer each time, most
+        of them would wait for many rounds.
         """
         gate = self._gates[listener]
-        accept = self._acceptor(listener)
+        accept = self._acceptors[listener]
         while not self.draining:
             if len(self._lanes) >= self.terms.max_connections:
                 self._full = True
                 gate.wait(0)
-            elif gate.wait(READABLE) and len(self._lanes) < self.terms.max_connections:
+            elif gate.wait(READABLE):
                 try:
-                    accept()
+                    self._accept_all(accept)
                 except OSError as error:
                     self._on_accept_error(error)
-                _give_way()
+                else:
+                    self.scheduler.sleep(self._balance.moment(monotonic()))
 
-    def _acceptor(self, listener: Listener) -> Any:
+    def _accept_all(self, accept: Callable[[], None]) -> None:
+        """Accept until it is another worker's turn.
+
+        :raises OSError: when it can accept no more; BlockingIOError, if no connection waits.
+        """
+        while not self.draining and len(self._lanes) < self.terms.max_connections:
+            if not self._balance.has_turn(len(self._lanes), monotonic()):
+                return
+            accept()
+
+    def accept_meanwhile(self) -> None:
+        """Accept new connections in the middle of a round; called when ``turns`` is below 0.
+
+        Else those that come while a round goes on would be noticed in the next, and be served in
+        the one after that.
+        """
+        self.turns = max(SLICE, len(self._lanes) // 2)
+        for accept in self._acceptors.values():
+            try:
+                # A new greenlet may inherit the context variables of the one that makes it.
+                self._context.run(self._accept_all, accept)
+            except OSError:
+                continue  # what has to be done about it, the listener's own greenlet does
+
+    def _acceptor(self, listener: Listener) -> Callable[[], None]:
         """What accepts one connection, with everything that does not change looked up."""
         sock = listener.socket
         # socket.accept() is a Python wrapper of this method, and builds a Python-level socket
@@ -172,7 +203,7 @@ class StreamDriver:
             client = make_socket(fd)
             lane = Lane(self, fd)
             self._lanes.add(lane)
-            lane.greenlet = self.scheduler.spawn(lane.run, listener, client, peer)
+            lane.begin(listener, client, peer)
 
         return accept_one
 
@@ -180,11 +211,12 @@ class StreamDriver:
         if error.errno in EXHAUSTED:
             self.worker.log.warning("Cannot accept connections: %s; pausing", error.strerror)
             self.scheduler.sleep(self.TICK)
-        # Anything else is the fate of one connection, or another worker was faster.
+        # Anything else is the fate of one connection.
 
     def leave(self, lane: Lane) -> None:
         """A client's greenlet ends."""
         self._lanes.discard(lane)
+        self.worker.slot.set_connections(len(self._lanes))
         if self._full:
             self._full = False
             for gate in self._gates.values():
@@ -213,7 +245,7 @@ class StreamDriver:
             lane.hurry(deadline)
 
     def _empty_backlog(self, listener: Listener) -> None:
-        accept = self._acceptor(listener)
+        accept = self._acceptors[listener]
         for _ in range(self.terms.max_connections):
             try:
                 accept()

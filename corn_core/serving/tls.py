@@ -125,7 +125,7 @@ class TLSConnection(Connection):
 
     def on_event(self, mask: int) -> None:
         """Do what the poller says can be done now."""
-        if self.phase is Phase.FLUSH or self.phase is Phase.LINGER:
+        if self.phase in (Phase.FLUSH, Phase.LINGER, Phase.READY):
             super().on_event(mask)
             return
         if self.outbox and mask & WRITABLE:

@@ -8,7 +8,7 @@ import socket
 from typing import Any
 
 from corn_core.http import RequestParser
-from corn_core.serving.connection import Connection
+from corn_core.serving.connection import Connection, Phase
 from corn_core.serving.selector import SelectorDriver
 from corn_core.serving.settings import Terms, terms_of
 from corn_core.worker import Worker
@@ -183,6 +183,66 @@ class IgnoresTls(Sound):
     def run(self) -> None:
         self.ssl_context = None
         super().run()
+
+
+class AnswersThemAllFirst(Sound):
+    """Takes one new client in each round of those that are in."""
+
+    class driver_class(SelectorDriver):
+        def _accept_between(self, acceptable: set[int]) -> None:
+            pass
+
+        def _tick(self, now: float) -> None:
+            super()._tick(now)
+            # It is called in every step, at its end.
+            self._next_tick = 0.0
+            for fd in self._acceptors if self._accepting else ():
+                self._acceptors[fd](1)
+
+        def _wait(self) -> list[tuple[int, int]]:
+            return self._poller.wait(0.01)
+
+
+class AnswersPipelinesToTheirEnd(Sound):
+    class driver_class(SelectorDriver):
+        def postpone(self, connection: Connection) -> None:
+            connection.go_on()
+
+
+class ReadsWhateverComes(Sound):
+    class connection_class(Connection):
+        __slots__ = ()
+
+        def on_event(self, mask: int) -> None:
+            if self.phase is Phase.READY:
+                self.parser.feed(self.sock.recv(65536))
+            else:
+                super().on_event(mask)
+
+
+class TakesAllClients(Sound):
+    """The first of four workers does."""
+
+    capabilities = frozenset({"keepalive", "balance"})
+
+    def run(self) -> None:
+        if self.age > 1:
+            self.listeners = ()
+        super().run()
+
+
+class ForgetsEverySecond(Sound):
+    """Serves half of its clients in one round of two only."""
+
+    class driver_class(SelectorDriver):
+        rounds = 0
+
+        def _wait(self) -> list[tuple[int, int]]:
+            self.rounds += 1
+            events = super()._wait()
+            if self.rounds % 4 == 0:
+                return events
+            return [each for each in events if each[0] % 2 or each[0] not in self.connections]
 
 
 # -- requests ------------------------------------------------------------------------

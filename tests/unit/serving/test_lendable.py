@@ -11,8 +11,9 @@ import pytest
 from corn_core.http import Limits, Request
 from corn_core.net.address import TcpAddress
 from corn_core.net.listener import Listener
+from corn_core.serving.connection import FOREVER, Phase
 from corn_core.serving.lendable import PooledConnection
-from corn_core.serving.poller import READABLE
+from corn_core.serving.poller import NOTHING, READABLE
 from corn_core.serving.settings import Terms
 
 TERMS = Terms(
@@ -37,6 +38,7 @@ class Lender:
     def __init__(self) -> None:
         self.terms = TERMS
         self.connections: dict[int, Any] = {}
+        self.masks: list[int] = []
         self.lent: list[str] = []
         self.postponed: list[PooledConnection] = []
         self.suspended: list[int] = []
@@ -54,6 +56,7 @@ class Lender:
 
     def watch(self, connection: PooledConnection, mask: int) -> None:
         self.connections[connection.fd] = connection
+        self.masks.append(mask)
 
     def forget(self, connection: PooledConnection) -> None:
         del self.connections[connection.fd]
@@ -108,15 +111,45 @@ def test_one_request_is_lent_at_a_time(
     assert lender.lent == ["/1"]
     lender.take_back(connection)
     assert lender.postponed == [connection]
-    # Before its turn comes, more is read, and with it the next request is lent.
+    # Before its turn comes, no more is read, however much there is.
     client.sendall(get("/3"))
     connection.on_event(READABLE)
-    assert lender.lent == ["/1", "/2"]
-    connection.advance()
+    assert lender.lent == ["/1"]
+    connection.go_on()
     assert lender.lent == ["/1", "/2"]
     lender.take_back(connection)
-    connection.advance()
-    assert lender.lent == ["/1", "/2", "/3"]
+    assert lender.postponed == [connection]
+    assert lender.masks[-1] == READABLE
+
+
+def test_client_that_goes_on_sending_is_not_read_before_its_turn(
+    client: socket.socket, lender: Lender, connection: PooledConnection
+) -> None:
+    connection.start()
+    client.sendall(get("/1") + get("/2"))
+    connection.on_event(READABLE)
+    lender.take_back(connection)
+    assert connection.phase is Phase.READY
+    assert connection.deadline == FOREVER
+    client.sendall(get("/3"))
+    connection.on_event(READABLE)
+    # It would be reported again and again.
+    assert lender.masks == [READABLE, NOTHING]
+    connection.go_on()
+    assert lender.lent == ["/1", "/2"]
+    lender.take_back(connection)
+    assert lender.masks == [READABLE, NOTHING, READABLE]
+
+
+def test_turn_of_a_connection_that_was_closed_is_over(
+    client: socket.socket, lender: Lender, connection: PooledConnection
+) -> None:
+    client.sendall(get("/1") + get("/2"))
+    connection.start()
+    lender.take_back(connection)
+    connection.close()
+    connection.go_on()
+    assert lender.lent == ["/1"]
 
 
 def test_events_of_a_lent_connection_are_not_wanted(

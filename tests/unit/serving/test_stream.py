@@ -27,6 +27,9 @@ class Silence:
         self.during()
         return 0
 
+    def spawn(self, function: Callable[..., None], *arguments: object) -> Any:
+        raise AssertionError("nothing is to be spawned here")
+
     def wake(self) -> None: ...
     def release(self) -> None: ...
 
@@ -58,7 +61,7 @@ def scheduler() -> Scheduler:
 @pytest.fixture
 def lane(scheduler: Scheduler) -> Lane:
     wakeup = SimpleNamespace(fd=-1)
-    worker = SimpleNamespace(cycle=None, ssl_context=None, wakeup=wakeup)
+    worker = SimpleNamespace(cycle=None, slot=None, ssl_context=None, wakeup=wakeup)
     terms = SimpleNamespace(proxy=None, write_timeout=30.0)
     return Lane(StreamDriver(cast(Any, worker), cast(Any, terms), scheduler), -1)
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from time import monotonic
 from typing import TYPE_CHECKING
 
+from corn_core.serving.balance import Balance
 from corn_core.serving.selector import EXHAUSTED, SelectorDriver
 
 if TYPE_CHECKING:
@@ -34,6 +36,8 @@ class Acceptor:
         self._server = server
         self._loop = loop
         self._accepting = False
+        self._stopped = False
+        self._balance = Balance(worker.slot)
         # asyncio holds only weak references to tasks.
         self._greeting: set[asyncio.Task[None]] = set()
 
@@ -44,7 +48,11 @@ class Acceptor:
 
     def resume(self) -> None:
         """Accept, if there is room for more connections."""
-        if not self._accepting and self._has_room():
+        self._balance.meet()
+        self._go_on()
+
+    def _go_on(self) -> None:
+        if not self._accepting and not self._stopped and self._has_room():
             self._accepting = True
             self._loop.add_reader(self._listener.fileno(), self._on_acceptable)
 
@@ -53,6 +61,7 @@ class Acceptor:
 
         :param take_the_backlog: whether nobody else will accept on this listener.
         """
+        self._stopped = True
         if take_the_backlog or self._listener.per_worker:
             self._accept(self._worker.cfg.worker_connections)
         self._pause()
@@ -66,16 +75,24 @@ class Acceptor:
             self._loop.remove_reader(self._listener.fileno())
 
     def _has_room(self) -> bool:
-        held = len(self._server.connections) + len(self._greeting)
-        return bool(held < self._worker.cfg.worker_connections)
+        return self._held() < int(self._worker.cfg.worker_connections)
+
+    def _held(self) -> int:
+        return len(self._server.connections) + len(self._greeting)
 
     def _on_acceptable(self) -> None:
-        self._accept(SelectorDriver.accept_batch)
+        # As many as the loop may have served others since the last time: all have one round.
+        self._accept(SelectorDriver.accept_batch + 2 * self._held())
 
     def _accept(self, batch: int) -> None:
         for _ in range(batch):
             if not self._has_room():
                 self._pause()  # the next tick looks again
+                return
+            now = monotonic()
+            if not self._stopped and not self._balance.has_turn(self._held(), now):
+                self._pause()
+                self._loop.call_later(self._balance.moment(now), self._go_on)
                 return
             try:
                 connection, _ = self._listener.socket.accept()

@@ -25,7 +25,10 @@ class AiohttpWorker(Worker):
 
     multithread = True
     capabilities = frozenset(
-        {"concurrency", "keepalive", "long-requests", "native", "socket", "websocket"}
+        {
+            *("balance", "concurrency", "keepalive", "long-requests", "native", "socket"),
+            "websocket",
+        }
     )
 
     _server: NativeServer | None = None

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import eventlet
+from eventlet.greenthread import GreenThread
 from eventlet.hubs import get_hub
 from greenlet import GreenletExit, getcurrent
 
@@ -80,6 +81,15 @@ class EventletGate:
         if self._waiting != _NOT_WAITING:
             self._waiting = _NOT_WAITING
             self._throw(error)
+
+    def spawn(self, function: Callable[..., None], *arguments: object) -> Any:
+        thread = GreenThread(self._hub.greenlet)
+        self._switch = lambda mask: thread.switch(function, (mask, *arguments), {})
+        # Nothing can be thrown into what has not begun. It finds out when it reads.
+        self._throw = lambda error: self._switch(READABLE)
+        self._reader = self._listen(self._hub.READ, self._on_readable)
+        self._waiting = READABLE
+        return thread
 
     def wake(self) -> None:
         if self._waiting != _NOT_WAITING:

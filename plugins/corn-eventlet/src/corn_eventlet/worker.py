@@ -27,7 +27,7 @@ class EventletWorker(Worker):
     multithread = True
     socket_names = (*Worker.socket_names, "eventlet.input")
     ignored_settings = ("threads", "limit_response_spool")
-    capabilities = frozenset({"keepalive", "concurrency", "long-requests", "socket"})
+    capabilities = frozenset({"balance", "keepalive", "concurrency", "long-requests", "socket"})
 
     _driver: StreamDriver | None = None
 

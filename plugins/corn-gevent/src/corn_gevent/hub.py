@@ -39,11 +39,14 @@ class GeventGate:
         if mask == WRITABLE:
             return self._wait_writable()
         if mask and not self._armed:
-            if self._reader is None:
-                self._reader = self._hub.loop.io(self._fd, _READ)
-            self._reader.start(self._on_readable)
-            self._armed = True
+            self._arm()
         return self._sleep(mask)
+
+    def _arm(self, priority: int = 0) -> None:
+        if self._reader is None:
+            self._reader = self._hub.loop.io(self._fd, _READ, priority=priority)
+        self._reader.start(self._on_readable)
+        self._armed = True
 
     def _wait_writable(self) -> int:
         writer = self._hub.loop.io(self._fd, _WRITE)
@@ -77,6 +80,27 @@ class GeventGate:
             self._waiting = _NOT_WAITING
             self._switch(WRITABLE)
 
+    def spawn(self, function: Callable[..., None], *arguments: object) -> Any:
+        events = 0
+
+        def run() -> None:
+            function(events, *arguments)
+
+        def begin(mask: int) -> None:
+            nonlocal events
+            events = mask
+            # Its next requests come like those of all others.
+            self.release()
+            greenlet.switch()
+
+        greenlet = gevent.Greenlet(run)
+        self._switch = begin
+        # Before the others: libev asks for a limited number of events, and begins with the last. A
+        # client that came when there were too many would come last again, after one more round.
+        self._arm(self._hub.loop.MAXPRI)
+        self._waiting = READABLE
+        return greenlet
+
     def wake(self) -> None:
         if self._waiting != _NOT_WAITING:
             self._waiting = _NOT_WAITING
@@ -100,7 +124,12 @@ class GeventScheduler:
         return gevent.spawn(function, *arguments)
 
     def sleep(self, seconds: float) -> None:
-        gevent.sleep(seconds)
+        # Not gevent.sleep(), for which 0 means to come after the greenlets that are about to run.
+        # They may have had many turns each before the hub looks which descriptors are ready; a
+        # timer waits for that.
+        hub = get_hub()
+        with hub.loop.timer(seconds) as timer:
+            hub.wait(timer)
 
     def kill(self, greenlets: Iterable[Any], patience: float) -> None:
         gevent.killall(list(greenlets), timeout=patience)

@@ -27,7 +27,7 @@ class GeventWorker(Worker):
     multithread = True
     interrupts = (*Worker.interrupts, gevent.GreenletExit)
     ignored_settings = ("threads", "limit_response_spool")
-    capabilities = frozenset({"keepalive", "concurrency", "long-requests", "socket"})
+    capabilities = frozenset({"balance", "keepalive", "concurrency", "long-requests", "socket"})
 
     _preloader = 0
     """The process that has asked for patching first, when that was a master's."""

@@ -17,7 +17,7 @@ class ThreadWorker(Worker):
     # What stops a worker is raised in the main thread. In the others these exceptions are the
     # application's own, and are answered for like any failure of it.
     interrupts = ()
-    capabilities = frozenset({"keepalive", "concurrency", "long-requests", "socket"})
+    capabilities = frozenset({"balance", "keepalive", "concurrency", "long-requests", "socket"})
 
     def run(self) -> None:
         ThreadedDriver(self, terms_of(self.cfg, self.cfg.keepalive), self.cfg.threads).run()

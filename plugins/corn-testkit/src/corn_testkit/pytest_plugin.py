@@ -10,7 +10,16 @@ import pytest
 pytest.register_assert_rewrite(
     *(
         f"corn_testkit.{name}"
-        for name in ("candidate", "client", "fixtures", "gate", "recording", "server", "waiting")
+        for name in (
+            "candidate",
+            "client",
+            "crowd",
+            "fixtures",
+            "gate",
+            "recording",
+            "server",
+            "waiting",
+        )
     )
 )
 

@@ -55,6 +55,12 @@ def have_ended(pids: Iterable[int]) -> bool:
     return not any(map(alive, pids))
 
 
+def stands_still(pid: int) -> bool:
+    """Whether the process was stopped by a signal."""
+    fields = _stat(pid)
+    return fields is not None and fields[0] == "T"
+
+
 def _all() -> list[tuple[int, list[str]]]:
     pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
     return [(pid, fields) for pid in pids if (fields := _stat(pid)) is not None]

@@ -52,6 +52,17 @@ class NativeDriver(ProtocolDriver):
         """Whether the worker stops, so that every response is the last of its connection."""
         return self._draining
 
+    def _accept_from(self, fd: int) -> bool:
+        """Take as many new connections as the loop may have served others since the last time.
+
+        What is accepted here is not answered here: Tornado's loop does that, in one round with all
+        others. With a batch of one size for each round, most clients would wait for many rounds.
+        """
+        more = True
+        for _ in range(0, self.accept_batch + 2 * self.held(), self.accept_batch):
+            more = more and super()._accept_from(fd)
+        return more
+
     # -- for connections -------------------------------------------------------------
 
     def adopt(self, connection: NativeConnection, stream: IOStream) -> None:

@@ -1,0 +1,162 @@
+"""Clients that never stop asking leave the others their turn: new ones, and those that are in.
+
+All is told from the order in which requests reach the application, and none of it from the time
+that anything takes. Where many things have to happen at once, the worker is held meanwhile.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from corn_testkit.candidate import Candidate, Start, Subject
+from corn_testkit.crowd import Crowd, Member, held, shares, turns_until_all
+
+ROUNDS = 2
+"""Turns for each client within which all of them have had one."""
+
+UNFAIR = 8
+"""Turns for each client after which those that had none are not waited for any more."""
+
+MEBIBYTE = 1024 * 1024
+
+keepalive = pytest.mark.corn_needs("keepalive")
+
+Gather = Callable[..., tuple[Subject, Crowd]]
+
+
+@pytest.fixture
+def gather(start: Start, candidate: Candidate) -> Iterator[Gather]:
+    """A function that starts a server of ``busy:app``, and has a crowd for it."""
+    crowds: list[Crowd] = []
+
+    def begin(workers: int = 1) -> tuple[Subject, Crowd]:
+        subject = start("--keep-alive=60", app="busy:app", workers=workers)
+        crowd = Crowd(subject.address, "keepalive" in candidate.capabilities)
+        crowds.append(crowd)
+        return subject, crowd
+
+    yield begin
+    for crowd in crowds:
+        crowd.leave()
+
+
+def order_of(subject: Subject, crowd: Crowd) -> list[str]:
+    """The paths of all requests in their order; the crowd leaves."""
+    crowd.leave()
+    return subject.get("/order").split("\n")
+
+
+def another_for(members: Sequence[Member]) -> Callable[[], bool]:
+    """Make a condition: that each of them has had another answer by then."""
+    before = [one.answers for one in members]
+    return lambda: all(one.answers > count for one, count in zip(members, before, strict=True))
+
+
+def either(condition: Callable[[], bool], crowd: Crowd, answers: int) -> Callable[[], bool]:
+    """Make a condition that also comes true after so many answers for all of a crowd."""
+    return lambda: condition() or crowd.answers >= answers
+
+
+def test_all_who_come_at_once_are_answered_before_any_is_answered_much(gather: Gather) -> None:
+    subject, crowd = gather()
+    with held(subject.worker):
+        clients = crowd.join(100)
+    enough = UNFAIR * len(clients)
+    crowd.ask_until(either(another_for(clients), crowd, enough), "enough answers")
+    order = order_of(subject, crowd)
+    assert turns_until_all(order, clients) <= ROUNDS * len(clients)
+    subject.stop()
+
+
+def test_newcomers_have_their_turn_among_those_who_never_stop(gather: Gather) -> None:
+    subject, crowd = gather()
+    worker, greedy = subject.worker, crowd.join(60)
+    crowd.ask_until(lambda: min(one.answers for one in greedy) >= 2, "two answers for each")
+    with held(worker):
+        before = crowd.catch_up()
+        newcomers = crowd.join(30)
+    enough = before + UNFAIR * len(crowd.members)
+    crowd.ask_until(either(another_for(newcomers), crowd, enough), "enough answers")
+    order = order_of(subject, crowd)
+    assert turns_until_all(order[before:], newcomers) <= ROUNDS * len(crowd.members)
+    subject.stop()
+
+
+def test_every_client_has_its_share(gather: Gather) -> None:
+    subject, crowd = gather()
+    clients = crowd.join(40)
+    enough = 20 * len(clients)
+    crowd.ask_until(lambda: crowd.answers >= enough, "enough answers")
+    counts = shares(order_of(subject, crowd)[:enough], clients)
+    # One less: a count may end just before a client's turn.
+    assert counts[0] >= counts[len(counts) // 2] // 2 - 1
+    subject.stop()
+
+
+@keepalive
+def test_those_who_ask_once_have_their_turn_among_those_who_pipeline(gather: Gather) -> None:
+    """Each time round; a client that goes on sending must not get more turns with each packet."""
+    subject, crowd = gather()
+    greedy = crowd.join(4, ahead=100)
+    worker = subject.worker
+    crowd.ask_until(lambda: min(one.answers for one in greedy) >= 150, "150 answers for each")
+    with held(worker):
+        starts = [crowd.catch_up()]
+        polite = crowd.join(16)
+    for _ in range(4):
+        crowd.ask_until(another_for(polite), "another answer for each")
+        with held(worker):
+            starts.append(crowd.catch_up())
+    order = order_of(subject, crowd)
+    waits = [turns_until_all(order[start:], polite) for start in starts[:-1]]
+    assert max(waits) <= ROUNDS * len(crowd.members), waits
+    subject.stop()
+
+
+def resident(pid: int) -> int:
+    """The bytes of memory that a process has (proc(5))."""
+    pages = Path(f"/proc/{pid}/statm").read_text().split()[1]
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+@keepalive
+def test_client_that_pipelines_without_end_does_not_fill_the_memory(start: Start) -> None:
+    """It is read no faster than it is answered: what it sends beyond that stays with its system."""
+    subject = start("--keep-alive=60", app="busy:app")
+    worker = subject.worker
+    request = b"GET /slow/ HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 1000 + b"\r\n\r\n"
+    flood = memoryview(request * 1024)
+    with subject.address.connect() as client:
+        client.sendall(request)
+        assert client.recv(65536)
+        before = resident(worker)
+        client.setblocking(False)
+        sent = 0
+        # A worker that reads whatever comes does not pause for a second.
+        while sent < 48 * MEBIBYTE and select.select([], [client], [], 1.0)[1]:
+            sent += client.send(flood[sent % len(flood) :])
+            with suppress(BlockingIOError):
+                assert client.recv(65536), "the connection was closed"
+        assert resident(worker) - before < 12 * MEBIBYTE
+    subject.stop()
+
+
+@pytest.mark.corn_needs("keepalive", "balance")
+def test_workers_share_the_clients_who_come_at_once(gather: Gather) -> None:
+    subject, crowd = gather(workers=4)
+    workers = subject.workers()
+    with held(*workers):
+        clients = crowd.join(64)
+    crowd.ask_until(lambda: all(one.answers for one in clients), "an answer for each")
+    counts = Counter(one.worker for one in clients)
+    shared = sorted(counts[worker] for worker in workers)
+    assert shared[-1] <= 1.5 * shared[0], shared
+    crowd.leave()
+    subject.stop()
