@@ -33,6 +33,11 @@ if TYPE_CHECKING:
 # going on at once would spin; the pause gives other connections time to be closed.
 EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
+SLICE = 8
+"""Connections that have their turn before new ones are accepted. It is half of ``accept_batch``:
+when many clients come at once, all of them have their first answer before those that came first
+have had half as many again."""
+
 # When the worker drains, a connection that has sent nothing yet may have a request on its
 # way. It is given this long; a browser's spare connection must not hold up a stop.
 DRAIN_GRACE = 1.0
@@ -68,7 +73,7 @@ class SelectorDriver:
         self.connections: dict[int, Managed] = {}
         self._ready: deque[Connection] = deque()
         self._poller = make_poller()
-        self._acceptors: dict[int, Callable[[int], None]] = {}
+        self._acceptors: dict[int, Callable[[int], bool]] = {}
         # Descriptors that are neither connections nor listeners.
         self._others: dict[int, Callable[[], None]] = {}
         self._accepting = False
@@ -110,28 +115,38 @@ class SelectorDriver:
         events = self._wait()
         now = monotonic()
         self.worker.slot.beat(now)
-        acceptable = []
-        for fd, mask in events:
-            connection = self.connections.get(fd)
-            if connection is not None:
-                # As in _guard(), which would be one more call for each request.
-                try:
-                    connection.on_event(mask)
-                except Exception:
-                    self._give_up(connection)
-            elif fd in self._acceptors:
-                acceptable.append(fd)
-            elif fd in self._others:
-                self._others[fd]()
-        for _ in range(len(self._ready)):
+        acceptable: set[int] = set()
+        if self._ready or len(events) > SLICE:
+            acceptable.update(fd for fd, _ in events if fd in self._acceptors)
+        if self._ready:
+            self._take_turns(acceptable)
+        for start in range(0, len(events), SLICE):
+            for fd, mask in events[start : start + SLICE]:
+                connection = self.connections.get(fd)
+                if connection is not None:
+                    # As in _guard(), which would be one more call for each request.
+                    try:
+                        connection.on_event(mask)
+                    except Exception:
+                        self._give_up(connection)
+                elif fd in self._acceptors:
+                    acceptable.add(fd)
+                elif fd in self._others:
+                    self._others[fd]()
+            if acceptable:
+                self._accept_between(acceptable)
+        if now >= self._next_tick:
+            self._tick(now)
+
+    def _take_turns(self, acceptable: set[int]) -> None:
+        """Let the connections go on that have their next request in the buffer, once each."""
+        for turn in range(1, len(self._ready) + 1):
             waiting = self._ready.popleft()
             # It may have been closed, or have read on, since it was put on the list.
             if waiting.phase is Phase.IDLE:
                 self._guard(waiting, waiting.advance)
-        for fd in acceptable:
-            self._acceptors[fd](self.accept_batch)
-        if now >= self._next_tick:
-            self._tick(now)
+            if turn % SLICE == 0:
+                self._accept_between(acceptable)
 
     def _wait(self) -> list[tuple[int, int]]:
         """What the poller reports, at the latest when the next tick is due."""
@@ -162,8 +177,21 @@ class SelectorDriver:
 
     # -- accepting -------------------------------------------------------------------
 
-    def _acceptor(self, listener: Listener) -> Callable[[int], None]:
-        """What accepts on a listener, with everything that does not change looked up."""
+    def _accept_between(self, acceptable: set[int]) -> None:
+        """Accept from each of these listeners, and drop those that have no more."""
+        for fd in list(acceptable):
+            if not self._accepting or not self._accept_from(fd):
+                acceptable.remove(fd)
+
+    def _accept_from(self, fd: int) -> bool:
+        """Take a batch of new connections; returns whether there may be more of them."""
+        return self._acceptors[fd](self.accept_batch)
+
+    def _acceptor(self, listener: Listener) -> Callable[[int], bool]:
+        """What accepts on a listener, with everything that does not change looked up.
+
+        It takes the most connections to accept, and returns whether there may be more of them.
+        """
         sock = listener.socket
         # socket.accept() is a Python wrapper of this method, and builds a Python-level socket
         # around what it returns: together a tenth of what a hello-world request costs.
@@ -172,20 +200,21 @@ class SelectorDriver:
         begin = Preamble if self.terms.proxy is not None else self.connection_class
         make_socket = partial(socket.SocketType, sock.family, sock.type, sock.proto)
 
-        def accept_some(batch: int) -> None:
+        def accept_some(batch: int) -> bool:
             for _ in range(batch):
                 if self.held() >= self.terms.max_connections:
                     self._pause_accepting(self.TICK)
-                    return
+                    return False
                 try:
                     fd, peer = accept()
                 except BlockingIOError:
-                    return
+                    return False
                 except OSError as error:
                     self._on_accept_error(error)
-                    return
+                    return False
                 connection = begin(self, listener, make_socket(fd), peer)
                 guard(connection, connection.start)
+            return True
 
         return accept_some
 
