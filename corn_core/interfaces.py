@@ -123,11 +123,14 @@ class Slot(Protocol):
         """Whether the master is going down, as opposed to replacing this worker."""
 
     def peers(self) -> list[int]:
-        """The slots of all other workers; looking for them takes tens of microseconds."""
+        """The slots of all other workers; not to be changed."""
 
-    def fewest_connections(self, peers: list[int], busy: int, since: float) -> int | None:
+    def fewest_connections(
+        self, peers: list[int], busy: int, since: float, began: float = ...
+    ) -> int | None:
         """The fewest connections that any of these workers holds; None without such a worker.
 
-        Only workers count that serve, have fewer than ``busy`` requests in flight and have given
-        a sign of life since ``since``.
+        Only workers count that serve and have given a sign of life since ``since``, and that have
+        fewer than ``busy`` requests in flight or none of them for longer than since ``began``; by
+        default it does not matter when they began.
         """

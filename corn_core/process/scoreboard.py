@@ -14,6 +14,7 @@ offset   type   header
 8        u64    the number of slots
 16       u64    the size of a slot in bytes
 24       u64    not 0 while the server is stopping
+32       u64    how often a slot has been given to a worker or taken back
 =======  =====  ===============================================================
 
 =======  =====  ===============================================================
@@ -74,8 +75,10 @@ TEXT_SIZE = 192
 CAPACITY = 1024
 """The most workers that a server can have at once, the retiring ones included."""
 
+NEVER = float("inf")
+
 _NUMBER = 8
-_VERSION, _CAPACITY, _SLOT_SIZE, _STOPPING = range(4)
+_VERSION, _CAPACITY, _SLOT_SIZE, _STOPPING, _CHANGES = range(5)
 # Positions of a slot's numbers, in units of 8 bytes from the slot's beginning.
 _HEARTBEAT, _STARTED, _TEXT, _REQUESTS, _CONNECTIONS, _STATE, _IN_USE = 0, 1, 2, 26, 27, 28, 29
 _IN_FLIGHT = 30
@@ -113,9 +116,9 @@ class Slot:
     """
 
     __slots__ = (
-        *("_board", "_connections", "_doubles", "_heartbeat", "_in_flight", "_memory"),
-        *("_next_count", "_numbers", "_requests", "_resting", "_said", "_started", "_state"),
-        *("_text", "index"),
+        *("_board", "_changes", "_connections", "_doubles", "_heartbeat", "_in_flight", "_memory"),
+        *("_next_count", "_numbers", "_peers", "_requests", "_resting", "_said", "_started"),
+        *("_state", "_text", "index"),
     )
 
     def __init__(self, board: Scoreboard, index: int) -> None:
@@ -135,6 +138,8 @@ class Slot:
         self._next_count = count(self._numbers[self._requests] + 1).__next__
         self._resting = self._numbers[self._state]
         self._said = ("", "")
+        self._peers: list[int] = []
+        self._changes = 0
 
     # Assigning to an element of a memoryview stores its 8 bytes at once. struct.pack_into() would
     # need fewer calls, but clears the bytes before it fills them: the master would see a
@@ -182,16 +187,22 @@ class Slot:
         return self._numbers[_STOPPING] != 0
 
     def peers(self) -> list[int]:
-        return [index for index in self._board.in_use() if index != self.index]
+        changes = self._numbers[_CHANGES]
+        if changes != self._changes:
+            self._changes = changes
+            self._peers = [index for index in self._board.in_use() if index != self.index]
+        return self._peers
 
-    def fewest_connections(self, peers: list[int], busy: int, since: float) -> int | None:
+    def fewest_connections(
+        self, peers: list[int], busy: int, since: float, began: float = NEVER
+    ) -> int | None:
         numbers, doubles, step = self._numbers, self._doubles, SLOT_SIZE // _NUMBER
         fewest = None
         for index in peers:
             first = (index + 1) * step
             if (
                 numbers[first + _STATE] in (IDLE, BUSY)
-                and numbers[first + _IN_FLIGHT] < busy
+                and (numbers[first + _IN_FLIGHT] < busy or doubles[first + _STARTED] > began)
                 and doubles[first + _HEARTBEAT] >= since
                 and numbers[first + _IN_USE]
             ):
@@ -291,6 +302,7 @@ class Scoreboard:
             raise CornError(f"there can be no more than {self.capacity} workers")
         index = heappop(self._free)
         self._numbers[self._first(index) + _IN_USE] = 1
+        self._numbers[_CHANGES] += 1
         return index
 
     def release(self, index: int) -> None:
@@ -300,6 +312,7 @@ class Scoreboard:
             raise ValueError(f"slot {index} belongs to no worker")
         offset = first * _NUMBER
         self.memory[offset : offset + SLOT_SIZE] = bytes(SLOT_SIZE)
+        self._numbers[_CHANGES] += 1
         heappush(self._free, index)
 
     def set_server_stopping(self, stopping: bool = True) -> None:

@@ -8,8 +8,10 @@ import re
 import signal
 import socket
 import ssl
+import subprocess
+import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -104,6 +106,20 @@ def test_fast_calls_need_one_thread(serve: Serve) -> None:
     # A machine that is busy may make one of them look slow: that adds a name, not four.
     assert "corn-1" in names
     assert len(names) < 4
+    server.stop()
+
+
+def test_calls_without_a_processor_are_not_slow(serve: Serve) -> None:
+    """A thread that is not scheduled gains nothing when another one takes the loop."""
+    server = serve("-kgthread", "--threads=4", "crowd:app", cwd=APPS)
+    worker = worker_of(server)
+    with starved(worker), server.address.connect() as client:
+        client.settimeout(60)
+        last = b"GET /digest HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        client.sendall(b"GET /digest HTTP/1.1\r\nHost: x\r\n\r\n" * 39 + last)
+        assert len(parse_all(read_all(client))) == 40
+    # The main thread and the only one that has ever answered.
+    assert threads_of(worker) == 2
     server.stop()
 
 
@@ -325,6 +341,21 @@ def test_threads_are_started_when_they_are_needed(serve: Serve, gates: list[Gate
         # The main thread, the three, and the one that polls.
         wait_for(lambda: threads_of(worker) == 5, "a thread to take the loop over")
     server.stop()
+
+
+@contextmanager
+def starved(worker: int) -> Iterator[None]:
+    """Let the worker's only thread beside the main one share a processor, and have little of it."""
+    (thread,) = (int(name) for name in os.listdir(f"/proc/{worker}/task") if int(name) != worker)
+    processor = {max(os.sched_getaffinity(0))}
+    os.sched_setaffinity(thread, processor)
+    os.setpriority(os.PRIO_PROCESS, thread, 19)
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as other:
+        os.sched_setaffinity(other.pid, processor)
+        try:
+            yield
+        finally:
+            other.kill()
 
 
 def read_sized(client: socket.socket, begun: bytes = b"") -> bytes:

@@ -371,6 +371,21 @@ def test_the_fewest_connections_of_workers_that_could_take_one() -> None:
     assert mine.fewest_connections(peers, busy=2, since=9.0) == 5
     assert mine.fewest_connections(peers, busy=3, since=9.0) == 3
     assert mine.fewest_connections(peers, busy=2, since=8.0) == 2
+    # In calls that began a moment ago it could as well be idle.
+    assert mine.fewest_connections(peers, busy=2, since=9.0, began=10.0) == 5
+    assert mine.fewest_connections(peers, busy=2, since=9.0, began=9.9) == 3
     board.release(fewest.index)
     assert mine.fewest_connections(peers, busy=2, since=9.0) == 7
     assert most.fewest_connections([], busy=2, since=0.0) is None
+
+
+def test_the_other_workers_are_those_of_the_moment() -> None:
+    board = Scoreboard(capacity=4)
+    mine = board.slot(board.allocate())
+    assert mine.peers() == []
+    other, third = board.allocate(), board.allocate()
+    assert mine.peers() == [other, third]
+    board.release(other)
+    assert mine.peers() == [third]
+    assert board.allocate() == other
+    assert mine.peers() == [other, third]

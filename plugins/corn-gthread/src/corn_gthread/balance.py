@@ -2,60 +2,112 @@
 
 A connection that is kept stays with the worker that accepted it, for all of its requests. The
 kernel wakes whichever worker comes first in its queue, and a worker that is awake may take a whole
-burst of connections before another one is scheduled. So a worker that has clearly more than another
-one could take leaves the queue, and comes back when that has changed.
+burst of connections before another one is scheduled. So a worker leaves the queue for new
+connections while another one would serve them sooner: while its threads are all taken and another's
+are not, or when it has clearly more connections. It comes back when that has changed.
+
+It may be wrong about the others, which may just have been stopped. So it takes connections that
+stay in the queue all the same.
 """
 
 from __future__ import annotations
+
+from enum import Enum, auto
 
 from corn_core.interfaces import Slot
 from corn_core.serving.connection import FOREVER
 
 FIRST_LOOK, LAST_LOOK = 0.001, 0.128
-"""Seconds after which a worker that has left looks at the others again: soon, for in a burst they
-catch up in no time, and then twice as long each time. If the others become busy meanwhile, a new
-client waits for as long as the last."""
+"""Seconds after which a worker that has left looks at the others again: soon, because in a burst
+they catch up in no time, and then twice as long each time. If the others become busy meanwhile, a
+new client waits for as long as the last."""
+
+PATIENCE = 8
+"""Looks in a row at which there have to be new connections before a worker takes what others should
+have taken: a quarter of a second. It happens when those stand still and have just begun to."""
 
 FRESH = 2.0
 """Seconds after its last sign of life in which a worker is expected to accept."""
 
+SHORT = 0.01
+"""Seconds for which a worker may be in calls with all of its threads and still count as one that
+could take a connection: it answers requests one by one, fast."""
 
-def outweighs(held: int, fewest: int | None) -> bool:
-    """Whether a worker has so many more connections than another that it should leave it the next.
 
-    :param fewest: the fewest that any other worker holds, which could take one.
+class Stand(Enum):
+    """Where a worker stands to the queue of new connections."""
+
+    IN = auto()
+    OUT = auto()
+    ONCE = auto()
+    """take those that wait now, and stay out"""
+
+
+def outweighs(held: int, fewest: int, threads: int) -> bool:
+    """Whether a worker has so many more connections than another that it leaves it the next.
+
+    :param fewest: the fewest connections that another worker holds, which could take one.
+    :param threads: the requests that a worker can have in the application at once.
     """
-    return fewest is not None and held > fewest + 1 + fewest // 8
+    if fewest < threads <= held:
+        # The other is sure to have a thread for the next client, and this one is not.
+        return held > fewest
+    return held > fewest + 1 + fewest // 8
 
 
 class Balance:
     """When this worker stays out of the queue for new connections.
 
     :param slot: where workers say how many connections they hold.
-    :param busy: the requests in flight at which a worker is not expected to accept.
+    :param threads: the requests in flight at which a worker is not expected to accept.
     :ivar look_at: when to look at the others again; never, while this worker is in the queue.
     """
 
-    def __init__(self, slot: Slot, busy: int) -> None:
+    def __init__(self, slot: Slot, threads: int) -> None:
         self._slot = slot
-        self._busy = busy
-        self._peers: list[int] = []
+        self._threads = threads
         self._wait = FIRST_LOOK
+        self._left_lying = 0
         self.look_at = FOREVER
 
-    def meet(self) -> None:
-        """Find out who the others are; now and then, for they come and go."""
-        self._peers = self._slot.peers()
+    def has_peers(self) -> bool:
+        """Whether there are other workers."""
+        return bool(self._slot.peers())
 
-    def may_accept(self, held: int, now: float) -> bool:
-        """Whether to be in the queue, as things are now."""
-        if not self._peers or not outweighs(held, self._fewest(now)):
+    def others_could(self, now: float) -> bool:
+        """Whether another worker could serve a new client at once."""
+        return self._fewest(now) is not None
+
+    def stands(self, held: int, full: bool, now: float, waiting: bool = False) -> Stand:
+        """Decide whether to be in the queue, as things are now.
+
+        :param held: the connections of this worker.
+        :param full: whether all its threads are taken.
+        :param waiting: whether it has left the queue and there are new connections in it.
+        """
+        fewest = self._fewest(now) if full or held else None
+        if fewest is None or not (full or outweighs(held, fewest, self._threads)):
             self._wait = FIRST_LOOK
+            self._left_lying = 0
             self.look_at = FOREVER
-            return True
+            return Stand.IN
+        if full or not waiting:
+            # Without a thread to spare it would only make them wait for something else.
+            self._left_lying = 0
+        else:
+            if not self._left_lying:
+                # They may have come just now. Look closely.
+                self._wait = FIRST_LOOK
+            self._left_lying += 1
+        once = self._left_lying > PATIENCE
+        if once:
+            self._left_lying = 0
         self.look_at = now + self._wait
         self._wait = min(LAST_LOOK, self._wait * 2)
-        return False
+        return Stand.ONCE if once else Stand.OUT
 
     def _fewest(self, now: float) -> int | None:
-        return self._slot.fewest_connections(self._peers, self._busy, now - FRESH)
+        peers = self._slot.peers()
+        if not peers:
+            return None
+        return self._slot.fewest_connections(peers, self._threads, now - FRESH, now - SHORT)

@@ -8,11 +8,18 @@ from threading import Lock, Thread
 from time import monotonic
 from typing import Any
 
+from corn_gthread.usage import Meter
+
 
 class Seat:
-    """The place of one thread, where it waits and is given something to do."""
+    """The place of one thread, where it waits and is given something to do.
 
-    __slots__ = ("_gate", "_task", "thread")
+    :ivar meter: the thread's clocks; made by the thread before it does anything else.
+    """
+
+    __slots__ = ("_gate", "_task", "meter", "thread")
+
+    meter: Meter
 
     def __init__(self) -> None:
         self._gate = Lock()
@@ -68,6 +75,11 @@ class Crew:
             if seat.thread is not None:
                 seat.thread.join(max(0.0, deadline - monotonic()))
         return not any(seat.thread is not None and seat.thread.is_alive() for seat in self.seats)
+
+    def close(self) -> None:
+        """Let go of what the threads have left; when all have ended."""
+        for seat in self.seats:
+            seat.meter.close()
 
 
 class Doorbell:

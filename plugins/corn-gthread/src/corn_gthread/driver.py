@@ -2,9 +2,10 @@
 
 **The loop.** One thread holds it: it polls, accepts, reads, parses, and calls the application
 itself, so that a fast application pays for no switch of threads. The main thread watches. When
-the holder stays inside one call for more than a moment, the main thread gives the loop to an idle
-thread, and the first is left with its call. Calls that can be expected to be slow, for those
-before them were, the holder gives to idle threads before they begin.
+the holder waits inside one call for more than a moment, the main thread gives the loop to an idle
+thread, and the first is left with its call (see ``usage`` for what waiting is). Calls that can be
+expected to be slow, because those before them were, the holder gives to idle threads before they
+begin.
 
 **Who owns a connection.** The loop's holder does, with all that the driver keeps, from
 ``connections`` to the poller. Only a connection whose request is being answered by another thread
@@ -20,7 +21,8 @@ signal handlers in the main thread, which therefore must not be in the applicati
 handler's exception would strike a request.
 
 **Signs of life** come from the loop, as in other workers. However long requests take, somebody
-polls; when nobody can, for the main thread cannot run or the loop itself is stuck, they cease.
+polls; when no thread can, because the main thread cannot run or the loop itself is stuck, they
+cease.
 """
 
 from __future__ import annotations
@@ -31,25 +33,25 @@ from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
-from corn_core.serving.connection import FOREVER, Phase
-from corn_core.serving.selector import SelectorDriver
-from corn_gthread.balance import Balance
+from corn_core.serving.connection import Phase
 from corn_gthread.crew import Alarm, Crew, Doorbell, Seat
-from corn_gthread.leadership import SLOW, Leadership
+from corn_gthread.gate import GatedDriver
+from corn_gthread.leadership import Leadership
+from corn_gthread.usage import BRIEF, SLOW, Began, Meter, Verdict
+from corn_gthread.watch import Watch
 
 if TYPE_CHECKING:
     from corn_core.http import Request
     from corn_core.serving.connection import Connection
-    from corn_core.serving.host import Host, Managed
+    from corn_core.serving.host import Host
     from corn_core.serving.settings import Terms
     from corn_core.wsgi import RequestBody
 
-SUSPICIOUS = 0.00025
-"""Seconds between two looks while calls prove to be slow. Each look costs about 10 us, and each
-slow call holds up the others until it is looked at twice."""
-
 FAREWELL = 0.5
 """Seconds for which threads may finish what they are at when the worker ends."""
+
+LOST = (Verdict.SLOW, Verdict.LONG)
+"""Verdicts with which a call loses the loop."""
 
 LEAD = "lead"
 STOP = "stop"
@@ -64,12 +66,16 @@ class Job(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What became of a request: whether its connection is kept; None, if that has failed."""
+    """What became of a request.
+
+    :ivar keep: whether its connection is kept; None, if that has failed.
+    :ivar slow: whether the call was slow; None, if that cannot be told.
+    """
 
     connection: Connection
     path: str
     keep: bool | None
-    slow: bool
+    slow: bool | None
 
 
 class LoopTaken(BaseException):
@@ -79,20 +85,19 @@ class LoopTaken(BaseException):
     touches what belongs to another thread now.
     """
 
-    def __init__(self, slow: bool) -> None:
+    def __init__(self, slow: bool | None) -> None:
         super().__init__()
         self.slow = slow
 
 
-class ThreadedDriver(SelectorDriver):
+class ThreadedDriver(GatedDriver[Job]):
     """Runs the connections of a worker, and up to ``threads`` requests at a time."""
 
-    # A connection that is kept stays with its worker. Taking several at once, the worker that
-    # happens to be awake would get them all.
-    accept_batch = 1
+    _holder: Seat
+    """Whose thread holds the loop; from the appointment of the first on."""
 
     def __init__(self, worker: Host, terms: Terms, threads: int) -> None:
-        super().__init__(worker, terms)
+        super().__init__(worker, terms, threads)
         self._lock = threading.Lock()
         self._leadership: Leadership[Seat] = Leadership(threads)
         self._crew = Crew(threads + 1, self._work)
@@ -103,16 +108,10 @@ class ThreadedDriver(SelectorDriver):
         self._polling = False
         self._current: Connection | None = None
         self._current_path = ""
-        # By its number, the moment since when a call lasts whose holder has lost the loop.
-        self._since: dict[int, float] = {}
-        self._waiting: deque[Job] = deque()
+        # By its number, when a call was seen first whose thread has lost the loop.
+        self._since: dict[int, Began] = {}
         self._away: set[Connection] = set()
         self._done: deque[Outcome] = deque()
-        # Requests that have waited and do not any more, and at how many of them the gate opens.
-        self._taken = 0
-        self._gated = False
-        self._gate_opens = 0
-        self._balance = Balance(worker.slot, threads)
         self._ended = False
         self._failure: BaseException | None = None
 
@@ -134,36 +133,40 @@ class ThreadedDriver(SelectorDriver):
         if ended:
             self._poller.close()
             self._doorbell.close()
+            self._crew.close()
 
     def _watch(self) -> None:
         """Take the loop from those who do not get on with it, until there is no loop any more."""
         leadership, pace = self._leadership, self._leadership.pace
+        watch = Watch()
         told = False
-        seen, interval = 0, SLOW
+        seen, nap = 0, SLOW
         while not self._ended:
             if not self.worker.alive and not told:
                 # The holder may have looked just before a handler said so.
                 told = True
                 self._doorbell.ring()
-            now = monotonic()
             call = leadership.call
-            if call == seen:
-                if call & 1:
-                    self._depose(call, now - interval)
-                else:
-                    self._alarm.sleep(partial(self._stirring, call))
+            verdict = Verdict.KEEP
+            if call & 1:
+                verdict = watch.look(call, self._holder.meter, nap)
+                if verdict in LOST:
+                    self._depose(call, watch.first, verdict)
+            elif call == seen:
+                self._alarm.sleep(partial(self._stirring, call))
             seen = leadership.call
-            interval = SUSPICIOUS if now < pace.suspect_until else SLOW
-            self._alarm.nap(interval)
+            wary = verdict is Verdict.DOUBT or monotonic() < pace.suspect_until
+            nap = BRIEF if wary else SLOW
+            self._alarm.nap(nap)
 
     def _stirring(self, call: int) -> bool:
         """Whether there is something to watch, after a moment in which there was not."""
         return self._leadership.call != call or self._ended
 
-    def _depose(self, call: int, since: float) -> None:
+    def _depose(self, call: int, first: Began, verdict: Verdict) -> None:
         """Give the loop to an idle thread, unless its holder has just come back.
 
-        :param since: when its call was seen first, or before that.
+        :param first: when its call was seen first.
         """
         leadership = self._leadership
         with self._lock:
@@ -173,9 +176,9 @@ class ThreadedDriver(SelectorDriver):
             if not leadership.depose(call):
                 leadership.idle.append(seat)
                 return
-            self._since[call] = since
+            self._since[call] = first
             now = monotonic()
-            if now - since >= SLOW:
+            if verdict is Verdict.SLOW and now - first.at >= SLOW:
                 leadership.pace.note(self._current_path, True, now)
             if self._current is not None:
                 self._check_out(self._current)
@@ -185,6 +188,7 @@ class ThreadedDriver(SelectorDriver):
         seat = self._crew.recruit()
         if seat is None:
             raise RuntimeError("the system does not permit a single thread")
+        self._holder = seat
         seat.assign(LEAD)
 
     def _dismiss(self) -> bool:
@@ -201,17 +205,19 @@ class ThreadedDriver(SelectorDriver):
 
     def _work(self, seat: Seat) -> None:
         try:
+            seat.meter = Meter()
             task = seat.next()
             while task is not STOP:
-                slow = self._lead() if task is LEAD else self._answer_elsewhere(task)
+                slow = self._lead(seat) if task is LEAD else self._answer_elsewhere(seat, task)
                 task = self._next_task(seat, slow)
         except BaseException as error:
             # A defect of the driver's: with it goes the worker, as in one without threads.
             self._failure = error
             self._end()
 
-    def _lead(self) -> bool:
+    def _lead(self, seat: Seat) -> bool | None:
         """Hold the loop to its end, or until it is taken away; then, whether the call was slow."""
+        self._holder = seat
         try:
             while self.worker.alive or not self._drained():
                 self.step()
@@ -224,7 +230,7 @@ class ThreadedDriver(SelectorDriver):
         self._ended = True
         self._alarm.ring()
 
-    def _next_task(self, seat: Seat, slow: bool) -> object:
+    def _next_task(self, seat: Seat, slow: bool | None) -> object:
         """What a thread does after a call.
 
         Where calls are slow it takes the next one that waits. Where they are fast it leaves that
@@ -237,21 +243,21 @@ class ThreadedDriver(SelectorDriver):
                 self._taken += 1
                 return self._waiting.popleft()
             self._leadership.rest(seat)
-        if self._waiting:
+        if self._waiting or self._gated:
             self._wake()
         return seat.next()
 
-    def _answer_elsewhere(self, job: Job) -> bool:
-        """Answer a request in a thread that does not hold the loop; whether it took long."""
+    def _answer_elsewhere(self, seat: Seat, job: Job) -> bool | None:
+        """Answer a request in a thread that does not hold the loop; whether it was slow."""
         connection, request, body = job
         keep: bool | None = self._keeps and self.worker.alive
-        began = monotonic()
+        began = Began.now()
         try:
             keep = self._run(request, body, connection, connection, keep is True)
         except BaseException:
             self._log_failure(connection)
             keep = None
-        slow = monotonic() - began > SLOW
+        slow = seat.meter.was_slow(began)
         self._hand_back(Outcome(connection, request.path, keep, slow))
         return slow
 
@@ -291,6 +297,7 @@ class ThreadedDriver(SelectorDriver):
         leadership, worker = self._leadership, self.worker
         self._current = connection
         self._current_path = request.path
+        seat = self._holder
         number = leadership.begin()
         if self._alarm.asleep:
             self._alarm.ring()
@@ -303,7 +310,7 @@ class ThreadedDriver(SelectorDriver):
         with self._lock:
             holds = leadership.end(number)
         if not holds:
-            slow = monotonic() - self._since.pop(number) >= SLOW
+            slow = seat.meter.was_slow(self._since.pop(number))
             self._hand_back(Outcome(connection, request.path, keep, slow))
             raise LoopTaken(slow)
         # As in _conclude(), which would be one more call for each request.
@@ -327,17 +334,14 @@ class ThreadedDriver(SelectorDriver):
             self._take_back()
         if self._waiting:
             self._share_out()
-        if self._waiting or self._gated:
-            self._mind_the_gate()
-        due = self._next_tick
-        if self._balance.look_at != FOREVER:
-            due = min(due, self._look_at_others())
+        due = min(self._next_tick, self._look_out())
         self._polling = True
-        if self._ready or self._done or self._ended or self._may_share_out():
+        if self._ready or self._done or self._ended or self._once or self._may_share_out():
             events = self._poller.wait(0.0)
         else:
             events = self._poller.wait(max(0.0, due - monotonic()))
         self._polling = False
+        self._accept_first(events)
         return events
 
     def _take_back(self) -> None:
@@ -377,52 +381,9 @@ class ThreadedDriver(SelectorDriver):
         self.worker.wakeup.clear()
         self._alarm.ring()
 
-    def _mind_the_gate(self) -> None:
-        """Accept nobody while requests wait: another worker may have a thread to spare.
-
-        If none has, those in the backlog get their turn after the requests that came before:
-        else connections that are kept, and always have another request, would shut them out.
-        """
-        if not self._waiting:
-            self._gated = False
-            self.accept_batch = type(self).accept_batch
-            if self._balance.look_at == FOREVER:
-                self._resume_accepting()
-        elif self._accepting:
-            self._gated = True
-            self._gate_opens = self._taken + len(self._waiting)
-            self._pause_accepting(FOREVER)
-        elif self._gated and self._taken >= self._gate_opens:
-            self.accept_batch = self._leadership.limit
-            self._resume_accepting()
-
-    def _look_at_others(self) -> float:
-        """Accept again, if this worker does not hold too many any more; else, when to look next."""
-        now = monotonic()
-        if now < self._balance.look_at:
-            return self._balance.look_at
-        if self._balance.may_accept(self.held(), now) and not self._gated:
-            self._resume_accepting()
-        return self._balance.look_at
-
-    def _tick(self, now: float) -> None:
-        self._balance.meet()
-        super()._tick(now)
-
-    def watch(self, connection: Managed, mask: int) -> None:
-        """Report the connection's events of this kind to it."""
-        new = not connection.watched
-        super().watch(connection, mask)
-        if new:
-            held = self.held()
-            self.worker.slot.set_connections(held)
-            if self._accepting and not self._balance.may_accept(held, monotonic()):
-                self._pause_accepting(FOREVER)
-
-    def forget(self, connection: Managed) -> None:
-        """Stop reporting events; before the descriptor is closed."""
-        super().forget(connection)
-        self.worker.slot.set_connections(self.held())
+    def _full(self) -> bool:
+        """Whether the next request would have to wait for a thread."""
+        return self._leadership.running + len(self._waiting) >= self._leadership.limit
 
     # -- both ------------------------------------------------------------------------
 

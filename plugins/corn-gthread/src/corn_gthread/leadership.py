@@ -8,9 +8,6 @@ from __future__ import annotations
 
 from typing import Generic, TypeVar
 
-SLOW = 0.002
-"""Seconds in the application after which a call is slow, and should not hold the loop."""
-
 SUSPECT_FOR = 0.05
 """Seconds for which a slow call makes calls for other paths suspect."""
 
@@ -48,8 +45,13 @@ class Pace:
         self.suspect_until = 0.0
         self.wary = False
 
-    def note(self, path: str, slow: bool, now: float) -> None:
-        """Take account of a call that another thread has finished, or is taking over."""
+    def note(self, path: str, slow: bool | None, now: float) -> None:
+        """Take account of a call that another thread has finished, or is taking over.
+
+        :param slow: None when that cannot be told; the path is then what it was.
+        """
+        if slow is None:
+            return
         if slow:
             self._note_slow(path, now)
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import threading
 import time
@@ -9,6 +10,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import parse_qs
+
+BULK = bytes(1_000_000)
 
 lock = threading.Lock()
 calls: Counter[str] = Counter()
@@ -23,6 +26,9 @@ def app(environ: dict[str, Any], start_response: Callable[..., object]) -> Itera
         body = json.dumps({"calls": calls, "overlaps": overlaps, "most": most}).encode()
     elif path == "/thread":
         body = threading.current_thread().name.encode()
+    elif path == "/digest":
+        # The interpreter is free meanwhile, so that others see that it takes long.
+        body = hashlib.sha256(BULK).hexdigest().encode()
     elif path == "/sleep":
         time.sleep(float(environ["QUERY_STRING"]))
         body = b"slept"
