@@ -1,0 +1,27 @@
+"""What a connection needs around it: a listener, and the request cycle with its logs."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from corn_core.net import Listener, TcpAddress
+from tests.unit.wsgi.harness import Server
+
+
+@pytest.fixture
+def listener() -> Iterator[Listener]:
+    """A real TCP listener, where the kernel chose."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield Listener(TcpAddress("127.0.0.1", 0), listening)
+
+
+@pytest.fixture
+def server(tmp_path: Path, listener: Listener) -> Iterator[Server]:
+    """The request cycle's surroundings, with logs to look at."""
+    server = Server(tmp_path, listener)
+    yield server
+    server.close()
