@@ -139,8 +139,6 @@ class Bench:
     :ivar seen: the statuses of what it has taken, and how it ended.
     """
 
-    kind: type[Connection] = Connection
-
     def __init__(
         self,
         server: Server,
@@ -154,14 +152,7 @@ class Bench:
         self.driver = Recorder(server.cycle(self.app), TERMS._replace(**terms))
         self.received = b""
         self.seen: list[str] = []
-        self.prepare()
-        self.connection = self.make(listener)
-
-    def prepare(self) -> None:
-        """Set up what the connection is made from."""
-
-    def make(self, listener: Listener) -> Connection:
-        return self.kind(self.driver, listener, self.sock, ("192.0.2.7", 4711))
+        self.connection = Connection(self.driver, listener, self.sock, ("192.0.2.7", 4711))
 
     def app(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Say what was asked, and answer with that or with more than a client takes at once."""
@@ -204,19 +195,23 @@ class Bench:
 
     def take(self) -> None:
         """Receive all there is, as the client."""
-        taken, end = b"", ""
+        taken, end = b"", []
         try:
             while piece := self.client.recv(65536, socket.MSG_DONTWAIT):
                 taken += piece
-            end = "end"
+            end = ["end"]
         except BlockingIOError:
             pass
         except ConnectionResetError:
-            end = "reset"
+            end = ["reset"]
+        taken, words = self.understand(taken)
         self.received += taken
         self.seen += [status.decode() for status in re.findall(rb"HTTP/1\.1 (\d+)", taken)]
-        if end and end not in self.seen:
-            self.seen.append(end)
+        self.seen += [word for word in (*words, *end) if word not in self.seen]
+
+    def understand(self, data: bytes) -> tuple[bytes, list[str]]:
+        """What the bytes on the wire mean to the client, and what else it learns from them."""
+        return data, []
 
     def take_some(self) -> None:
         """Receive what there is, and let the connection send more."""

@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 from corn_core.net import Listener, TcpAddress
+from corn_core.serving import connection
 from tests.unit.wsgi.harness import Server
+
+pytest.register_assert_rewrite("tests.unit.serving.table")
 
 
 @pytest.fixture
@@ -25,3 +28,9 @@ def server(tmp_path: Path, listener: Listener) -> Iterator[Server]:
     server = Server(tmp_path, listener)
     yield server
     server.close()
+
+
+@pytest.fixture(autouse=True)
+def no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make a connection that waits for its client tell the driver so at once."""
+    monkeypatch.setattr(connection, "PATIENCE", 0.001)

@@ -11,7 +11,6 @@ import pytest
 
 from corn_core.errors import ClientDisconnected
 from corn_core.net import Listener
-from corn_core.serving import connection as module
 from corn_core.serving.connection import FOREVER, LINGER_BYTES, Phase
 from corn_core.serving.outbox import FileRegion
 from corn_core.serving.poller import READABLE
@@ -19,12 +18,6 @@ from tests.unit.serving.bench import LARGE, PATIENCE, PIECES, Bench
 from tests.unit.wsgi.harness import Server
 
 LAST = b"GET %b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-
-
-@pytest.fixture(autouse=True)
-def no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make a connection that waits for its client tell the driver so at once."""
-    monkeypatch.setattr(module, "PATIENCE", 0.001)
 
 
 @pytest.fixture
