@@ -77,6 +77,7 @@ class Recorder:
 
     :ivar lends: whether it leaves the request to the test instead, as one with threads does.
     :ivar told: everything, in order; the application adds what it was asked.
+    :ivar managed: what is under its poller.
     :ivar while_waiting: is called in the place of the master when a connection holds the worker.
     """
 
@@ -88,6 +89,7 @@ class Recorder:
     lends: bool = False
     while_waiting: Callable[[], object] = lambda: None
     lent: tuple[Request, RequestBody] | None = None
+    managed: Managed | None = None
 
     def dispatch(self, connection: Connection, request: Request, body: RequestBody) -> None:
         if self.lends:
@@ -106,10 +108,12 @@ class Recorder:
 
     def watch(self, connection: Managed, mask: int) -> None:
         self.told.append(f"watch {MASKS[mask]}")
+        self.managed = connection
 
     def forget(self, connection: Managed) -> None:
-        assert connection.fd >= 0
+        assert self.managed is connection
         self.told.append("forget")
+        self.managed = None
 
     def notify(self) -> None:
         self.told.append("notify")
@@ -244,4 +248,4 @@ class Bench:
         if self.driver.lent is not None:
             self.driver.lent[1].close()
         if self.sock.fileno() >= 0:
-            self.connection.close()
+            (self.driver.managed or self.connection).close()
