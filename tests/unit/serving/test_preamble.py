@@ -68,6 +68,10 @@ class Case(NamedTuple):
         return self.name
 
 
+def dribble(data: bytes) -> tuple[bytes, ...]:
+    return tuple(bytes([byte]) for byte in data)
+
+
 AT_ONCE = "GET /, watch read"
 LATER = "watch read, forget, GET /, watch read"
 WAITS = "watch read, forget, watch read, GET /"
@@ -78,6 +82,14 @@ CASES = (
     Case("a line in two", (LINE[:9], LINE[9:] + GET), LATER, CLIENT),
     Case("a line in three", (LINE[:1], LINE[1:-1], LINE[-1:] + GET), LATER, CLIENT),
     Case("a line in two, then a request", (LINE[:-1], LINE[-1:], GET), WAITS, CLIENT),
+    Case("a line and a request in bytes", dribble(LINE + GET), WAITS, CLIENT),
+    Case("bytes and a request in bytes", dribble(BINARY + GET), WAITS, CLIENT),
+    Case("a request in bytes", dribble(GET), "watch read, GET /"),
+    Case(
+        "a method like a header, in bytes",
+        dribble(GET.replace(b"GET", b"PROPFIND")),
+        WAITS.replace("GET", "PROPFIND"),
+    ),
     Case("a line of an unknown client", (UNKNOWN + GET,), AT_ONCE),
     Case("bytes and a request", (BINARY + GET,), AT_ONCE, CLIENT),
     Case("bytes in two", (BINARY[:14], BINARY[14:] + GET), LATER, CLIENT),

@@ -17,6 +17,7 @@ from corn_core.serving.poller import READABLE
 from tests.unit.serving.bench import LARGE, PATIENCE, PIECES, Bench
 from tests.unit.wsgi.harness import Server
 
+POST = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n"
 LAST = b"GET %b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 
 
@@ -71,6 +72,19 @@ def test_client_that_takes_nothing_is_given_up(server: Server, listener: Listene
         assert bench.connection.phase is Phase.CLOSED
 
 
+def test_what_comes_later_is_sent_later(bench: Bench) -> None:
+    bench.connection.send(LARGE)
+    bench.take()
+    taken = len(bench.received)
+    # There is room in the network now, and first of all for what has waited.
+    bench.connection.send(b"after")
+    bench.take()
+    assert len(bench.received) > taken
+    bench.connection.finish(keep=False)
+    bench.take_all()
+    assert bench.received == LARGE + b"after"
+
+
 def test_client_that_is_gone(server: Server, bench: Bench) -> None:
     bench.say(LAST % b"/large")
     bench.leave()
@@ -87,6 +101,14 @@ def test_client_that_leaves_while_the_application_waits_for_it(
     bench.hear(LAST % b"/pieces")
     assert bench.driver.told.count("notify") == 1
     assert "Client gone during GET /pieces" in server.errors
+
+
+@pytest.mark.parametrize("sent", [b"GET / HT", POST + b"he"], ids=["head", "body"])
+def test_reset_within_a_request_is_logged(server: Server, tcp: Bench, sent: bytes) -> None:
+    tcp.hear(sent)
+    tcp.reset()
+    tcp.connection.on_event(READABLE)
+    assert "Invalid request from ip=192.0.2.7" in server.errors
 
 
 # -- files -------------------------------------------------------------------------------
@@ -205,7 +227,7 @@ def test_client_that_closes_faster_than_the_connection_lingers(tcp: Bench) -> No
     [
         ("header_timeout", b""),
         ("header_timeout", b"GET"),
-        ("body_timeout", b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhe"),
+        ("body_timeout", POST + b"he"),
         ("write_timeout", LAST % b"/large"),
     ],
 )

@@ -145,6 +145,19 @@ def halves(data: bytes) -> tuple[Step, Step]:
     return hears_of("half a record", first), hears_of("its rest", lambda bench: rest.pop())
 
 
+def hello_in_halves() -> tuple[Step, Step]:
+    """The ClientHello arrives in two parts, the second of which begins with a letter."""
+    rest: list[bytes] = []
+
+    def first(bench: SecureBench) -> bytes:
+        hello = bench.shake()
+        middle = hello.index(b"localhost")
+        rest[:] = [hello[middle:]]
+        return hello[:middle]
+
+    return hears_of("half a hello", first), hears_of("its rest", lambda bench: rest.pop())
+
+
 def says_hello(bench: Bench) -> None:
     assert isinstance(bench, SecureBench)
     bench.say(bench.shake())
@@ -156,8 +169,10 @@ STARTS_HELLO = starts("starts with a ClientHello", says_hello)
 FINISHED = hears_of("the handshake ends", SHAKE)
 HALF_A_REQUEST, REST_OF_IT = halves(GET)
 HALF_A_BODY, _ = halves(b"hello")
+HALF_A_HELLO, REST_OF_HELLO = hello_in_halves()
 
 SILENT = given("in the handshake", STARTED)
+IN_HELLO = given("in a ClientHello", STARTED, HALF_A_HELLO)
 SHAKING = given("within the handshake", STARTS_HELLO)
 ENCRYPTED = given("idle", STARTS_HELLO, FINISHED)
 IN_RECORD = given("in a record", ENCRYPTED, HALF_A_REQUEST)
@@ -173,6 +188,7 @@ TABLE = (
     Row(NEW, starts_with(GET), LINGER, "400 end", "watch read", "linger"),
     Row(NEW, starts_with(b"GET / HT"), LINGER, "400 end", "watch read", "linger"),
     Row(NEW, starts_with(b"\x16nonsense"), LINGER, "end", "watch read", "linger"),
+    Row(NEW, starts_with(b"G"), LINGER, "400 end", "watch read", "linger"),
     Row(SILENT, NOTHING, HANDSHAKE),
     Row(SILENT, hears(b"\x16"), HANDSHAKE),
     Row(SILENT, END, CLOSED, "end", "forget"),
@@ -200,6 +216,8 @@ TABLE = (
     Row(SHAKING, hears_of("it ends with goodbye", SHAKE, BYE), CLOSED, "goodbye end", "forget"),
     Row(SHAKING, hears(b"nonsense"), LINGER, "end", "", "linger"),
     Row(SHAKING, END, CLOSED, "end", "forget"),
+    Row(SHAKING, EXPIRES, CLOSED, "end", "forget"),
+    Row(IN_HELLO, REST_OF_HELLO, HANDSHAKE),
     # What is encrypted means the same as on a plain connection, but every end lingers, and nothing
     # is understood before the record that it is in has come as a whole.
     Row(ENCRYPTED, says(GET), IDLE, "200", "GET /", "keepalive"),
@@ -294,7 +312,9 @@ def test_end_without_goodbye_within_a_body_is_an_error(bench: SecureBench) -> No
     [
         (EXPIRES, "TLS handshake with ip=192.0.2.7 took too long"),
         (END, "Client ip=192.0.2.7 left during the TLS handshake"),
-        (hears(b"\x16nonsense"), "TLS handshake with ip=192.0.2.7 failed: "),
+        (hears(b"\0\1\2\3\4\5\6\7"), "TLS handshake with ip=192.0.2.7 failed: "),
+        (hears(b"\x16\3\1\xff\xff" + b"x" * 1000), "TLS handshake with ip=192.0.2.7 failed: "),
+        (hears(b"\x80\x2e\1\3\1" * 99), "TLS handshake with ip=192.0.2.7 failed: "),
         (hears(GET), "a plain HTTP request was sent to a port that speaks HTTPS"),
     ],
     ids=str,
@@ -305,6 +325,33 @@ def test_failed_handshake_is_logged(
     SILENT.act(bench)
     event.act(bench)
     assert line in server.errors
+
+
+def test_broken_record_is_logged(server: Server, bench: SecureBench) -> None:
+    ENCRYPTED.act(bench)
+    bench.hear(b"\x17\3\3\0\x20" + b"x" * 32)
+    assert "TLS connection with ip=192.0.2.7 failed: " in server.errors
+    assert "bad record mac" in server.errors.lower()
+
+
+@pytest.mark.parametrize("ragged", [False])
+def test_end_without_goodbye_after_the_last_response(server: Server, bench: SecureBench) -> None:
+    """Nothing can be missing then."""
+    LINGERING.act(bench)
+    END.act(bench)
+    bench.take()
+    assert bench.seen == ["200", "goodbye", "end"]
+    assert "close_notify" not in server.errors
+
+
+def test_goodbye_behind_two_requests(bench: SecureBench) -> None:
+    ENCRYPTED.act(bench)
+    bench.hear(bench.encrypt(GET + GET) + bench.farewell())
+    assert bench.connection.phase is IDLE
+    bench.connection.advance()
+    bench.take()
+    assert bench.seen == ["200", "200", "goodbye", "end"]
+    assert bench.driver.told[-2:] == ["GET /", "forget"]
 
 
 def test_response_arrives_whole(bench: SecureBench) -> None:
