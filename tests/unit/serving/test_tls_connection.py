@@ -327,6 +327,17 @@ def test_failed_handshake_is_logged(
     assert line in server.errors
 
 
+@pytest.mark.parametrize("method", ["GET", "DELETE", "OPTIONS"])
+def test_plain_request_is_in_the_logs(server: Server, bench: SecureBench, method: str) -> None:
+    """Also of methods by which OpenSSL cannot tell that it is HTTP."""
+    bench.say(f"{method} /x?y HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    bench.connection.start()
+    assert f"Invalid request from ip=192.0.2.7: {method} /x?y: a plain HTTP" in server.errors
+    assert [line.split()[:4] for line in server.access_lines] == [
+        ["192.0.2.7", method, "/x", "400"]
+    ]
+
+
 def test_broken_record_is_logged(server: Server, bench: SecureBench) -> None:
     ENCRYPTED.act(bench)
     bench.hear(b"\x17\3\3\0\x20" + b"x" * 32)
