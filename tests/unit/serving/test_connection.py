@@ -29,6 +29,7 @@ from tests.unit.serving.table import (
     given,
     hears,
     play,
+    reads,
     starts,
     starts_with,
     writes,
@@ -52,6 +53,11 @@ def lend(bench: Bench) -> None:
     bench.driver.lends = True
 
 
+def expect_and_leave(bench: Bench) -> None:
+    bench.say(EXPECT)
+    bench.leave()
+
+
 def finishes(keep: bool, linger: bool = False, response: bytes = b"") -> Callable[[Bench], None]:
     """A response was produced, of which the client takes what fits into the network."""
 
@@ -67,6 +73,7 @@ ENDED = Step("answered, not kept", finishes(keep=False))
 GIVEN_BACK = Step("answered elsewhere", Bench.give_back)
 LEAVES = writes("the client leaves", Bench.leave)
 RESETS = writes("the client resets, unread", Bench.reset, tcp=True)
+EXPECTS_AND_LEAVES = reads("expects, and is gone", expect_and_leave)
 STARTS_ENDED = starts("starts after its end", Bench.end)
 STARTS_RESET = starts("starts after a reset", Bench.reset, tcp=True)
 
@@ -114,6 +121,7 @@ TABLE = (
     Row(SILENT, hears(POST + b"hello"), IDLE, "200", "POST / hello", "keepalive"),
     Row(SILENT, hears(EXPECT), BODY, "100", "", "body"),
     Row(SILENT, hears(EXPECT + b"hello"), IDLE, "200", "POST / hello", "keepalive"),
+    Row(SILENT, EXPECTS_AND_LEAVES, BODY, "", "", "body"),
     Row(SILENT, hears(GET_LARGE), FLUSH, "200", "GET /large, watch write", "write"),
     Row(SILENT, hears(NONSENSE), LINGER, "400 end", "", "linger"),
     Row(SILENT, hears(b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n"), LINGER, "400 end", "", "linger"),

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from corn_core.errors import ClientDisconnected
+from corn_core.http import Limits
 from corn_core.net import Listener
-from corn_core.serving.connection import FOREVER, LINGER_BYTES, Phase
+from corn_core.serving.connection import FOREVER, LINGER_BYTES, Connection, Phase
 from corn_core.serving.outbox import FileRegion
 from corn_core.serving.poller import READABLE
 from tests.unit.serving.bench import LARGE, PATIENCE, PIECES, Bench
@@ -207,12 +208,28 @@ def test_what_is_kept_is_sent_before_the_end(bench: Bench) -> None:
 def test_lingering_ends_when_the_client_never_stops(bench: Bench) -> None:
     bench.hear(b"NONSENSE\r\n\r\n")
     assert bench.connection.phase is Phase.LINGER
-    heard = 0
-    while bench.connection.phase is Phase.LINGER:
+    for _ in range(LINGER_BYTES // 2048):
         bench.hear(b"x" * 2048)
-        heard += 2048
-    assert LINGER_BYTES < heard <= LINGER_BYTES + 2048
-    assert bench.connection.phase is Phase.CLOSED
+    assert bench.driver.told == ["watch read"]
+    bench.hear(b"x")
+    assert bench.driver.told == ["watch read", "forget"]
+
+
+@pytest.mark.parametrize(
+    "event", [lambda it: it.expire(), lambda it: it.close()], ids=["refused", "closed"]
+)
+def test_body_in_a_file_is_let_go(
+    server: Server, listener: Listener, event: Callable[[Connection], None]
+) -> None:
+    with closing(Bench(server, listener, terms={"limits": Limits()})) as bench:
+        bench.hear(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9000000\r\n\r\n")
+        before = len(os.listdir("/proc/self/fd"))
+        while len(os.listdir("/proc/self/fd")) == before:
+            bench.hear(b"x" * 2048)
+        event(bench.connection)
+        # A connection that was refused still has its socket.
+        left = before - (bench.connection.phase is Phase.CLOSED)
+        assert len(os.listdir("/proc/self/fd")) == left
 
 
 def test_client_that_closes_faster_than_the_connection_lingers(tcp: Bench) -> None:
