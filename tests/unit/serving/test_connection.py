@@ -107,7 +107,6 @@ TABLE = (
     Row(NEW, starts_with(LAST), CLOSED, "200 end", "GET /last"),
     Row(NEW, starts_with(GET_LARGE), FLUSH, "200", "GET /large, watch write", "write"),
     Row(NEW, starts_with(NONSENSE), LINGER, "400 end", "watch read", "linger"),
-    Row(NEW, starts_with(GET + GET), IDLE, "200", "GET /, postpone", "keepalive"),
     Row(NEW, starts_with(LAST + GET), LINGER, "200 end", "GET /last, watch read", "linger"),
     Row(NEW, STARTS_ENDED, CLOSED, "end"),
     Row(NEW, STARTS_RESET, CLOSED),
@@ -203,3 +202,14 @@ TABLE = (
 def test_table(row: Row, server: Server, listener: Listener) -> None:
     with closing(Bench(server, listener, tcp=row.event.tcp)) as bench:
         play(row, bench)
+
+
+def test_pipelined_request_waits_for_its_turn(server: Server, listener: Listener) -> None:
+    with closing(Bench(server, listener)) as bench:
+        starts_with(GET + LAST).act(bench)
+        bench.take()
+        assert (bench.seen, bench.driver.told) == (["200"], ["GET /", "postpone"])
+        bench.connection.advance()
+        bench.take()
+        assert bench.seen == ["200", "200", "end"]
+        assert bench.driver.told == ["GET /", "postpone", "GET /last"]

@@ -22,6 +22,7 @@ from corn_core.process.scoreboard import DRAINING
 from corn_core.serving import connection, selector
 from corn_core.serving.selector import SelectorDriver
 from corn_testkit.client import parse_all
+from corn_testkit.tls import ByHand, Certificate
 from tests.unit.serving.bench import TERMS
 from tests.unit.wsgi.harness import Server
 
@@ -345,6 +346,21 @@ def test_drain_finishes_what_has_begun(host: Host, connect: Connect) -> None:
     data = slow.sock.recv(65536)
     assert parse_all(data)[0].header("Connection") == "close"
     assert slow.closed()
+
+
+def test_drain_does_not_wait_for_handshakes(
+    host: Host, connect: Connect, certificate: Certificate, context: ssl.SSLContext
+) -> None:
+    host.ssl_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    host.ssl_context.load_cert_chain(certificate.certfile, certificate.keyfile)
+    silent, begun = connect(), connect()
+    client = ByHand(begun.sock, context)
+    with pytest.raises(ssl.SSLWantReadError):
+        client.tls.do_handshake()
+    begun.sock.sendall(client.pending())
+    host.until = lambda: host.turns == 5
+    run(host, header_timeout=0.0)
+    assert silent.closed() and begun.closed()
 
 
 def test_last_generation_empties_the_backlog(host: Host, server: Server, connect: Connect) -> None:

@@ -332,6 +332,10 @@ def test_plain_request_is_in_the_logs(server: Server, bench: SecureBench, method
     """Also of methods by which OpenSSL cannot tell that it is HTTP."""
     bench.say(f"{method} /x?y HTTP/1.1\r\nHost: x\r\n\r\n".encode())
     bench.connection.start()
+    bench.take()
+    assert bench.seen == ["400", "end"]
+    assert b"\r\nConnection: close\r\n" in bench.received
+    assert b"a plain HTTP request was sent to a port that speaks HTTPS" in bench.received
     assert f"Invalid request from ip=192.0.2.7: {method} /x?y: a plain HTTP" in server.errors
     assert [line.split()[:4] for line in server.access_lines] == [
         ["192.0.2.7", method, "/x", "400"]
@@ -358,7 +362,7 @@ def test_end_without_goodbye_after_the_last_response(server: Server, bench: Secu
 def test_goodbye_behind_two_requests(bench: SecureBench) -> None:
     ENCRYPTED.act(bench)
     bench.hear(bench.encrypt(GET + GET) + bench.farewell())
-    assert bench.connection.phase is IDLE
+    assert bench.driver.told[-1] == "postpone"
     bench.connection.advance()
     bench.take()
     assert bench.seen == ["200", "200", "goodbye", "end"]
