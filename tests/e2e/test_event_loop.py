@@ -1,26 +1,25 @@
-"""The protocol driver: corn's connections in an event loop, the application there or in threads."""
+"""The protocol driver: corn's connections in an event loop, the application there or in threads.
+
+With epoll it is what the tornado and the aiohttp worker have, and so the conformance kit's to test.
+"""
 
 from __future__ import annotations
 
 import socket
-from signal import SIGQUIT, SIGTERM
+from signal import SIGTERM
 
-import pytest
-
-from corn_testkit.client import parse_all, read_all
+from corn_testkit.client import get, parse_all, post, read_all, receive_until
 from corn_testkit.fixtures import Serve
 from corn_testkit.gate import Gate
 from tests.e2e.own import APPS
-from tests.e2e.test_connections import get, post, receive_until
 
-KINDS = ("looped.Inline", "looped.Pooled", "looped.WithoutEpoll")
+WITHOUT_EPOLL = ("-k", "looped.WithoutEpoll", "--threads=4", "--keep-alive=30", "looped:app")
 POOLED = ("-k", "looped.Pooled", "--threads=2", "--keep-alive=30", "looped:app")
 SIZE = 4 * 1024 * 1024
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_connections_carry_requests_in_order(serve: Serve, kind: str) -> None:
-    server = serve("-k", kind, "--threads=4", "--keep-alive=30", "looped:app", cwd=APPS)
+def test_connections_without_epoll_carry_requests_in_order(serve: Serve) -> None:
+    server = serve(*WITHOUT_EPOLL, cwd=APPS)
     with server.address.connect() as client:
         for number in range(3):
             client.sendall(post(f"/{number}", b"body"))
@@ -34,10 +33,9 @@ def test_connections_carry_requests_in_order(serve: Serve, kind: str) -> None:
     server.stop()
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_client_that_reads_late_gets_all_of_it(serve: Serve, gate: Gate, kind: str) -> None:
+def test_a_client_that_reads_late_gets_all_of_it_without_epoll(serve: Serve, gate: Gate) -> None:
     gate.open()
-    server = serve("-k", kind, "--keep-alive=30", "looped:app", cwd=APPS)
+    server = serve(*WITHOUT_EPOLL, cwd=APPS)
     with server.address.connect() as slow:
         slow.sendall(get(f"/parts?{gate.fifo}", "Connection: close"))
         gate.entered()
@@ -48,9 +46,8 @@ def test_a_client_that_reads_late_gets_all_of_it(serve: Serve, gate: Gate, kind:
     server.stop()
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_draining_worker_answers_and_closes(serve: Serve, kind: str) -> None:
-    server = serve("-k", kind, "--keep-alive=30", "looped:app", cwd=APPS)
+def test_a_draining_worker_without_epoll_answers_and_closes(serve: Serve) -> None:
+    server = serve(*WITHOUT_EPOLL, cwd=APPS)
     with server.address.connect() as client:
         client.sendall(get("/a"))
         receive_until(client, b"/a ")
@@ -101,41 +98,6 @@ def test_a_full_spool_holds_a_thread_and_nobody_else(serve: Serve, gate: Gate) -
         (reply,) = parse_all(received + read_all(slow))
     assert len(reply.body) == SIZE + 3
     server.stop()
-
-
-def test_a_request_in_a_thread_survives_a_stop(serve: Serve, gate: Gate) -> None:
-    server = serve(*POOLED, cwd=APPS)
-    with server.address.connect() as client:
-        client.sendall(get(f"/wait?{gate.fifo}"))
-        gate.entered()
-        server.signal(SIGTERM)
-        server.wait_for_log("Handling signal: term")
-        gate.open()
-        assert b"/wait " in read_all(client)
-    server.wait()
-
-
-def test_a_client_may_send_more_while_its_request_is_in_a_thread(serve: Serve, gate: Gate) -> None:
-    server = serve(*POOLED, cwd=APPS)
-    with server.address.connect() as client:
-        client.sendall(get(f"/wait?{gate.fifo}"))
-        gate.entered()
-        client.sendall(get("/second", "Connection: close"))
-        assert server.get("/other") == "/other "
-        gate.open()
-        bodies = [reply.body for reply in parse_all(read_all(client))]
-    assert bodies == [b"/wait ", b"/second "]
-    server.stop()
-
-
-def test_quit_does_not_wait_for_threads(serve: Serve, gate: Gate) -> None:
-    server = serve("--graceful-timeout=60", *POOLED, cwd=APPS)
-    with server.address.connect() as client:
-        client.sendall(get(f"/wait?{gate.fifo}"))
-        gate.entered()
-        server.signal(SIGQUIT)
-        server.wait()
-        assert client.recv(1) == b""
 
 
 def test_the_application_has_threads_of_its_own(serve: Serve) -> None:

@@ -4,27 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-import ssl
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from signal import SIGABRT, SIGHUP, SIGKILL, SIGQUIT, SIGTERM, SIGTTIN, Signals
-from socket import SO_RCVBUF, SOL_SOCKET, socket
+from signal import SIGABRT, SIGHUP, SIGKILL, SIGQUIT, SIGTTIN, Signals
 
 import pytest
 
-from corn_testkit.client import parse, parse_all, read_all
+from corn_testkit.client import get, parse, read_all
 from corn_testkit.fixtures import Serve
 from corn_testkit.server import Server
-from corn_testkit.tls import Certificate, secured
 from corn_testkit.waiting import wait_for
 
 APPS = Path(__file__).with_name("apps")
 LIBRARIES = ("gevent", "eventlet")
-
-
-def get(path: str, *fields: str) -> bytes:
-    return "\r\n".join([f"GET {path} HTTP/1.1", "Host: x", *fields, "", ""]).encode()
 
 
 CLOSE = "Connection: close"
@@ -96,33 +88,6 @@ def test_a_master_that_is_patched_is_a_master_still(start: Serve) -> None:
 # -- concurrency ---------------------------------------------------------------------
 
 
-def test_a_waiting_request_holds_up_nobody(start: Serve, door: Door) -> None:
-    """Nor the heartbeat: the worker outlives several of its timeouts."""
-    server = start("--timeout=1", "--header-timeout=3")
-    with server.address.connect() as slow, server.address.connect() as slower:
-        slow.sendall(door.request)
-        door.entered()
-        slower.sendall(b"GET / HTTP/1.1\r\n")
-        worker = int(server.get())
-        assert b" 408 " in read_all(slower)
-        door.open()
-        assert parse(read_all(slow)).text == "waited"
-    assert server.workers() == [worker]
-
-
-def test_a_blocked_hub_is_noticed(start: Serve) -> None:
-    server = start("--timeout=1")
-    server.tracebacks_expected = True
-    (worker,) = server.wait_for_workers(1)
-    with server.address.connect() as client:
-        client.sendall(get("/spin"))
-        server.wait_for_log(rf"WORKER TIMEOUT \(pid:{worker}\).*handling GET /spin")
-        server.wait_for_log(r"green\.py.* in spin$")
-        assert client.recv(1) == b""
-    assert int(server.get()) != worker
-    server.stop()
-
-
 def test_worker_connections_limits_the_requests_at_once(start: Serve) -> None:
     server = start("--worker-connections=2")
     with ExitStack() as stack:
@@ -133,72 +98,7 @@ def test_worker_connections_limits_the_requests_at_once(start: Serve) -> None:
     assert set(answers[2:]) == {"2"}
 
 
-# -- slow clients --------------------------------------------------------------------
-
-
-@pytest.fixture
-def narrow() -> Iterator[socket]:
-    """A client with little room for what it has not read."""
-    with socket() as client:
-        client.settimeout(30)
-        client.setsockopt(SOL_SOCKET, SO_RCVBUF, 4096)
-        yield client
-
-
-def test_a_slow_reader_gets_everything(start: Serve, narrow: socket) -> None:
-    server = start()
-    narrow.connect(("127.0.0.1", server.address.port))
-    narrow.sendall(get("/large?q=20000", CLOSE))
-    assert int(server.get()) in server.workers()
-    body = parse(read_all(narrow)).body
-    assert len(body) == 20000 * 1024
-    assert set(body.splitlines()) == {b"%1023d" % 7}
-
-
-def test_a_reader_that_never_reads_is_let_go(start: Serve, narrow: socket) -> None:
-    server = start("--write-timeout=1", "--access-logfile=-", "--access-logformat=%(r)s %(s)s")
-    narrow.connect(("127.0.0.1", server.address.port))
-    narrow.sendall(get("/large?q=20000", CLOSE))
-    wait_for(lambda: "GET /large" in server.output, "the request to end")
-    assert len(read_all(narrow)) < 20000 * 1024
-
-
-def test_tls(start: Serve, certificate: Certificate, context: ssl.SSLContext) -> None:
-    server = start(f"--certfile={certificate.certfile}", f"--keyfile={certificate.keyfile}")
-    with secured(server.address.connect(), context) as client:
-        client.sendall(get("/") + get("/large?q=5000") + get("/", CLOSE))
-        first, large, last = parse_all(read_all(client))
-    assert first.text == last.text
-    assert len(large.body) == 5000 * 1024
-
-
 # -- the end -------------------------------------------------------------------------
-
-
-def test_term_waits_for_requests_and_for_no_idle_client(start: Serve, door: Door) -> None:
-    server = start("--keep-alive=600", "--graceful-timeout=600")
-    with ExitStack() as stack:
-        idle, busy = (stack.enter_context(server.address.connect()) for _ in range(2))
-        idle.sendall(get("/"))
-        assert idle.recv(1)
-        busy.sendall(door.request)
-        door.entered()
-        server.signal(SIGTERM)
-        # Kept for another request, which is given a second to arrive.
-        assert read_all(idle)
-        door.open()
-        assert parse(read_all(busy)).text == "waited"
-        server.wait()
-
-
-def test_graceful_timeout_ends_what_does_not_end(start: Serve, door: Door) -> None:
-    server = start("--graceful-timeout=1")
-    with server.address.connect() as client:
-        client.sendall(door.request)
-        door.entered()
-        server.signal(SIGTERM)
-        assert client.recv(1) == b""
-    server.wait()
 
 
 def test_a_quick_stop_tells_every_request(start: Serve, tmp_path: Path) -> None:

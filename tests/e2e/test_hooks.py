@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
-from signal import SIGABRT, SIGHUP, SIGINT, SIGTTIN, SIGTTOU
+from signal import SIGHUP, SIGTTIN, SIGTTOU
 
 import pytest
 
@@ -21,21 +20,6 @@ def recording(tmp_path: Path) -> Recording:
 
 def start(serve: Serve, recording: Recording, *arguments: str) -> Server:
     return serve(recording.argument, *arguments, "probe:app", env=recording.env)
-
-
-def test_order_and_process_of_a_whole_life(serve: Serve, recording: Recording) -> None:
-    server = start(serve, recording)
-    worker = int(server.get("/pid"))
-    recording.wait("post_request")
-    server.stop()
-    names = [name for name in recording.names if name != "nworkers_changed"]
-    assert names == [
-        *("on_starting", "when_ready", "pre_fork", "post_fork", "post_worker_init"),
-        *("pre_request", "post_request", "worker_exit", "child_exit", "on_exit"),
-    ]
-    in_worker = {"post_fork", "post_worker_init", "pre_request", "post_request", "worker_exit"}
-    for call in recording.calls:
-        assert call.pid == (worker if call.hook in in_worker else server.pid), call
 
 
 def test_arguments(serve: Serve, recording: Recording) -> None:
@@ -85,36 +69,6 @@ def test_reload(serve: Serve, recording: Recording) -> None:
     server.stop()
 
 
-def test_worker_int(serve: Serve, recording: Recording) -> None:
-    server = start(serve, recording)
-    (worker,) = server.wait_for_workers(1)
-    os.kill(worker, SIGINT)
-    assert recording.wait("worker_int").pid == worker
-    assert recording.wait("worker_exit").pid == worker
-    assert recording.wait("child_exit").pid == server.pid
-    server.stop()
-
-
-def test_worker_abort(serve: Serve, recording: Recording) -> None:
-    server = start(serve, recording)
-    server.tracebacks_expected = True
-    (worker,) = server.wait_for_workers(1)
-    os.kill(worker, SIGABRT)
-    assert recording.wait("worker_abort").pid == worker
-    wait_for(lambda: not alive(worker), "the worker to end")
-    server.stop()
-
-
-def test_request_hooks_fire_when_the_application_fails(serve: Serve, recording: Recording) -> None:
-    server = start(serve, recording)
-    server.tracebacks_expected = True
-    assert server.request(path="/fail").status == 500
-    facts = recording.wait("post_request").facts
-    assert facts["path"] == "/fail"
-    assert recording.names.count("pre_request") == 1
-    server.stop()
-
-
 def failing(directory: Path, hook: str, parameters: str) -> Path:
     config = directory / "failing.py"
     config.write_text(f"def {hook}({parameters}):\n    raise RuntimeError('{hook} refuses')\n")
@@ -144,16 +98,6 @@ def test_failure_that_stops_a_booting_worker(
     server.tracebacks_expected = True
     server.wait(3)
     assert f"{hook} refuses" in server.log
-
-
-def test_failure_of_pre_request_is_a_500(serve: Serve, tmp_path: Path) -> None:
-    config = failing(tmp_path, "pre_request", "worker, req")
-    server = serve(f"--config={config}", "probe:app")
-    server.tracebacks_expected = True
-    reply = server.request(path="/echo")
-    assert reply.status == 500
-    server.wait_for_log("pre_request refuses")
-    server.stop()
 
 
 @pytest.mark.parametrize(

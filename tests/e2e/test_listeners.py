@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import socket
 import stat
@@ -14,7 +13,6 @@ import pytest
 
 from corn_testkit.client import Address
 from corn_testkit.fixtures import Serve
-from corn_testkit.waiting import wait_for
 
 
 def has_ipv6() -> bool:
@@ -61,15 +59,6 @@ def test_unix_socket(serve: Serve, tmp_path: Path, prefix: str) -> None:
     assert facts(server.address)["REMOTE_ADDR"] == ""
     server.stop()
     assert not path.exists()
-
-
-def test_several_at_once(serve: Serve, tmp_path: Path) -> None:
-    bind = ("127.0.0.1:0", f"unix:{tmp_path / 'one.sock'}", "127.0.0.1:0")
-    server = serve("--workers=2", "probe:app", bind=bind)
-    assert len({address.url for address in server.addresses}) == 3
-    for address in server.addresses * 3:
-        assert address.request("GET", "/").text == "hello"
-    server.stop()
 
 
 def test_stale_unix_socket_is_replaced(serve: Serve, tmp_path: Path) -> None:
@@ -133,19 +122,4 @@ def test_listening_sockets_are_not_inherited_by_programs(serve: Serve, tmp_path:
     )
     server = serve("spawning:app", cwd=tmp_path)
     assert "socket:" not in server.get()
-    server.stop()
-
-
-def opened(pid: int) -> int:
-    return len(os.listdir(f"/proc/{pid}/fd"))
-
-
-def test_descriptors_do_not_pile_up(serve: Serve) -> None:
-    server = serve("probe:app")
-    (worker,) = server.wait_for_workers(1)
-    server.get()
-    before = opened(worker)
-    for path in ("/", "/echo", "/large?q=10", "/missing") * 25:
-        server.request(path=path)
-    wait_for(lambda: opened(worker) <= before, "descriptors to be closed")
     server.stop()

@@ -148,16 +148,6 @@ def test_failing_application_is_in_both_logs(serve: Serve) -> None:
     assert server.log.count("Traceback") == 1
 
 
-def test_application_that_fails_late_is_cut_off(serve: Serve) -> None:
-    server = serve("probe:app")
-    server.tracebacks_expected = True
-    received = server.raw(b"GET /fail-late HTTP/1.1\r\nHost: x\r\n\r\n")
-    assert received.endswith(b"\r\n\r\nhalf")
-    server.wait_for_log("the application has failed late")
-    assert server.get() == "hello"
-    server.stop()
-
-
 def test_log_files(serve: Serve, tmp_path: Path) -> None:
     error, access, path = (tmp_path / name for name in ("error.log", "access.log", "s.sock"))
     arguments = [f"--log-file={error}", f"--access-logfile={access}", "probe:app"]

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from corn_testkit.client import parse, parse_all, read_all
+from corn_testkit.client import parse, parse_all
 from corn_testkit.fixtures import Serve
 from corn_testkit.server import Server, run
 from tests.unit.net.test_proxy import IPV4, v2
@@ -47,27 +46,6 @@ def test_the_client_takes_the_place_of_the_proxy(server: Server, header: bytes) 
     assert server.output.startswith("192.0.2.1 - - ")
 
 
-@pytest.mark.parametrize("header", [LINE, v2(1, 0x11, IPV4)], ids=["v1", "v2"])
-def test_a_header_that_dribbles_in(server: Server, header: bytes) -> None:
-    with server.address.connect() as client:
-        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        for byte in header + REQUEST:
-            client.sendall(bytes([byte]))
-        assert proxied(environ_of(read_all(client))) == CLIENT
-
-
-def test_a_connection_without_a_header_is_served(server: Server) -> None:
-    assert environ_of(server.raw(REQUEST))["REMOTE_ADDR"] == "127.0.0.1"
-
-
-def test_a_method_that_begins_like_a_header(server: Server) -> None:
-    with server.address.connect() as client:
-        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        for byte in REQUEST.replace(b"GET", b"PROPFIND"):
-            client.sendall(bytes([byte]))
-        assert environ_of(read_all(client))["REMOTE_ADDR"] == "127.0.0.1"
-
-
 @pytest.mark.parametrize("header", [b"PROXY UNKNOWN\r\n", v2(0, 0, b"")], ids=["v1", "v2"])
 def test_the_proxys_own_connection(server: Server, header: bytes) -> None:
     environ = environ_of(server.raw(header + REQUEST))
@@ -80,10 +58,6 @@ def test_every_request_of_a_kept_connection_is_the_clients(serve: Serve) -> None
     first = REQUEST.replace(b"Connection: close\r\n", b"")
     replies = parse_all(server.raw(LINE + first + REQUEST))
     assert [proxied(json.loads(reply.body)) for reply in replies] == [CLIENT, CLIENT]
-
-
-def test_a_second_header_on_a_connection_is_no_request(server: Server) -> None:
-    assert parse(server.raw(LINE + LINE + REQUEST)).status == 400
 
 
 def test_a_malformed_header_is_refused(server: Server) -> None:
@@ -99,11 +73,6 @@ def test_a_header_from_anybody_is_forbidden(serve: Serve) -> None:
 
 def test_without_the_setting_it_is_no_request(serve: Serve) -> None:
     assert parse(serve("proxied:app").raw(LINE + REQUEST)).status == 400
-
-
-def test_an_unfinished_header_times_out(serve: Serve) -> None:
-    server = serve("--proxy-protocol", "--header-timeout=1", "proxied:app")
-    assert parse(server.raw(LINE[:20])).status == 400
 
 
 def test_a_version_by_config_file(serve: Serve, tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ import re
 import shutil
 import subprocess
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -16,29 +15,6 @@ from corn_testkit.client import Address, listens
 from corn_testkit.fixtures import Serve
 from corn_testkit.waiting import alive, wait_for
 from tests.e2e.own import APPS
-
-
-def test_no_request_is_lost(serve: Serve) -> None:
-    server = serve("--workers=2", "--max-requests=20", "probe:app")
-    served: set[str] = set()
-    with ThreadPoolExecutor(8) as clients:
-        # A worker may serve more than its requests while its replacement boots.
-        def eight_have_served() -> bool:
-            served.update(clients.map(server.get, ["/pid"] * 100))
-            return len(served) >= 8
-
-        wait_for(eight_have_served, "eight workers to have served")
-    server.wait_for_workers(2)
-    server.wait_for_log("Autorestarting worker", count=4)
-    server.stop()
-
-
-def test_worker_ends_after_its_requests(serve: Serve) -> None:
-    server = serve("--max-requests=3", "probe:app")
-    first = server.get("/pid")
-    wait_for(lambda: server.get("/pid") != first, "the replacement")
-    wait_for(lambda: not alive(int(first)), "the first worker to end")
-    server.stop()
 
 
 def test_zero_never_replaces(serve: Serve) -> None:

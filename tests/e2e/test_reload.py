@@ -11,7 +11,6 @@ from signal import SIGHUP, SIGTERM, SIGTTIN
 
 import pytest
 
-from corn_testkit.client import parse, read_all
 from corn_testkit.fixtures import Serve
 from corn_testkit.gate import Gate
 from corn_testkit.server import Server
@@ -64,35 +63,6 @@ def test_new_code_takes_over(serve: Serve, site: Site) -> None:
     wait_for(lambda: not any(map(alive, old)), "the old workers to end")
     server.wait_for_workers(2)
     assert {version(server) for _ in range(10)} == {"two"}
-    server.stop()
-
-
-def test_no_request_fails_while_workers_roll(serve: Serve, site: Site) -> None:
-    server = serve("--workers=2", "site_app:app", cwd=site.directory)
-    old = server.wait_for_workers(2)
-    version(server)
-    site.code("two")
-    server.signal(SIGHUP)
-    seen = []
-    while any(map(alive, old)):
-        seen.append(version(server))
-    assert set(seen) <= {"one", "two"}
-    assert version(server) == "two"
-    server.stop()
-
-
-def test_old_worker_finishes_its_request(serve: Serve, gate: Gate) -> None:
-    server = serve("probe:app")
-    (old,) = server.wait_for_workers(1)
-    with server.address.connect() as client:
-        client.sendall(gate.request)
-        gate.entered()
-        server.signal(SIGHUP)
-        # The new worker serves while the old one is still inside the application.
-        assert wait_for(lambda: server.get("/pid") != str(old), "the new worker")
-        gate.open()
-        assert parse(read_all(client)).text == f"waited in {old}"
-    wait_for(lambda: not alive(old), "the old worker to end")
     server.stop()
 
 

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-import struct
 from pathlib import Path
-
-import pytest
 
 from corn_testkit.apps.spool import PIECE, PIECES
 from corn_testkit.client import parse, read_all
@@ -89,76 +86,4 @@ def test_a_client_that_never_reads_is_given_up(serve: Serve, tmp_path: Path) -> 
         assert mark.read_text() == "broken off"
         assert server.get("/small") == "small"
     # It was held up by a client and not stuck, so it is still the same.
-    assert server.workers() == [worker]
-
-
-def test_no_more_connections_than_worker_connections(serve: Serve) -> None:
-    server = serve("--worker-connections=2", "--header-timeout=0", "spool:app")
-    request = b"GET /small HTTP/1.1\r\nHost: x\r\n\r\n"
-    with server.address.connect() as first, server.address.connect() as second:
-        first.sendall(request[:10])
-        second.sendall(request[:10])
-        (worker,) = server.wait_for_workers(1)
-        wait_for(lambda: sockets(worker) == 3, "both connections to be accepted")
-        with server.address.connect() as third:
-            third.sendall(request)
-            third.settimeout(1.5)
-            with pytest.raises(TimeoutError):
-                third.recv(1)
-            first.sendall(request[10:])
-            assert parse(read_all(first)).body == b"small"
-            third.settimeout(30)
-            assert parse(read_all(third)).body == b"small"
-
-
-def sockets(pid: int) -> int:
-    return sum(name.startswith("socket:") for name in open_files(pid))
-
-
-CONFIG_FEW_DESCRIPTORS = """
-import resource
-
-def post_fork(server, worker):
-    resource.setrlimit(resource.RLIMIT_NOFILE, (30, 30))
-"""
-
-
-def test_a_worker_without_descriptors_pauses_and_recovers(serve: Serve, tmp_path: Path) -> None:
-    config = tmp_path / "conf.py"
-    config.write_text(CONFIG_FEW_DESCRIPTORS)
-    server = serve("-c", str(config), "--header-timeout=0", "spool:app")
-    (worker,) = server.wait_for_workers(1)
-    clients = [server.address.connect() for _ in range(40)]
-    for client in clients:
-        client.sendall(b"GET")
-    server.wait_for_log("Cannot accept connections: Too many open files; pausing")
-    for client in clients:
-        client.close()
-    assert server.get("/small") == "small"
-    assert server.workers() == [worker]
-
-
-def test_a_body_cut_short_does_not_look_whole(serve: Serve) -> None:
-    server = serve("spool:broken")
-    server.tracebacks_expected = True
-    with server.address.connect() as client:
-        client.sendall(b"GET / HTTP/1.0\r\n\r\n")
-        received = b""
-        with pytest.raises(ConnectionResetError):
-            while piece := client.recv(65536):
-                received += piece
-    # What was on its way is lost with a reset, at the client's discretion.
-    assert b"half" in received or received == b""
-
-
-def test_a_reset_client_harms_nobody(serve: Serve, tmp_path: Path) -> None:
-    server = serve("spool:app")
-    (worker,) = server.wait_for_workers(1)
-    for number in range(5):
-        mark = tmp_path / str(number)
-        with request_long(server, mark) as client:
-            wait_for(mark.exists, "the application to be done")
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    assert server.get("/small") == "small"
-    wait_for(lambda: sockets(worker) == 1, "the connections to be closed")
     assert server.workers() == [worker]

@@ -9,13 +9,12 @@ from signal import SIGHUP, SIGKILL
 
 import pytest
 
-from corn_testkit.client import parse
+from corn_testkit.client import get, parse, receive_until
 from corn_testkit.fixtures import Serve
 from corn_testkit.server import APPS, Server, run
 from corn_testkit.tls import PASSWORD, Authority, Certificate, secured
 from corn_testkit.waiting import wait_for
 from tests.e2e.secure_client import ask, fetch
-from tests.e2e.test_connections import get, receive_until
 
 OPTIONAL, REQUIRED = "--cert-reqs=1", "--cert-reqs=2"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import ssl
 from pathlib import Path
 from signal import SIGHUP, SIGQUIT, SIGTERM
@@ -11,7 +10,7 @@ from signal import SIGHUP, SIGQUIT, SIGTERM
 import aiohttp
 import pytest
 
-from corn_testkit.client import parse, read_all
+from corn_testkit.client import get, parse, read_all, receive_until
 from corn_testkit.fixtures import Serve
 from corn_testkit.gate import Gate
 from corn_testkit.server import Server
@@ -20,18 +19,6 @@ from corn_testkit.waiting import DEADLINE, wait_for
 
 APPS = Path(__file__).with_name("apps")
 NATIVE = ("-k", "aiohttp", "--access-logfile=-", "native:app")
-
-
-def get(path: str, *fields: str) -> bytes:
-    return "\r\n".join([f"GET {path} HTTP/1.1", "Host: x", *fields, "", ""]).encode()
-
-
-def receive_until(client: socket.socket, end: bytes) -> None:
-    received = b""
-    while not received.endswith(end):
-        piece = client.recv(65536)
-        assert piece, f"closed after {received!r}"
-        received += piece
 
 
 @pytest.fixture

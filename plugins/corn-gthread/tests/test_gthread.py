@@ -154,29 +154,6 @@ def test_one_thread_reads_while_it_is_in_the_application(serve: Serve, gates: li
     server.stop()
 
 
-def test_long_requests_do_not_trip_the_timeout(serve: Serve, gates: list[Gate]) -> None:
-    server = serve("-kgthread", "--threads=2", "--timeout=1", "crowd:app", cwd=APPS)
-    worker = worker_of(server)
-    with server.address.connect() as client:
-        client.settimeout(30)
-        # Longer than the timeout and the least silence that the master acts on.
-        assert ask(client, b"GET /sleep?5 HTTP/1.1\r\nHost: x\r\n\r\n") == "slept"
-    assert server.workers() == [worker]
-    assert "TIMEOUT" not in server.log
-    server.stop()
-
-
-def test_a_worker_that_stands_still_is_killed(serve: Serve) -> None:
-    server = serve("-kgthread", "--threads=2", "--timeout=1", "probe:app")
-    server.tracebacks_expected = True
-    worker = worker_of(server)
-    os.kill(worker, signal.SIGSTOP)
-    server.wait_for_log(rf"WORKER TIMEOUT \(pid:{worker}\)")
-    wait_for(lambda: not alive(worker), "the worker to end")
-    assert server.get() == "hello"
-    server.stop()
-
-
 def test_term_finishes_what_every_thread_has_begun(serve: Serve, gates: list[Gate]) -> None:
     server = serve(COUNTING, "-kgthread", "--threads=2", "probe:app")
     with Held(server, gates[:2]) as held, server.address.connect() as third:

@@ -14,7 +14,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from corn_testkit.client import parse, parse_all, read_all
+from corn_testkit.client import get, parse, parse_all, read_all
 from corn_testkit.gate import Gate
 from corn_testkit.server import Server
 from corn_testkit.tls import Certificate, secured
@@ -33,10 +33,6 @@ def post_request(worker, req, environ, resp):
     named = dict(resp.headers).get("Content-Type", "")
     worker.log.info("post %s: %s, %s from %s", req.path, sent, named, environ["REMOTE_ADDR"])
 """
-
-
-def get(path: str, *fields: str) -> bytes:
-    return "\r\n".join([f"GET {path} HTTP/1.1", "Host: x", *fields, "", ""]).encode()
 
 
 # -- requests and responses ----------------------------------------------------------------

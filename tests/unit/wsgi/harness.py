@@ -18,7 +18,7 @@ from corn_core.http import Limits, Request, RequestParser
 from corn_core.interfaces import WSGIApp
 from corn_core.logs import SETTINGS as LOG_SETTINGS
 from corn_core.logs import Logger
-from corn_core.net import Listener
+from corn_core.net import Listener, tls
 from corn_core.process.scoreboard import Scoreboard
 from corn_core.settings.config import DEFAULT, Config
 from corn_core.settings.model import Setting
@@ -38,6 +38,7 @@ SETTINGS: tuple[Setting, ...] = (
     *environ.SETTINGS,
     *body.SETTINGS,
     *files.SETTINGS,
+    *tls.SETTINGS,
 )
 
 

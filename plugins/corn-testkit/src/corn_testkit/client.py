@@ -86,6 +86,17 @@ class Address:
             return read_all(client)
 
 
+def get(path: str, *fields: str, version: str = "1.1") -> bytes:
+    """A request without a body, with these fields beside Host."""
+    return "\r\n".join([f"GET {path} HTTP/{version}", "Host: x", *fields, "", ""]).encode()
+
+
+def post(path: str, body: bytes, *fields: str) -> bytes:
+    """A request with a body of known length."""
+    lines = [f"POST {path} HTTP/1.1", "Host: x", f"Content-Length: {len(body)}", *fields, "", ""]
+    return "\r\n".join(lines).encode() + body
+
+
 def listens(address: Address) -> bool:
     """Whether somebody takes connections at an address."""
     try:
@@ -94,6 +105,16 @@ def listens(address: Address) -> bool:
         # Between its binding and its listening, the socket's file is there already.
         return False
     return True
+
+
+def receive_until(client: socket.socket, end: bytes) -> bytes:
+    """What the server sends up to these bytes, which must be the last it has sent."""
+    received = b""
+    while not received.endswith(end):
+        piece = client.recv(65536)
+        assert piece, f"closed after {received!r}"
+        received += piece
+    return received
 
 
 def read_all(client: socket.socket) -> bytes:

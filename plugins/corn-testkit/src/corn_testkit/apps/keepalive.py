@@ -24,10 +24,3 @@ def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
     body = environ["wsgi.input"].read()
     start_response("200 OK", [("Content-Type", "application/octet-stream")])
     return [environ["PATH_INFO"].encode() + b" " + body]
-
-
-def stream(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-    """A response of unknown length."""
-    start_response("200 OK", [("Content-Type", "text/plain")])
-    yield b"one "
-    yield b"two"

@@ -1,4 +1,4 @@
-"""Applications whose responses are longer than a client takes, or end before their time."""
+"""An application whose response is longer than a client takes."""
 
 from __future__ import annotations
 
@@ -27,10 +27,3 @@ def produce(mark: Path) -> Iterator[bytes]:
     except GeneratorExit:
         mark.write_text("broken off")
         raise
-
-
-def broken(environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
-    """Fails within a body of unknown length."""
-    start_response("200 OK", [("Content-Type", "text/plain")])
-    yield b"half"
-    raise RuntimeError("on purpose")

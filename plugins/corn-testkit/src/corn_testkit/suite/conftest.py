@@ -11,6 +11,7 @@ import pytest
 
 from corn_testkit.candidate import Candidate, Start, Subject
 from corn_testkit.pytest_plugin import candidate_of
+from corn_testkit.tls import Certificate
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -84,4 +85,15 @@ def limited(candidate: Candidate, tmp_path_factory: pytest.TempPathFactory) -> I
         "--access-logformat=%(s)s %(r)s",
     )
     with shared_by_tests(candidate, tmp_path_factory.mktemp("limited"), *limits) as subject:
+        yield subject
+
+
+@pytest.fixture(scope="session")
+def secure(
+    candidate: Candidate, certificate: Certificate, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Subject]:
+    """A server that speaks TLS."""
+    flags = (f"--certfile={certificate.certfile}", f"--keyfile={certificate.keyfile}")
+    home = tmp_path_factory.mktemp("secure")
+    with shared_by_tests(candidate, home, *flags, "--keep-alive=30") as subject:
         yield subject

@@ -78,6 +78,7 @@ def test_pre_request_that_fails(start: Start) -> None:
     subject.tracebacks_expected = True
     assert subject.request(headers={"X-Refuse": "yes"}).status == 500
     concluded(subject, "/")
+    subject.wait_for_log("pre_request refuses")
     assert subject.get() == "hello"
 
 

@@ -41,21 +41,29 @@ def test_just_within_the_limits(limited: Subject) -> None:
     line = b"GET /mirror/%b HTTP/1.1" % (b"a" * 179)
     assert len(line) == 199 or len(line) == 200
     assert parse(limited.raw(line + b"\r\nHost: x\r\nConnection: close\r\n\r\n")).status == 200
-    fields = b"X: y\r\n" * 8 + b"Connection: close\r\n"
+    fields = b"X: %b\r\n" % (b"y" * 295) + b"X: y\r\n" * 7 + b"Connection: close\r\n"
     assert parse(limited.raw(HEAD + fields + b"\r\n")).status == 200
     body = b"z" * 1000
     sent = POST + b"Content-Length: 1000\r\nConnection: close\r\n\r\n" + body
     assert parse(limited.raw(sent)).body == body
+    sent = POST + b"Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+    assert parse(limited.raw(sent + b"3e8\r\n" + body + b"\r\n0\r\n\r\n")).body == body
+
+
+def test_refusal_reaches_a_client_that_is_still_sending(limited: Subject) -> None:
+    """Closing with unread input resets the connection, which can destroy the response."""
+    sent = POST + b"Content-Length: 500000\r\n\r\n" + b"z" * 500_000
+    assert parse(limited.raw(sent)).status == 413
 
 
 def test_client_that_takes_too_long(limited: Subject) -> None:
     """Within the head, within the body, within a chunk, and before the first byte."""
-    slow = [HEAD, POST + b"Content-Length: 9\r\n\r\nhello"]
+    slow = [b"GET / HT", HEAD, HEAD + b"X-Slow: ", POST + b"Content-Length: 9\r\n\r\nhello"]
     slow.append(POST + b"Transfer-Encoding: chunked\r\n\r\n9\r\nhello")
     with ExitStack() as stack:
         clients = [stack.enter_context(limited.address.connect()) for _ in (*slow, None)]
         for client, sent in zip(clients, slow, strict=False):
             client.sendall(sent)
         received = [read_all(client) for client in clients]
-    assert [parse(data).status for data in received[:-1]] == [408] * 3
+    assert [parse(data).status for data in received[:-1]] == [408] * len(slow)
     assert received[-1] == b""

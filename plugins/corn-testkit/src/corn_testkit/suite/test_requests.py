@@ -20,7 +20,8 @@ def facts(subject: Subject, fields: bytes = b"", target: bytes = b"/facts") -> d
 
 
 def test_environ_of_the_request(shared: Subject) -> None:
-    wsgi = facts(shared, b"X-Two: 1\r\nX-Two: 2\r\nX_Under: no\r\n", b"/facts?a=b%20c")
+    fields = b"X-Two: 1\r\nX-Two: 2\r\nX_Under: no\r\nCookie: a=1\r\nCookie: b=2\r\n"
+    wsgi = facts(shared, fields, b"/facts?a=b%20c")
     assert wsgi["REQUEST_METHOD"] == "GET"
     assert (wsgi["SCRIPT_NAME"], wsgi["PATH_INFO"]) == ("", "/facts")
     assert (wsgi["QUERY_STRING"], wsgi["RAW_URI"]) == ("a=b%20c", "/facts?a=b%20c")
@@ -28,7 +29,15 @@ def test_environ_of_the_request(shared: Subject) -> None:
     assert wsgi["SERVER_PORT"] == str(shared.address.port)
     assert wsgi["REMOTE_ADDR"] == "127.0.0.1" and int(wsgi["REMOTE_PORT"])
     assert wsgi["HTTP_X_TWO"].replace(" ", "") == "1,2"
+    assert wsgi["HTTP_COOKIE"] == "a=1; b=2"
+    assert not wsgi.get("CONTENT_LENGTH")
     assert "HTTP_X_UNDER" not in wsgi, "it could pose as X-Under"
+
+
+def test_absolute_target_names_the_host(shared: Subject) -> None:
+    wsgi = facts(shared, target=b"http://other.example/facts?x")
+    assert (wsgi["PATH_INFO"], wsgi["QUERY_STRING"]) == ("/facts", "x")
+    assert wsgi["HTTP_HOST"] == "other.example"
 
 
 def test_environ_of_the_server(shared: Subject, candidate: Candidate) -> None:

@@ -111,4 +111,10 @@ def test_failure_within_a_body_is_seen_by_the_client(start: Start) -> None:
         client.sendall(b"GET /fail-chunked HTTP/1.1\r\nHost: x\r\n\r\n")
         received = read_all(client)
     assert received.endswith(b"half\r\n"), "a last chunk would make it a whole response"
+    with subject.address.connect() as client:
+        # Here the end of the connection would make it one (RFC 9112 section 6.3).
+        client.sendall(b"GET /fail-chunked HTTP/1.0\r\n\r\n")
+        with pytest.raises(ConnectionResetError):
+            while client.recv(65536):
+                pass
     assert subject.get() == "hello"

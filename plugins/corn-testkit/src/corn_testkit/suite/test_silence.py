@@ -38,7 +38,10 @@ def test_application_that_stops_everything(start: Start) -> None:
     worker = subject.worker
     with subject.address.connect() as client:
         client.sendall(b"GET /freeze HTTP/1.1\r\nHost: x\r\n\r\n")
+        subject.wait_for_log(rf"WORKER TIMEOUT \(pid:{worker}\).*handling GET /freeze")
+        subject.wait_for_log(r"probe\.py.* in freeze$")
         replaced(subject, worker)
+        assert client.recv(1) == b""
 
 
 @pytest.mark.corn_lacks("long-requests")

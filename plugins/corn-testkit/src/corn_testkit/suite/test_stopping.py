@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import ExitStack
 from pathlib import Path
-from signal import SIGINT, SIGQUIT, SIGTERM, Signals
+from signal import SIGABRT, SIGINT, SIGQUIT, SIGTERM, Signals
 
 import pytest
 
@@ -107,6 +107,21 @@ def test_term_closes_kept_connections(start: Start) -> None:
 
 
 @pytest.mark.corn_needs("keepalive")
+def test_term_answers_what_is_on_its_way_on_a_kept_connection(start: Start) -> None:
+    """The client could not know; it is told with this response."""
+    subject = start("--keep-alive=600", "--graceful-timeout=600")
+    with subject.address.connect() as client:
+        client.sendall(GET)
+        assert read_reply(client).status == 200
+        subject.signal(SIGTERM)
+        subject.wait_for_log(TERM_SEEN)
+        client.sendall(GET)
+        reply = parse(read_all(client))
+        assert (reply.text, reply.header("Connection")) == ("hello", "close")
+    subject.wait()
+
+
+@pytest.mark.corn_needs("keepalive")
 def test_term_says_that_a_kept_connection_ends(
     start: Start, gate: Gate, candidate: Candidate
 ) -> None:
@@ -153,6 +168,8 @@ def test_term_to_a_worker_replaces_it(start: Start, gate: Gate) -> None:
         gate.open()
         assert parse(read_all(client)).text == f"waited in {old}"
     subject.wait_for_end_of(old)
+    assert subject.recording.wait("child_exit").facts["status"] == 0
+    assert not subject.recording.of("worker_int")
     assert subject.get("/pid") == str(subject.worker) != str(old)
     subject.stop()
 
@@ -171,15 +188,27 @@ def test_quit_does_not_wait(start: Start, gate: Gate, number: Signals) -> None:
     assert len(subject.recording.of("worker_exit", worker)) == 1
 
 
-def test_quit_to_a_worker_does_not_wait(start: Start, gate: Gate) -> None:
+@pytest.mark.parametrize(
+    ("number", "hook", "status"),
+    [(SIGINT, "worker_int", 0), (SIGQUIT, "worker_int", 0), (SIGABRT, "worker_abort", 1)],
+    ids=["INT", "QUIT", "ABRT"],
+)
+def test_quick_end_of_a_worker_does_not_wait(
+    start: Start, gate: Gate, number: Signals, hook: str, status: int
+) -> None:
+    """Its request is lost, and another worker takes its place."""
     subject = start("--graceful-timeout=600", "--timeout=600", env=ABRUPT)
+    subject.tracebacks_expected = True
     old = subject.worker
     with subject.address.connect() as client:
         client.sendall(gate.request)
         gate.entered()
-        os.kill(old, SIGQUIT)
+        os.kill(old, number)
         assert client.recv(1) == b""
     subject.wait_for_end_of(old)
+    assert subject.recording.wait("child_exit").facts["status"] == status
+    assert len(subject.recording.of(hook, old)) == 1
+    assert len(subject.recording.of("worker_exit", old)) == 1
     assert wait_for(lambda: subject.get("/pid") != str(old), "the replacement")
     subject.stop()
 

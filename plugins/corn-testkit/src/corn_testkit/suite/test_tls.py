@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import socket
 import ssl
 
 import pytest
 
-from corn_testkit.candidate import Start, Subject
-from corn_testkit.client import Reply, parse, read_all, read_reply
-from corn_testkit.tls import Certificate, secured
+from corn_testkit.candidate import Candidate, Start, Subject
+from corn_testkit.client import get, parse, parse_all, post, read_all, read_reply, receive_until
+from corn_testkit.gate import Gate
+from corn_testkit.tls import ByHand, Certificate, secured
+
+CLOSE = "Connection: close"
+KEPT = 50
 
 
 @pytest.fixture
@@ -17,55 +22,145 @@ def flags(certificate: Certificate) -> tuple[str, str]:
     return f"--certfile={certificate.certfile}", f"--keyfile={certificate.keyfile}"
 
 
-def ask(subject: Subject, context: ssl.SSLContext, path: str, body: bytes = b"") -> Reply:
-    """One request, read to the orderly end of the connection."""
-    method = "POST" if body else "GET"
-    head = f"{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+def fetch(subject: Subject, context: ssl.SSLContext, request: bytes) -> bytes:
+    """Send a request, and read to the orderly end of the connection."""
     with secured(subject.address.connect(), context) as client:
-        client.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
-        return parse(read_all(client))
+        client.sendall(request)
+        return read_all(client)
 
 
-def test_requests_over_tls(start: Start, flags: tuple[str, str], context: ssl.SSLContext) -> None:
-    subject = start(*flags)
-    wsgi = json.loads(ask(subject, context, "/facts").text)["wsgi"]
+def test_requests_over_tls(secure: Subject, context: ssl.SSLContext) -> None:
+    wsgi = json.loads(parse(fetch(secure, context, get("/facts", CLOSE))).text)["wsgi"]
     assert (wsgi["wsgi.url_scheme"], wsgi["HTTPS"]) == ("https", "on")
-    assert len(ask(subject, context, "/large?q=4096").body) == 4096 * 1024
-    body = b"z" * 3_000_000
-    assert ask(subject, context, "/echo", body).body == body
-    subject.stop()
+    assert (wsgi["SSL_PROTOCOL"], wsgi["SSL_CLIENT_VERIFY"]) == ("TLSv1.3", "NONE")
+    assert wsgi["SSL_CIPHER"].startswith("TLS_")
+    assert "SSL_CLIENT_CERT" not in wsgi
+
+
+def test_large_bodies_over_tls(secure: Subject, context: ssl.SSLContext) -> None:
+    large = parse(fetch(secure, context, get("/large?q=4096", CLOSE))).body
+    assert large == b"".join(b"%1023d\n" % number for number in range(4096))
+    body = b"".join(b"%1023d\n" % number for number in range(3000))
+    assert parse(fetch(secure, context, post("/echo", body, CLOSE))).body == body
+
+
+def test_end_of_the_connection_over_tls(secure: Subject, context: ssl.SSLContext) -> None:
+    """The client has no other sign than the close_notify that nothing is missing."""
+    reply = parse(fetch(secure, context, get("/large?q=64", version="1.0")))
+    assert len(reply.body) == 64 * 1024
+
+
+def test_failure_over_tls_does_not_end_in_order(
+    start: Start, flags: tuple[str, str], context: ssl.SSLContext
+) -> None:
+    subject = start(*flags)
+    subject.tracebacks_expected = True
+    with secured(subject.address.connect(), context) as client:
+        client.sendall(get("/fail-chunked", version="1.0"))
+        with pytest.raises(OSError):
+            while client.recv(65536):
+                pass
+    assert parse(fetch(subject, context, get("/", CLOSE))).text == "hello"
+
+
+def test_continue_over_tls(secure: Subject, context: ssl.SSLContext) -> None:
+    head = post("/echo", b"body", CLOSE, "Expect: 100-continue").removesuffix(b"body")
+    with secured(secure.address.connect(), context) as client:
+        client.sendall(head)
+        assert receive_until(client, b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        client.sendall(b"body")
+        assert parse(read_all(client)).body == b"body"
 
 
 @pytest.mark.corn_needs("keepalive")
-def test_kept_connection_over_tls(
-    start: Start, flags: tuple[str, str], context: ssl.SSLContext
-) -> None:
-    subject = start(*flags, "--keep-alive=30")
-    with secured(subject.address.connect(), context) as client:
+def test_kept_connection_over_tls(secure: Subject, context: ssl.SSLContext) -> None:
+    with secured(secure.address.connect(), context) as client:
         for number in range(3):
-            client.sendall(f"GET /mirror/{number} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            client.sendall(get(f"/mirror/{number}"))
             assert read_reply(client).text == f"GET /mirror/{number}"
-    subject.stop()
+
+
+@pytest.mark.corn_needs("keepalive")
+def test_pipelined_requests_over_tls(secure: Subject, context: ssl.SSLContext) -> None:
+    """Many in a record, and several records in a segment: most wait inside OpenSSL at first."""
+    paths = [f"/mirror/{number}" for number in range(KEPT)]
+    sent = b"".join(post(path, path.encode() * 100) for path in paths)
+    replies = parse_all(fetch(secure, context, sent + get("/mirror/last", CLOSE)))
+    expected = [f"POST {path}  {path * 100}" for path in paths]
+    assert [reply.text for reply in replies] == [*expected, "GET /mirror/last"]
+
+
+def test_bytes_of_records_one_at_a_time(secure: Subject, context: ssl.SSLContext) -> None:
+    with secure.address.connect() as sock:
+        client = ByHand(sock, context)
+        # Handshake messages too.
+        client.handshake(size=1)
+        for byte in client.encrypted(post("/echo", b"body", CLOSE)):
+            sock.sendall(bytes([byte]))
+        assert parse(client.read_all()).body == b"body"
+
+
+def test_client_that_says_early_that_it_sends_no_more(
+    secure: Subject, context: ssl.SSLContext, candidate: Candidate
+) -> None:
+    with secure.address.connect() as sock:
+        client = ByHand(sock, context)
+        client.handshake()
+        two = client.encrypted(get("/mirror/a") + get("/mirror/b"))
+        sock.sendall(two + client.close_notify())
+        replies = parse_all(client.read_all())
+    expected = ["GET /mirror/a", "GET /mirror/b"]
+    answered = len(expected) if "keepalive" in candidate.capabilities else 1
+    assert [reply.text for reply in replies] == expected[:answered]
+
+
+def test_close_notify_within_the_response_does_not_destroy_it(
+    secure: Subject, context: ssl.SSLContext, gate: Gate
+) -> None:
+    with secure.address.connect() as sock:
+        client = ByHand(sock, context)
+        client.handshake()
+        sock.sendall(client.encrypted(gate.request))
+        gate.entered()
+        sock.sendall(client.close_notify())
+        gate.open()
+        assert parse(client.read_all()).text.startswith("waited in ")
+        # Its end, and no reset because of bytes that were not read.
+        assert sock.recv(1) == b""
+
+
+def test_slow_reader_over_tls(secure: Subject, context: ssl.SSLContext) -> None:
+    with socket.socket() as sock:
+        sock.settimeout(30)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+        sock.connect(("127.0.0.1", secure.address.port))
+        with secured(sock, context) as slow:
+            slow.sendall(get("/large?q=4096", CLOSE))
+            assert parse(fetch(secure, context, get("/", CLOSE))).text == "hello"
+            assert len(parse(read_all(slow)).body) == 4096 * 1024
 
 
 def test_clients_that_do_not_shake_hands(
     start: Start, flags: tuple[str, str], context: ssl.SSLContext
 ) -> None:
-    """Neither who is silent nor who speaks plain HTTP keeps others from being served."""
+    """Whoever is silent, stops within the handshake or speaks plain HTTP holds up nobody else."""
     subject = start(*flags, "--header-timeout=30")
-    silent = [subject.address.connect() for _ in range(20)]
+    stalled = [subject.address.connect() for _ in range(20)]
+    for number, client in enumerate(stalled):
+        hello = ByHand(client, context)
+        with pytest.raises(ssl.SSLWantReadError):
+            hello.tls.do_handshake()
+        client.sendall(hello.pending()[: (0, 1, 100, 10_000)[number % 4]])
     with subject.address.connect() as plain:
-        plain.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert ask(subject, context, "/").text == "hello"
-    for client in silent:
+        plain.sendall(get("/"))
+        assert parse(fetch(subject, context, get("/", CLOSE))).text == "hello"
+    for client in stalled:
         client.close()
-    assert ask(subject, context, "/").text == "hello"
+    assert parse(fetch(subject, context, get("/", CLOSE))).text == "hello"
     subject.stop()
 
 
-def test_file_over_tls(start: Start, flags: tuple[str, str], context: ssl.SSLContext) -> None:
-    subject = start(*flags)
-    reply = ask(subject, context, f"/file?q={__file__}&from=1")
+def test_file_over_tls(secure: Subject, context: ssl.SSLContext) -> None:
+    reply = parse(fetch(secure, context, get(f"/file?q={__file__}&from=1", CLOSE)))
     with open(__file__, "rb") as file:
         assert reply.body == file.read()[1:]
-    subject.stop()

@@ -1,0 +1,379 @@
+"""The selector driver in this process: its turns, its ticks, and how it ends.
+
+The clients do what they do before the driver runs, or within the application; so that what is ready
+in which turn is certain. The application, or the heartbeat, ends the run.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import socket
+import ssl
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from corn_core.interfaces import Logger
+from corn_core.net import Listener
+from corn_core.process.scoreboard import DRAINING
+from corn_core.serving import connection, selector
+from corn_core.serving.selector import SelectorDriver
+from corn_testkit.client import parse_all
+from corn_testkit.tls import ByHand, Certificate
+from tests.unit.serving.bench import TERMS
+from tests.unit.wsgi.harness import Server
+
+GET = b"GET %b HTTP/1.1\r\nHost: x\r\n\r\n"
+LAST = b"GET %b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+
+TURNS = 5_000
+"""Heartbeats until a test gives up waiting for what should have happened."""
+
+
+class Wakeup:
+    """The pipe that a signal handler writes to."""
+
+    def __init__(self) -> None:
+        self.fd, self.write_fd = os.pipe()
+        self.cleared: Callable[[], object] = lambda: None
+
+    def clear(self) -> None:
+        os.read(self.fd, 100)
+        self.cleared()
+
+    def close(self) -> None:
+        os.close(self.fd)
+        os.close(self.write_fd)
+
+
+class Host:
+    """A worker, as its driver sees it.
+
+    :ivar asked: the paths that the application was asked for.
+    :ivar reactions: what happens within the application, by path.
+    :ivar until: ends the run; looked at with each heartbeat.
+    """
+
+    alive = True
+    ssl_context: ssl.SSLContext | None = None
+
+    def __init__(self, server: Server, listener: Listener) -> None:
+        self.server = server
+        self.cfg = server.config
+        self.log: Logger = server.log
+        self.slot = server.worker.slot
+        self.cycle = server.cycle(self.app)
+        self.listeners: Sequence[Listener] = (listener,)
+        self.wakeup = Wakeup()
+        self.asked: list[str] = []
+        self.reactions: dict[str, Callable[[], object]] = {}
+        self.until: Callable[[], bool] = lambda: False
+        self.turns = 0
+        self.done = 0
+
+    def app(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        path = environ["PATH_INFO"]
+        self.asked.append(path)
+        self.reactions.get(path, lambda: None)()
+        if path == "/last":
+            self.stop()
+        start_response("200 OK", [("Content-Length", str(len(path)))])
+        return [path.encode()]
+
+    def stop(self) -> None:
+        self.alive = False
+
+    def notify(self) -> None:
+        self.turns += 1
+        assert self.turns < TURNS, "it has not happened"
+        if self.until():
+            self.stop()
+
+    def request_done(self) -> None:
+        self.done += 1
+
+
+class Client:
+    """A client that is connected from the beginning."""
+
+    def __init__(self, listener: Listener) -> None:
+        self.sock = socket.create_connection(listener.socket.getsockname())
+
+    def ask(self, *paths: str) -> None:
+        self.sock.sendall(b"".join(GET % path.encode() for path in paths))
+
+    def answers(self) -> list[str]:
+        """What has been answered; after the run, so that the connection has ended."""
+        data = b""
+        self.sock.settimeout(30)
+        while piece := self.sock.recv(65536):
+            data += piece
+        return [reply.text for reply in parse_all(data)]
+
+    def closed(self) -> bool:
+        """Whether the server has closed the connection, now; whatever came before is dropped."""
+        self.sock.settimeout(0)
+        try:
+            while self.sock.recv(65536):
+                pass
+        except BlockingIOError:
+            return False
+        return True
+
+
+class QuickDriver(SelectorDriver):
+    """Beats often, so that no test waits for a heartbeat."""
+
+    TICK = 0.001
+
+
+class DefectiveDriver(QuickDriver):
+    """Fails, as no driver should."""
+
+    def dispatch(self, connection: Any, request: Any, body: Any) -> None:
+        if request.path == "/defect":
+            raise RuntimeError("a defect of the driver")
+        super().dispatch(connection, request, body)
+
+
+@pytest.fixture(autouse=True)
+def no_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let connections end as soon as the driver drains, or as their last response was sent."""
+    monkeypatch.setattr(selector, "DRAIN_GRACE", 0.0)
+    monkeypatch.setattr(connection, "LINGER_SECONDS", 0.001)
+
+
+@pytest.fixture
+def host(server: Server, listener: Listener) -> Iterator[Host]:
+    host = Host(server, listener)
+    yield host
+    host.wakeup.close()
+
+
+@pytest.fixture
+def connect(listener: Listener) -> Iterator[Callable[[], Client]]:
+    with ExitStack() as stack:
+
+        def make() -> Client:
+            client = Client(listener)
+            stack.callback(client.sock.close)
+            return client
+
+        yield make
+
+
+Connect = Callable[[], Client]
+
+
+def run(host: Host, kind: type[SelectorDriver] = QuickDriver, **terms: Any) -> SelectorDriver:
+    driver = kind(host, TERMS._replace(**terms))
+    driver.run()
+    assert driver.held() == 0
+    assert not driver.connections
+    return driver
+
+
+# -- turns -------------------------------------------------------------------------------
+
+
+def test_pipelined_requests_take_their_turn_after_others(host: Host, connect: Connect) -> None:
+    greedy, polite = connect(), connect()
+    greedy.ask("/g1", "/g2", "/g3", "/last")
+    polite.ask("/p1")
+    host.reactions["/p1"] = lambda: polite.ask("/p2")
+    run(host)
+    assert greedy.answers() == ["/g1", "/g2", "/g3", "/last"]
+    assert polite.answers() == ["/p1", "/p2"]
+    # In the turn in which both were accepted, and in the next one, in which both had more.
+    assert host.asked.index("/p1") < host.asked.index("/g2")
+    assert host.asked.index("/p2") < host.asked.index("/g3")
+    assert host.done == 6
+
+
+def test_greedy_clients_alternate(host: Host, connect: Connect) -> None:
+    clients = [connect() for _ in range(3)]
+    for number, client in enumerate(clients):
+        client.ask(*(f"/{number}" for _ in range(5)))
+    host.until = lambda: host.done == 15
+    run(host)
+    rounds = [sorted(host.asked[start : start + 3]) for start in range(0, 15, 3)]
+    assert rounds == [["/0", "/1", "/2"]] * 5
+
+
+def test_request_with_close_ends_its_connection(host: Host, connect: Connect) -> None:
+    client = connect()
+    client.sock.sendall(LAST % b"/only" + GET % b"/never")
+    host.until = client.closed
+    run(host)
+    assert host.asked == ["/only"]
+
+
+def test_connections_are_not_kept_without_keepalive(host: Host, connect: Connect) -> None:
+    client = connect()
+    client.ask("/only", "/never")
+    host.until = client.closed
+    run(host, keepalive=0.0)
+    assert host.asked == ["/only"]
+
+
+# -- heartbeats --------------------------------------------------------------------------
+
+
+def test_heartbeat_and_connections_are_shown(host: Host, server: Server, connect: Connect) -> None:
+    client, shown = connect(), []
+    client.ask("/")
+    before = server.board.read(0).heartbeat
+
+    def look() -> bool:
+        shown.append(server.board.read(0).connections)
+        if len(shown) == 5:
+            client.sock.close()
+        return len(shown) > 5 and shown[-1] == 0
+
+    host.until = look
+    run(host)
+    assert 1 in shown
+    assert server.board.read(0).heartbeat > before
+    assert server.board.read(0).state == DRAINING
+
+
+@pytest.mark.parametrize("sent", [b"", GET % b"/", b"GET / HT"], ids=["silent", "idle", "slow"])
+def test_deadlines_are_kept(host: Host, connect: Connect, sent: bytes) -> None:
+    client = connect()
+    client.sock.sendall(sent)
+    host.until = client.closed
+    run(host, keepalive=0.001, header_timeout=0.001)
+
+
+def test_signal_ends_the_wait(host: Host) -> None:
+    class PatientDriver(SelectorDriver):
+        TICK = 30.0
+
+    host.wakeup.cleared = host.stop
+    os.write(host.wakeup.write_fd, b"x")
+    run(host, PatientDriver)
+    assert host.turns == 1
+
+
+# -- accepting ---------------------------------------------------------------------------
+
+
+def test_no_more_connections_than_permitted(host: Host, connect: Connect) -> None:
+    clients = [connect() for _ in range(3)]
+    for number, client in enumerate(clients):
+        client.ask(f"/{number}")
+    driver = QuickDriver(host, TERMS._replace(max_connections=1))
+    seen: list[tuple[int, int]] = []
+
+    def look() -> bool:
+        seen.append((driver.held(), len(host.asked)))
+        if len(seen) % 20 == 0:
+            clients[len(host.asked) - 1].sock.close()
+        return len(host.asked) == 3
+
+    host.until = look
+    driver.run()
+    assert host.asked == ["/0", "/1", "/2"]
+    assert max(held for held, _ in seen) == 1
+    # However often it could have accepted the second one, until the first had gone.
+    assert {asked for _, asked in seen[1:20]} == {1}
+
+
+def test_accepting_pauses_while_descriptors_are_out(
+    host: Host, server: Server, connect: Connect
+) -> None:
+    client = connect()
+    client.ask("/last")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    driver = QuickDriver(host, TERMS)
+    waited: list[int] = []
+
+    def look() -> bool:
+        waited.append(len(host.asked))
+        if len(waited) == 5:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        return False
+
+    host.until = look
+    highest = max(map(int, os.listdir("/proc/self/fd")))
+    taken = [os.dup(host.wakeup.fd) for _ in range(highest)]  # so that there are no gaps
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(taken) + 1, hard))
+        driver.run()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        for fd in taken:
+            os.close(fd)
+    assert waited[:5] == [0] * 5
+    assert client.answers() == ["/last"]
+    assert "Cannot accept connections: Too many open files; pausing" in server.errors
+
+
+# -- failures and the end ----------------------------------------------------------------
+
+
+def test_defect_ends_one_connection(host: Host, server: Server, connect: Connect) -> None:
+    unlucky, unlucky_later, other = connect(), connect(), connect()
+    unlucky.ask("/defect")
+    unlucky_later.ask("/1", "/defect")
+    other.ask("/1", "/2", "/3")
+    host.until = lambda: host.done == 4
+    run(host, DefectiveDriver)
+    assert unlucky.answers() == []
+    assert unlucky_later.answers() == ["/1"]
+    assert other.answers() == ["/1", "/2", "/3"]
+    assert server.errors.count("Error on the connection of ip=127.0.0.1") == 2
+
+
+def test_drain_finishes_what_has_begun(host: Host, connect: Connect) -> None:
+    slow, idle, other = connect(), connect(), connect()
+    slow.sock.sendall(b"POST /slow HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhe")
+    idle.ask("/idle")
+    other.ask("/last")
+    rest = [b"llo"]
+
+    def go_on() -> bool:
+        if rest and idle.closed():
+            slow.sock.sendall(rest.pop())
+        return False
+
+    host.until = go_on
+    run(host)
+    assert host.asked == ["/idle", "/last", "/slow"]
+    data = slow.sock.recv(65536)
+    assert parse_all(data)[0].header("Connection") == "close"
+    assert slow.closed()
+
+
+def test_drain_does_not_wait_for_handshakes(
+    host: Host, connect: Connect, certificate: Certificate, context: ssl.SSLContext
+) -> None:
+    host.ssl_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    host.ssl_context.load_cert_chain(certificate.certfile, certificate.keyfile)
+    silent, begun = connect(), connect()
+    client = ByHand(begun.sock, context)
+    with pytest.raises(ssl.SSLWantReadError):
+        client.tls.do_handshake()
+    begun.sock.sendall(client.pending())
+    host.until = lambda: host.turns == 5
+    run(host, header_timeout=0.0)
+    assert silent.closed() and begun.closed()
+
+
+def test_last_generation_empties_the_backlog(host: Host, server: Server, connect: Connect) -> None:
+    first = connect()
+    first.ask("/last")
+    late: list[Client] = []
+
+    def come() -> None:
+        late.extend(connect() for _ in range(3))
+        for number, client in enumerate(late):
+            client.ask(f"/{number}")
+        server.board.set_server_stopping()
+
+    host.reactions["/last"] = come
+    run(host)
+    assert [client.answers() for client in late] == [["/0"], ["/1"], ["/2"]]
