@@ -66,14 +66,18 @@ class Logger(Protocol):
     def setup(self, config: Any) -> None:
         """Log as another configuration says, from now on."""
 
-    def wsgi_errors(self, text: str) -> None:
-        """Write text of an application, of one or more lines, to the error log as it is.
-
-        Of a logger without this method, ``error`` is called with the text.
-        """
-
     def reopen_files(self) -> None: ...
     def close_on_exec(self) -> None: ...
+
+
+class ApplicationLog(Protocol):
+    """What a logger may have besides :class:`Logger`, for the text in ``wsgi.errors``.
+
+    A logger without it gets the text as a message, through ``error``.
+    """
+
+    def wsgi_errors(self, text: str) -> None:
+        """Write text of an application, of one or more lines, to the error log as it is."""
 
 
 class ResponseSink(Protocol):

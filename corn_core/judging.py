@@ -18,7 +18,7 @@ from corn_core.settings.config import Config
 from corn_core.worker import Worker
 
 _LOGGER = (
-    *(name for name in vars(interfaces.Logger) if name[0] != "_" and name != "wsgi_errors"),
+    *(name for name in vars(interfaces.Logger) if not name.startswith("_")),
     *interfaces.Logger.__annotations__,
 )
 

@@ -41,7 +41,7 @@ def test_drivers(group: str, table: dict[str, str]) -> None:
 
 
 def test_settings_and_flags_of_plugins() -> None:
-    options = {}
+    options: dict[str, str] = {}
     for name, (owner, target) in declared(PLUGINS).items():
         if name in AUTO:
             continue

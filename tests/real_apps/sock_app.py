@@ -14,18 +14,18 @@ def index() -> str:
     return "hello"
 
 
-@sock.route("/echo")
+@sock.route("/echo")  # type: ignore[untyped-decorator]  # the library has no types
 def echo(ws: Server) -> None:
     while True:
         ws.send(ws.receive())
 
 
-@sock.route("/once")
+@sock.route("/once")  # type: ignore[untyped-decorator]  # the library has no types
 def once(ws: Server) -> None:
     ws.send(ws.receive())
 
 
-@sock.route("/fail")
+@sock.route("/fail")  # type: ignore[untyped-decorator]  # the library has no types
 def fail(ws: Server) -> None:
     ws.receive()
     raise ValueError("the view has failed")

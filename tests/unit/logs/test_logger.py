@@ -85,7 +85,7 @@ def test_text_of_an_application_is_one_record_to_other_handlers(error_file: Path
     logger = Logger(config(errorlog=str(error_file)))
     records: list[logging.LogRecord] = []
     handler = logging.Handler(logging.ERROR)
-    handler.emit = records.append  # type: ignore[method-assign]
+    handler.emit = records.append  # type: ignore[method-assign, assignment]
     logger.error_log.addHandler(handler)
     try:
         logger.wsgi_errors(APPLICATION_TEXT)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import logging
 import os
 import select
 import socket
@@ -16,8 +15,7 @@ import pytest
 
 from corn_core.net import bind_all, parse_address
 from corn_core.net.refusal import refuse_clients, waiting
-
-LOG = logging.getLogger("tests.refusal")
+from tests.unit.arbiter.fixtures import Lines
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux only")
 
@@ -131,14 +129,14 @@ def test_a_socket_that_does_not_listen_is_left_alone(stack: ExitStack) -> None:
 
 def test_a_descriptor_that_was_passed_goes_on(stack: ExitStack) -> None:
     sock = listening(stack)
-    (passed,) = bind_all([parse_address(f"fd://{os.dup(sock.fileno())}")], 8, LOG)
+    (passed,) = bind_all([parse_address(f"fd://{os.dup(sock.fileno())}")], 8, Lines())
     with closing(passed):
         passed.refuse()
         connected(stack, sock)
 
 
 def test_a_listener_of_our_own_refuses(stack: ExitStack) -> None:
-    (own,) = bind_all([parse_address("127.0.0.1:0")], 8, LOG)
+    (own,) = bind_all([parse_address("127.0.0.1:0")], 8, Lines())
     with closing(own):
         own.refuse()
         with pytest.raises(ConnectionRefusedError):

@@ -14,9 +14,9 @@ from typing import Any
 from corn_core.http import Limits, Request
 from corn_core.net import Listener
 from corn_core.serving.connection import FOREVER, LINGER_SECONDS, Connection, Phase
-from corn_core.serving.host import Encryption, Managed
+from corn_core.serving.host import Managed
 from corn_core.serving.poller import READABLE, WRITABLE
-from corn_core.serving.settings import Terms
+from corn_core.serving.settings import Encryption, Terms
 from corn_core.wsgi import RequestBody, RequestCycle
 from tests.unit.wsgi.harness import Server
 

@@ -14,8 +14,8 @@ import pytest
 
 from corn_core.net import Listener
 from corn_core.serving.connection import DONTWAIT, Phase
-from corn_core.serving.host import Encryption
 from corn_core.serving.poller import READABLE, WRITABLE
+from corn_core.serving.settings import Encryption
 from corn_core.serving.tls import TLSConnection
 from corn_testkit.tls import Certificate
 from tests.unit.serving.bench import LARGE, PIECES, Bench

@@ -98,7 +98,7 @@ def outcomes(registry: Registry, setting: Setting, tmp_path: Path) -> Iterator[t
         yield "", attempt((flag, text, "--no-such-flag"))
         yield flag, attempt((flag, text, flag))
     if setting.env:
-        yield f"environment variable {setting.env}", attempt(**{setting.env: SECRET})
+        yield f"environment variable {setting.env}", attempt((), None, **{setting.env: SECRET})
 
 
 @pytest.mark.parametrize("setting", [*real_ones(), *SAMPLES], ids=lambda setting: setting.name)

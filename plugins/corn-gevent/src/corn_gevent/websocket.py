@@ -16,7 +16,7 @@ from corn_core.wsgi.date import http_date
 from corn_gevent.worker import GeventWorker
 
 try:
-    from geventwebsocket.handler import WebSocketHandler  # type: ignore[import-untyped]
+    from geventwebsocket.handler import WebSocketHandler
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError(
         f"{error}; pip install 'corn-gevent[websocket]'", name=error.name
