@@ -16,8 +16,10 @@ they are more than it takes for an idle worker to be scheduled on a busy machine
 requests to answer takes longer, but then the moments are longer too: they end when the loop has
 been round."""
 
-TRUST = 1.0
-"""Seconds for which connections are taken as they come, after others have left them to wait."""
+GRANT = 4
+"""Connections that a worker takes out of turn when the last moment is over, and twice as many the
+next time: the others may be slow, or one of them stuck in a call, and new clients must not wait for
+that."""
 
 FRESH = 2.0
 """Seconds after its last sign of life in which a worker is expected to accept."""
@@ -44,7 +46,7 @@ class Balance:
         self._slot = slot
         self._peers: list[int] = []
         self._moment = FIRST
-        self._distrusts_until = 0.0
+        self._granted = 0
 
     def meet(self) -> None:
         """Find out who the others are; now and then, because they come and go."""
@@ -58,19 +60,19 @@ class Balance:
         if not self._peers:
             return True
         self._slot.set_connections(held)
-        if now >= self._distrusts_until:
-            fewest = self._slot.fewest_connections(self._peers, ANY, now - FRESH)
-            if fewest is not None and outweighs(held, fewest):
-                return False
-        self._moment = FIRST
-        return True
+        fewest = self._slot.fewest_connections(self._peers, ANY, now - FRESH)
+        if fewest is None or not outweighs(held, fewest):
+            self._moment = FIRST
+            self._granted = 0
+            return True
+        return not outweighs(held - self._granted, fewest)
 
-    def moment(self, now: float) -> float:
+    def moment(self) -> float:
         """How many seconds to leave the connections that wait to the others."""
         moment = self._moment
         if moment < LAST:
             self._moment = moment * 2
         else:
-            # Whatever keeps the others, new clients must not wait for it any longer.
-            self._distrusts_until = now + moment + TRUST
+            self._moment = FIRST
+            self._granted = GRANT + 2 * self._granted
         return moment

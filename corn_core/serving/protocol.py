@@ -84,10 +84,9 @@ class ProtocolDriver(SelectorDriver):
         """Take new connections as long as the next one is for this worker."""
         accept = self._acceptors[fd]
         for _ in range(self.accept_batch):
-            now = monotonic()
-            if not self._balance.has_turn(self.held(), now):
+            if not self._balance.has_turn(self.held(), monotonic()):
                 self._pause_accepting(FOREVER)
-                self._loop.call_later(self._balance.moment(now), self._resume_accepting)
+                self._loop.call_later(self._balance.moment(), self._resume_accepting)
                 return False
             if not accept(1):
                 return False

@@ -163,7 +163,7 @@ class StreamDriver:
                 except OSError as error:
                     self._on_accept_error(error)
                 else:
-                    self.scheduler.sleep(self._balance.moment(monotonic()))
+                    self.scheduler.sleep(self._balance.moment())
 
     def _accept_all(self, accept: Callable[[], None]) -> None:
         """Accept until it is another worker's turn.

@@ -89,10 +89,9 @@ class Acceptor:
             if not self._has_room():
                 self._pause()  # the next tick looks again
                 return
-            now = monotonic()
-            if not self._stopped and not self._balance.has_turn(self._held(), now):
+            if not self._stopped and not self._balance.has_turn(self._held(), monotonic()):
                 self._pause()
-                self._loop.call_later(self._balance.moment(now), self._go_on)
+                self._loop.call_later(self._balance.moment(), self._go_on)
                 return
             try:
                 connection, _ = self._listener.socket.accept()
