@@ -20,12 +20,12 @@ from functools import partial
 from pathlib import Path
 
 from corn_testkit.server import COMMAND, Server, environment
-from corn_testkit.waiting import DEADLINE, wait_for
+from corn_testkit.waiting import DEADLINE, children, polls, wait_for
 from tests.contract.pages import Block
 
 OURS = str(Path(COMMAND).parent)
 
-_ADDRESS = re.compile(r"(?<=127\.0\.0\.1:)8\d{3}\b")
+_ADDRESS = re.compile(r"(?<=127\.0\.0\.1:)[89]\d{3}\b")
 _ASSIGNMENTS = re.compile(r"((?:[A-Z_]+=\S+ )*)(.*)")
 
 # The process that a line of the log is from.
@@ -162,9 +162,9 @@ class Walkthrough:
         env = self.env | self._default_address(command)
         server = self._server = Server(home, ["-c", command], self.directory, env, "/bin/sh")
         self._seen = {}
-        # Its log may be on either stream: a script for runit sends one to the other.
+        # No reader is so fast that a worker has not booted by the next command.
         wait_for(
-            lambda: "Booting worker" in server.log + server.output or server.process.poll(),
+            lambda: any(map(polls, children(server.pid))) or server.process.poll() is not None,
             "the server to start",
         )
         assert server.process.poll() is None, f"{command} has ended"
