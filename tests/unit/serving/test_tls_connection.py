@@ -359,6 +359,15 @@ def test_end_without_goodbye_after_the_last_response(server: Server, bench: Secu
     assert "close_notify" not in server.errors
 
 
+def test_no_goodbye_within_a_record(bench: SecureBench) -> None:
+    """The client takes some, so that there is room; but what it waits for is the rest."""
+    FLUSHING.act(bench)
+    bench.take()
+    bench.connection.expire()
+    assert bench.connection.phase is CLOSED
+    assert bench.client.recv(100) == b""
+
+
 def test_goodbye_behind_two_requests(bench: SecureBench) -> None:
     ENCRYPTED.act(bench)
     bench.hear(bench.encrypt(GET + GET) + bench.farewell())
