@@ -127,9 +127,10 @@ class Worker:
     capabilities: ClassVar[frozenset[str]] = frozenset()
     """What a worker can do beyond what every worker must, for the conformance tests:
     ``keepalive`` (connections outlive a response), ``concurrency`` (a slow request holds up
-    nobody else), ``long-requests`` (a request may take longer than ``timeout``), ``socket`` (an
-    application may take the client's socket), ``websocket`` (it serves them by itself),
-    ``native`` (it serves applications of its library, not only WSGI)."""
+    nobody else), ``long-requests`` (a request may take longer than ``timeout``), ``balance``
+    (workers share the connections that come at once), ``socket`` (an application may take the
+    client's socket), ``websocket`` (it serves them by itself), ``native`` (it serves applications
+    of its library, not only WSGI)."""
 
     socket_names: ClassVar[tuple[str, ...]] = SOCKET_NAMES
     """The keys of the environ under which applications find the client's socket."""

@@ -92,7 +92,7 @@ class Crowd:
         """Add clients, who have connected and asked when this returns."""
         joined = []
         for _ in range(count):
-            path = f"/quick/{len(self.members)}"
+            path = f"/{len(self.members)}"
             member = Member(self._address, path, ahead, self._keeps)
             self._selector.register(member.sock, selectors.EVENT_READ, member)
             self.members.append(member)
