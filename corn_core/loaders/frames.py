@@ -1,4 +1,4 @@
-"""Tracebacks of an application's code, without the frames of corn and of importlib around it."""
+"""Formats an application's tracebacks without the surrounding frames of corn and importlib."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from traceback import TracebackException
 
-# importlib's inner modules are frozen into the interpreter; its import_module() is a file.
+# importlib's inner modules are frozen into the interpreter; import_module() is in a file.
 _FOREIGN = (
     os.path.dirname(__file__) + os.sep,
     "<frozen importlib",
@@ -18,9 +18,9 @@ _FOREIGN = (
 
 
 def in_application(error: BaseException, foreign: tuple[str, ...] = ()) -> bool:
-    """Whether the exception passed through any code of the application.
+    """Tell whether the exception passed through any code of the application.
 
-    :param foreign: beginnings of the paths of files that are not the application's either.
+    :param foreign: path prefixes of further files that do not belong to the application.
     """
     traceback = error.__traceback__
     while traceback is not None:
@@ -31,11 +31,11 @@ def in_application(error: BaseException, foreign: tuple[str, ...] = ()) -> bool:
 
 
 def application_traceback(error: BaseException, foreign: tuple[str, ...] = ()) -> str:
-    """The traceback as Python prints it, of the frames that are the application's.
+    """Format the traceback as Python does, with only the application's frames.
 
     :param foreign: see :func:`in_application`.
     """
-    # lazy: only for an application that fails
+    # lazy: needed only when an application fails
     from traceback import TracebackException
 
     whole = TracebackException.from_exception(error, compact=True)
@@ -44,7 +44,7 @@ def application_traceback(error: BaseException, foreign: tuple[str, ...] = ()) -
 
 
 def _prune(one: TracebackException | None, foreign: tuple[str, ...]) -> None:
-    """Also in the exceptions that led to this one, and in those of a group."""
+    """Remove foreign frames, also from causes, contexts and the members of a group."""
     if one is None:
         return
     one.stack[:] = [frame for frame in one.stack if not frame.filename.startswith(foreign)]

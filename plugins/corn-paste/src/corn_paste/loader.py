@@ -47,7 +47,7 @@ class PasteLoader:
         app = run_guarded(config.paste, "loading it", lambda: self._load(ini), _foreign())
         if not callable(app):
             raise AppLoadError(
-                f"{config.paste!r}: the factory returned {app!r}, which is no WSGI application"
+                f"{config.paste!r}: the factory returned {app!r}, not a WSGI application"
             )
         return app  # type: ignore[no-any-return]  # callable is all that can be known
 
