@@ -302,7 +302,7 @@ BROKEN = [
     ("#pages", "wiki:make_app", "wiki:fail", "RuntimeError: no wiki today", True),
     ("#pages", "wiki:make_app", "wiki:nothing", "AttributeError: module 'wiki' has no", False),
     ("#pages", "wiki:make_app", "no_wiki:make", "ModuleNotFoundError: No module named", False),
-    ("#pages", "wiki:make_app", "wiki:make_nothing", "the factory returned None, which is", False),
+    ("#pages", "wiki:make_app", "wiki:make_nothing", "the factory returned None, not a WSGI", False),
     ("#wiki", "= sign pages", "= signs pages", "LookupError: No section 'signs'", False),
     ("#admin", "dark %(color)s", "%(hue)s", "InterpolationMissingOptionError: ", False),
 ]
