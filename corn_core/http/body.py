@@ -22,7 +22,7 @@ _SIZE, _DATA, _DATA_END, _TRAILER = range(4)
 
 # RFC 9110 section 6.5.1: fields that are for framing, routing, authentication, request
 # modifiers or content format come too late in a trailer section. We refuse rather than drop
-# them, as they show that somebody means to deceive somebody.
+# them, because they are a sign of an attempt to deceive.
 FORBIDDEN_TRAILERS = frozenset(
     {
         *("CONTENT_LENGTH", "CONTENT_TYPE", "HTTP_AUTHORIZATION", "HTTP_CACHE_CONTROL"),

@@ -109,7 +109,7 @@ Target = tuple[int, str | tuple[object, ...]]
 
 @dataclass(frozen=True, slots=True)
 class PathAccess:
-    """Who may connect to a unix socket; None and -1 leave the binding process's own values.
+    """Access to a unix socket; None and -1 leave the values of the process that binds it.
 
     :param umask: the mode bits to withhold from its path.
     :param uid: its owner.
