@@ -1,9 +1,9 @@
 """corn inside another program: applications that bring their own configuration.
 
-:class:`BaseApplication` knows nothing of command lines and config files; its subclass sets
-what it wants in :meth:`~BaseApplication.load_config`. :class:`Application` is the ``corn``
-command with an application of its own. The names and their order of calls are those of the
-manual's chapter on custom applications.
+:class:`BaseApplication` reads neither a command line nor a config file; its subclass sets what it
+wants in :meth:`~BaseApplication.load_config`. :class:`Application` is the ``corn`` command with an
+application of its own. The names, and the order of calls, are those in the manual's chapter on
+custom applications.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ _HOOKS = {name: hook for name, hook in HOOKS.items() if hook.in_config_file}
 
 
 class EmbeddedConfig:
-    """The configuration of an embedded server while it is being made.
+    """The configuration of an embedded server while it is being built.
 
-    ``settings`` has the name of every setting and every hook function. Values are read as
+    ``settings`` holds the name of every setting and every hook function. Values are read as
     attributes.
     """
 
@@ -41,9 +41,9 @@ class EmbeddedConfig:
         self.settings: Mapping[str, object] = {**config.settings, **_HOOKS}
 
     def set(self, name: str, value: object) -> None:
-        """Set a setting, or a hook function.
+        """Set a setting or a hook function.
 
-        :raises ConfigError: when there is none of that name, or it cannot take the value.
+        :raises ConfigError: when there is none with that name, or it cannot take the value.
         """
         if name in _HOOKS:
             if not callable(value):
@@ -66,7 +66,7 @@ class BaseApplication:
     A subclass supplies :meth:`load_config` and :meth:`load`. A reload (HUP) calls
     :meth:`load_config` again, and each new worker :meth:`load`.
 
-    :param usage: accepted for the sake of existing subclasses, as is ``prog``; not used.
+    :param usage: accepted for existing subclasses, as is ``prog``; not used.
     """
 
     cfg: EmbeddedConfig
@@ -86,17 +86,17 @@ class BaseApplication:
     # -- what a subclass supplies ----------------------------------------------------
 
     def load_config(self) -> None:
-        """Set what is to differ from the defaults, with ``self.cfg.set(name, value)``."""
+        """Set whatever differs from the defaults, with ``self.cfg.set(name, value)``."""
         raise NotImplementedError(f"{type(self).__name__} does not say how it is configured")
 
     def load(self) -> WSGIApp:
-        """The WSGI application; called in each worker, or once in the master with preload_app."""
+        """Return the WSGI application; called in each worker, or in the master with preload_app."""
         raise NotImplementedError(f"{type(self).__name__} does not say what it serves")
 
     # -- what a program calls --------------------------------------------------------
 
     def run(self) -> NoReturn:
-        """Serve until told to stop, and exit; also each worker's process ends in here."""
+        """Serve until told to stop, then exit; each worker process also ends in here."""
         assembly = assemble.Assembly(self._plugins, self._read, _OwnLoader(self))
         try:
             status = assemble.start(assembly)
@@ -105,11 +105,11 @@ class BaseApplication:
         sys.exit(status)
 
     def reload(self) -> None:
-        """Make the configuration anew."""
+        """Build the configuration again."""
         self.do_load_config()
 
     def wsgi(self) -> WSGIApp:
-        """The application, loaded once a process."""
+        """Return the application, which is loaded once per process."""
         if self.callable is None:
             self.callable = self.load()
         return self.callable
@@ -117,7 +117,7 @@ class BaseApplication:
     # -- between the two -------------------------------------------------------------
 
     def load_default_config(self) -> None:
-        """Begin with the defaults, and the variables that take their place."""
+        """Start from the defaults, and the variables that replace them."""
         variables = {
             name: value
             for name, value in self._environ.items()
@@ -128,7 +128,7 @@ class BaseApplication:
         self.cfg = EmbeddedConfig(resolution.config)
 
     def do_load_config(self) -> None:
-        """Begin anew, and let the subclass set what it wants."""
+        """Start over, and let the subclass set what it wants."""
         self.load_default_config()
         self.load_config()
 
@@ -153,16 +153,16 @@ class Application(BaseApplication):
         self.callable = None
 
     def init(self, parser: None, opts: SimpleNamespace, args: list[str]) -> Any:
-        """Look at the command line; may return settings, which files and flags override.
+        """Inspect the command line; may return settings, which files and flags override.
 
-        :param parser: always ``None``: flags are declared by plugins.
-        :param opts: the flags that were given, by the setting's name, as they were typed.
-        :param args: the arguments that are no flags.
+        :param parser: always ``None``, because plugins declare flags.
+        :param opts: the flags that were given, by the setting's name, as typed.
+        :param args: the arguments that are not flags.
         """
         return None
 
     def load_config(self) -> None:
-        """Nothing to do: the sources are those of the command."""
+        """Do nothing: the sources are those of the command."""
 
     def run(self) -> NoReturn:
         """Do what the command line says, and exit."""
@@ -179,7 +179,7 @@ class Application(BaseApplication):
 
 
 class _OwnLoader:
-    """Loads what an application object supplies."""
+    """Loads the application from an application object."""
 
     def __init__(self, application: BaseApplication) -> None:
         self._application = application
@@ -191,8 +191,8 @@ class _OwnLoader:
         except CornError:
             raise
         except Exception as error:
-            # Whatever the application's code raises, the master is to tell it once.
-            import traceback  # lazy: only for an application that fails
+            # Whatever the application's code raises, the master reports it once.
+            import traceback  # lazy: needed only when an application fails
 
             details = "".join(traceback.format_exception(error))
             name = type(self._application).__name__

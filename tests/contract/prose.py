@@ -28,7 +28,7 @@ MARKS = {
         r"\b(?:once|one|twice) an? (?:connection|line|listener|process|request|setting"
         r"|slot|status|thread|worker)\b(?!'s)"
     ),
-    "'for' in the sense of 'because'": r"[,;:] for (?:it|they|there|this|we|otherwise|nothing)\b",
+    "'for' in the sense of 'because'": r"[,;:] for (?:it|they|there|we|otherwise|nothing)\b",
 }
 """The phrases, as patterns in lower case."""
 

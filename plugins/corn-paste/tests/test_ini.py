@@ -1,4 +1,4 @@
-"""What the server takes from an ini file, without a server."""
+"""Reading an ini file, without a server."""
 
 from __future__ import annotations
 

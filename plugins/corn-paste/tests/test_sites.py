@@ -338,7 +338,7 @@ def test_a_check_tells_what_is_wrong_with_the_application(pylons: Site) -> None:
 def test_pserve_may_be_told_another_server_section(pylons: Site) -> None:
     pylons.edit(
         "[composite:main]",
-        "workers = 3\n\n[server:bad]\nuse = nobody\n\n[server:two]\nuse = egg:corn-paste#main\n"
+        "workers = 3\n\n[server:bad]\nuse = missing\n\n[server:two]\nuse = egg:corn-paste#main\n"
         "port = 0\n\n[composite:main]",
     )
     server = pylons.pserve("color=red", options=("--server-name=two",))

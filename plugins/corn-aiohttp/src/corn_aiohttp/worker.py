@@ -1,4 +1,4 @@
-"""The aiohttp worker: aiohttp applications by aiohttp's own server, WSGI ones in threads."""
+"""The aiohttp worker: serves aiohttp applications natively, and WSGI applications in threads."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from corn_core.serving.settings import terms_of
 from corn_core.worker import Worker
 
 DEFAULT_THREADS = 8
-"""The size of the pool when ``threads`` is not set. Whoever chooses this worker for a WSGI
-application wants requests that wait to hold up no others, so that one thread would be too few; and
+"""The size of the pool when ``threads`` is not set. A user who chooses this worker for a WSGI
+application does not want waiting requests to delay others, so one thread would be too few; and
 threads cost nothing until they are needed."""
 
 
@@ -18,7 +18,7 @@ class AiohttpWorker(Worker):
     """Serves an ``aiohttp.web.Application`` in an event loop, or a WSGI application in threads.
 
     The application decides which: an Application, or a function or coroutine function without
-    parameters that gives one, is served by aiohttp's own server.
+    parameters that returns one, is served by aiohttp's own server.
     """
 
     multithread = True
@@ -27,7 +27,7 @@ class AiohttpWorker(Worker):
     _server: NativeServer | None = None
 
     def prepare(self) -> None:
-        """Make and start an application of aiohttp's; a WSGI application needs nothing."""
+        """Make and start an aiohttp application; a WSGI application needs nothing."""
         if is_native(self.app):
             self._server = NativeServer(self)
             self._server.start()
