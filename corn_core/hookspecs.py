@@ -184,7 +184,7 @@ def pre_exec(server: Any) -> None:
     """Act before a new master replaces this program (SIGUSR2).
 
     When: in the forked process, before it executes the new program.
-    Process: the future master, forked from the old one.
+    Process: the new master before it starts, a fork of the old one.
     Arguments: ``server``, that process's copy of the arbiter.
     Result: ignored.
     If it raises: fatal; the upgrade is cancelled, the old master continues.
