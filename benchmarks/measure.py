@@ -30,7 +30,7 @@ class Failed(Exception):
 
 @dataclass(frozen=True)
 class Load:
-    """What one round of load gave."""
+    """The results of one round of load."""
 
     rate: float  # requests per second
     per_cpu_second: float  # requests per second of CPU time of the server's processes
@@ -149,7 +149,7 @@ def wrk(port: int, seconds: int, connections: int) -> str:
 
 
 def run(command: list[str], seconds: int) -> str:
-    """What a load that takes so many seconds reports."""
+    """Run a load that takes so many seconds; returns its report."""
     return subprocess.check_output(command, text=True, timeout=seconds + 30)
 
 

@@ -75,7 +75,7 @@ def hook_fields(name: str) -> tuple[str, dict[str, str]]:
 
 
 def exit_statuses() -> dict[int, str]:
-    """What each exit status other than 0 means, by the exception that leads to it."""
+    """Return the meaning of each exit status except 0, by the exception that causes it."""
     found: dict[int, str] = {}
     pending: list[type[errors.CornError]] = [errors.CornError]
     while pending:
@@ -155,8 +155,8 @@ def settings_page() -> str:
 def _settings(registry: Registry) -> Iterator[str]:
     yield from title(
         "Settings",
-        "Every setting, with where it may be set and what it is when nobody sets it. Defaults are"
-        " written as they would be in a config file. A setting that may be set on the command line"
+        "Every setting, where it may be set, and its default, written as it would be in a config"
+        " file. A setting that may be set on the command line"
         f" may be set in the environment variable `{CMD_ARGS}` too; see [Running](../running.md)"
         " for which source wins.",
     )
@@ -226,7 +226,7 @@ def _hook(hook: Hook, registry: Registry) -> Iterator[str]:
     facts.insert(-1, f"Failure policy: {'fatal' if hook.fatal else 'logged'}")
     facts.insert(-1, f"Config file: {_in_config_file(hook)}")
     if hook.firstresult:
-        facts.insert(-1, "Answer: the first result other than `None`; nobody else is asked then")
+        facts.insert(-1, "Answer: the first result other than `None`; the rest are not called")
     yield "\n".join(map(item, facts))
 
 

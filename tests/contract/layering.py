@@ -120,7 +120,7 @@ def _targets(node: ast.Import | ast.ImportFrom, sources: Sources) -> list[str]:
 
 
 def _explained(lines: list[str], number: int) -> bool:
-    """Whether a ``lazy:`` comment stands on the line, or in the comment right above it."""
+    """Tell whether a ``lazy:`` comment is on the line, or in the comment right above it."""
     while True:
         if "# lazy: " in lines[number - 1]:
             return True

@@ -68,12 +68,12 @@ class Block:
 
     @property
     def space(self) -> str:
-        """What is between it and the block to which it is added."""
+        """The text between it and the block that it is added to."""
         return "\n" if self.text.startswith(" ") else "\n\n"
 
     @property
     def exit_status(self) -> int:
-        """What the last of its commands exits with."""
+        """The exit status of the last of its commands."""
         return int(self._value("exit") or 0)
 
     @property
@@ -126,7 +126,7 @@ def anchors(text: str) -> set[str]:
 
 
 def links(text: str) -> list[str]:
-    """Where the links of a page lead, those in code left aside."""
+    """List the targets of a page's links, except those in code."""
     return _LINK.findall(_CODE.sub("", without_blocks(text)))
 
 

@@ -97,7 +97,7 @@ class Walkthrough:
             with (self.directory / block.appended_to).open("a") as file:
                 file.write(block.space + block.text)
         if "run" in block.words:
-            # What is no transcript is a program of its own.
+            # A block that is not a transcript is a program of its own.
             commands = block.commands or [(f"python -c {shlex.quote(block.text)}", [])]
             for number, (command, shown) in enumerate(commands, 1):
                 self._run(command, shown, block.exit_status if number == len(commands) else 0)
@@ -203,8 +203,8 @@ class Walkthrough:
     def _port(self, shown: str) -> str:
         """The free port that takes the place of one that a page shows."""
         if shown not in self._ports:
-            # It stays bound, and so nobody else's, but does not listen: with SO_REUSEADDR, a
-            # server can bind it too.
+            # It stays bound, so that no other program gets it, but does not listen: with
+            # SO_REUSEADDR, a server can bind it too.
             reserved = socket.socket()
             reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             reserved.bind(("127.0.0.1", 0))

@@ -14,7 +14,7 @@ from tests.http_corpus.case import Case, Message
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a parser made of some wire data; the class of the error, not its text."""
+    """A parser's result for some wire data; the class of the error, not its text."""
 
     messages: tuple[Message, ...]
     error: type[BadRequest] | None

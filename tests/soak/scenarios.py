@@ -1,4 +1,4 @@
-"""What is done to a server while it is under load."""
+"""The operations performed on a server while it is under load."""
 
 from __future__ import annotations
 

@@ -98,7 +98,7 @@ def test_tls(native: Native, certificate: Certificate, context: ssl.SSLContext) 
         client.sendall(get("/origin", "Connection: close"))
         told = json.loads(parse(read_all(client)).body)
     assert told == {"protocol": "https", "remote_ip": "127.0.0.1"}
-    # A client that speaks no TLS is nobody else's trouble.
+    # A client that does not speak TLS does not affect the others.
     with server.address.connect() as client, suppress(ConnectionResetError):
         client.sendall(get("/"))
         client.recv(100)
@@ -152,7 +152,7 @@ def test_preloaded_application(native: Native) -> None:
     server = native("--preload", "--workers=2")
     server.wait_for_workers(2)
     assert int(server.get("/pid")) in server.workers()
-    # What it had from the master is another loop, which nobody runs.
+    # What it had from the master is another loop, which never runs.
     assert server.get("/loop") == "False"
     server.stop()
 

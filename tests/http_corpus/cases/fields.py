@@ -40,7 +40,7 @@ def bad_host(name: str, rfc: str, value: bytes) -> Case:
 
 
 def wants(name: str, rfc: str, lines: bytes, fields: dict[str, str], **changes: object) -> Case:
-    """What a client wants of the connection."""
+    """The client's wishes for the connection."""
     return Case(name, rfc, head(lines), (with_fields(fields, **changes),))
 
 
