@@ -71,13 +71,13 @@ class Logger(Protocol):
 
 
 class ApplicationLog(Protocol):
-    """What a logger may have besides :class:`Logger`, for the text in ``wsgi.errors``.
+    """The optional method of a :class:`Logger` that takes the text written to ``wsgi.errors``.
 
     A logger without it gets the text as a message, through ``error``.
     """
 
     def wsgi_errors(self, text: str) -> None:
-        """Write text of an application, of one or more lines, to the error log as it is."""
+        """Write an application's text, of one or more lines, to the error log as it is."""
 
 
 class ResponseSink(Protocol):

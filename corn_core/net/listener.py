@@ -201,8 +201,8 @@ class Listener:
 
         Those in the backlog can still be accepted. A worker calls it when the server stops and it
         has accepted them: :meth:`close` closes its own copy, and one that another worker has open
-        would go on taking clients whom no one serves. A descriptor that was passed stays as it is:
-        whoever opened it may go on using it.
+        would go on taking clients whom no worker serves. A descriptor that was passed stays as it
+        is, because the program that opened it may go on using it.
         """
         if not self.inherited:
             refuse_clients(self.socket)

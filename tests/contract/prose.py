@@ -103,9 +103,9 @@ def in_python(source: str) -> Iterator[Finding]:
             if _CLAUSE.match(docstring):
                 line = getattr(node, "lineno", 1)
                 yield Finding(line, FIRST_WORD, docstring.partition("\n")[0])
-        text = node.value if isinstance(node, ast.Constant) else None
-        if isinstance(text, str) and len(text.split()) > 2:
-            yield from _phrases(text, node.lineno)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            if len(node.value.split()) > 2:
+                yield from _phrases(node.value, node.lineno)
     yield from _in_comments(source)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.contract import prose
+from tests.contract.pages import ROOT
 
 UNITS = prose.units()
 
@@ -28,7 +29,7 @@ TO_DO = {
 
 def found_in(unit: str) -> list[str]:
     return [
-        f"{path.relative_to(prose.ROOT)} {finding}"
+        f"{path.relative_to(ROOT)} {finding}"
         for path in UNITS[unit]
         for finding in prose.findings(path)
     ]

@@ -43,7 +43,7 @@ class LogMeter(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.name == WSGI_ERRORS:
-            # What applications write there is no message of anybody's, and has no level.
+            # Text that applications write there is not a log message, and has no level.
             return
         client = self._client()
         if client is None:
