@@ -108,7 +108,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def members(session: int) -> Iterator[tuple[Path, list[str]]]:
-    """The processes of a session: their /proc directories and fields 3.. of their stat."""
+    """Yield a session's processes: their /proc directories and fields 3.. of their stat."""
     for directory in Path("/proc").glob("[0-9]*"):
         try:
             # The command's name, in parentheses, may contain anything.
@@ -136,7 +136,7 @@ def memory(session: int) -> float:
 def wrk_command(
     port: int, seconds: int, connections: int, path: str = "/", fields: Sequence[str] = ()
 ) -> list[str]:
-    """The command that puts the load on, from the load's core."""
+    """Return the command that generates the load, on the load's core."""
     command = ["taskset", "-c", LOAD_CORE, "wrk", "-t1", f"-c{connections}", f"-d{seconds}s"]
     for field in fields:
         command += ["-H", field]
@@ -160,7 +160,7 @@ def figures(report: str) -> tuple[float, int]:
 
 
 def load(server: Server, seconds: int, connections: int) -> Load:
-    """One round: start the server, warm it up, measure it, stop it."""
+    """Do one round: start the server, warm it up, measure it, stop it."""
     with running(server) as (session, port, _):
         wrk(port, 1, connections)
         before = cpu_seconds(session)

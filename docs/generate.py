@@ -41,13 +41,13 @@ FIELDS = ("When", "Process", "Arguments", "Result", "If it raises", "Since")
 
 
 def own_distributions() -> set[str]:
-    """The names of the distributions that this repository makes."""
+    """Return the names of the distributions that this repository makes."""
     manifests = [ROOT / "pyproject.toml", *ROOT.glob("plugins/*/pyproject.toml")]
     return {tomllib.loads(path.read_text())["project"]["name"] for path in manifests}
 
 
 def load_registry() -> Registry:
-    """The settings of the core and of the plugins in this repository."""
+    """Return the settings of the core and of the plugins in this repository."""
     own = own_distributions()
     found = entry_points(group="corn.plugins")
     foreign = {each.name for each in found if each.dist is None or each.dist.name not in own}
@@ -58,7 +58,7 @@ def load_registry() -> Registry:
 
 
 def called_hooks() -> set[str]:
-    """The hooks whose name stands anywhere in the core beside their specification."""
+    """Return the hooks whose name stands anywhere in the core beside their specification."""
     sources = ROOT.glob("corn_core/**/*.py")
     trees = (ast.parse(path.read_text()) for path in sources if path.name != "hookspecs.py")
     constants = (
@@ -68,7 +68,7 @@ def called_hooks() -> set[str]:
 
 
 def hook_fields(name: str) -> tuple[str, dict[str, str]]:
-    """The summary and the fields of a hook's docstring."""
+    """Return the summary and the fields of a hook's docstring."""
     text = inspect.getdoc(getattr(hookspecs, name)) or ""
     summary, *rest = re.split(r"^([A-Z][a-z ]+): ", text, flags=re.MULTILINE)
     return summary.strip(), dict(zip(rest[::2], (one.strip() for one in rest[1::2]), strict=True))
@@ -97,7 +97,7 @@ _LINE_START = re.compile(r"^([-+>#=])(?=\s|$)|^(\d+)([.)])(?=\s)")
 
 
 def prose(text: str, registry: Registry, page: str = "") -> str:
-    """A declaration's text as Markdown, with links to the settings that it names.
+    """Format a declaration's text as Markdown, with links to the settings that it names.
 
     :param page: where settings are described, as seen from the page; empty when it is there.
     """
@@ -187,7 +187,7 @@ def _facts(setting: Setting) -> Iterator[str]:
 
 
 def spellings(setting: Setting) -> list[str]:
-    """The flags of a setting, each with the placeholder of its argument."""
+    """Return the flags of a setting, each with the placeholder of its argument."""
     if setting.action not in ("store", "append"):
         return list(setting.flags)
     metavar = setting.metavar or (f"{{{','.join(setting.choices)}}}" if setting.choices else "")

@@ -35,8 +35,9 @@ MARKS = {
 OWN = ("prose.py", "test_prose.py")
 """The files of this check, which quote what is wrong."""
 
-FIRST_WORD = "a docstring that begins with a noun clause: begin with a verb"
+FIRST_WORD = "a docstring that does not begin with a verb"
 _CLAUSE = re.compile(r"(?:What|Whether|Who|Whose|How|Where|Which|Those|That)\b")
+_NOUN = re.compile(r"(?:The|A|An|All|Every|No|Nothing|One|In|With|When)\b")
 
 _CODE = re.compile(r"`+[^`]*`+")
 
@@ -100,13 +101,21 @@ def in_python(source: str) -> Iterator[Finding]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             docstring = ast.get_docstring(node) or ""
-            if _CLAUSE.match(docstring):
+            if _CLAUSE.match(docstring) or (_acts(node) and _NOUN.match(docstring)):
                 line = getattr(node, "lineno", 1)
                 yield Finding(line, FIRST_WORD, docstring.partition("\n")[0])
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             if len(node.value.split()) > 2:
                 yield from _phrases(node.value, node.lineno)
     yield from _in_comments(source)
+
+
+def _acts(node: ast.AST) -> bool:
+    """Tell whether it is a function that is called: not a class, property, fixture or test."""
+    if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        return False
+    marks = " ".join(map(ast.unparse, node.decorator_list))
+    return not re.search(r"property|fixture", marks) and not node.name.startswith("test_")
 
 
 def _in_comments(source: str) -> Iterator[Finding]:

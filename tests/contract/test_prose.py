@@ -13,6 +13,7 @@ UNITS = prose.units()
 TO_DO = {
     "corn_core/arbiter",
     "corn_core/extensions",
+    "corn_core/interfaces.py",
     "corn_core/logs",
     "corn_core/process",
     "corn_core/serving",
@@ -56,6 +57,7 @@ BAD = [
     ("a docstring", "class A:\n    '''What a client sends.'''\n"),
     ("a docstring", "async def f():\n    '''Whether there is more.'''\n"),
     ("a docstring", "'''How it is done.'''\n"),
+    ("a docstring", "def f():\n    '''The number of workers.'''\n"),
 ]
 
 GOOD = [
@@ -64,6 +66,7 @@ GOOD = [
     "def f():\n    '''Tell whether it is `is no name`.'''\n",
     "# Called once a second, and for each worker once.\n",
     "is_no_name = 'is no'\n",
+    "class A:\n    '''A worker.'''\n    @property\n    def b(self):\n        '''The age.'''\n",
     "'''Wait for it, and for nothing else.'''\n",
 ]
 

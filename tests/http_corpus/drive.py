@@ -113,5 +113,5 @@ def check(case: Case, parser_class: type[RequestParser] = RequestParser) -> None
 
 
 def with_fields(fields: dict[str, str], **changes: object) -> Message:
-    """A message with these fields besides ``Host: a``."""
+    """Make a message with these fields besides ``Host: a``."""
     return replace(Message(fields={"HTTP_HOST": "a", **fields}), **changes)  # type: ignore[arg-type]

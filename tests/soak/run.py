@@ -48,7 +48,7 @@ class Outcome(NamedTuple):
 
 @contextmanager
 def running(*options: str) -> Iterator[tuple[Server, Path]]:
-    """A server with two workers, and its temporary directory."""
+    """Start a server with two workers; yields it and its temporary directory."""
     home = Path(tempfile.mkdtemp(prefix="soak-"))
     (home / "tmp").mkdir()
     arguments = [
@@ -74,7 +74,7 @@ def running(*options: str) -> Iterator[tuple[Server, Path]]:
 
 
 def under_load(name: str, times: int) -> Outcome:
-    """One scenario; the clients go on for a while before it and after it."""
+    """Run one scenario; the clients go on for a while before it and after it."""
     with running(*OPTIONS.get(name, ())) as (server, _):
         load = Load(server.address, **FEWER_CLIENTS.get(name, CLIENTS))
         served(load, 100)

@@ -143,7 +143,7 @@ class Conversation(ConnectionInfo):
     # -- reading ---------------------------------------------------------------------
 
     def read_head(self, patience):
-        """The next request; None when there is none."""
+        """Return the next request, or None when there is none."""
         begun, ends = False, moment_after(patience)
         while (request := self.parser.next_request()) is None:
             if self.parser.mid_head and not begun:

@@ -52,7 +52,7 @@ def ask(port: int, path: str = "/metrics", method: str = "GET", **fields: str) -
 
 
 def samples(port: int) -> Samples:
-    """Every sample by its name and labels, as it stands in the text."""
+    """Return every sample by its name and labels, as written in the text."""
     status, text = ask(port)
     assert status == 200
     found = {}

@@ -133,7 +133,7 @@ def test_bytes_that_might_have_been_a_proxy_header(native: Native) -> None:
 
 
 def unread(client: socket.socket) -> int:
-    """The bytes that the other side of a connection to this machine has not taken yet."""
+    """Count the bytes that the other side of a local connection has not taken yet."""
     ours, theirs = (f"{port:04X}" for port in (client.getsockname()[1], client.getpeername()[1]))
     for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
         fields = line.split()
