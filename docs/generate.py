@@ -305,7 +305,7 @@ def _modules(registry: Registry) -> Iterator[str]:
 
 
 def _packages() -> dict[str, dict[str, str]]:
-    """The modules of each package, in alphabetical order, with what they are."""
+    """List the modules of each package, in alphabetical order, with what they are."""
     found: dict[str, dict[str, str]] = {}
     for path in sorted(ROOT.glob("corn_core/**/*.py")):
         package = ".".join(path.relative_to(ROOT).parent.parts)

@@ -208,7 +208,7 @@ def _lines(tree: ast.Module) -> dict[str, list[int]]:
 
 
 def _lines_of_values(tree: ast.Module, names: Collection[str]) -> Iterator[int]:
-    """The lines of the statements that assign one of the names."""
+    """Return the lines of the statements that assign one of the names."""
     for statement in ast.walk(tree):
         if isinstance(statement, ast.Assign | ast.AnnAssign | ast.AugAssign | ast.NamedExpr):
             assigned = {each for node in ast.walk(statement) for each in _assigned(node)}

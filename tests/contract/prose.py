@@ -104,9 +104,10 @@ def in_python(source: str) -> Iterator[Finding]:
             if _CLAUSE.match(docstring) or (_acts(node) and _NOUN.match(docstring)):
                 line = getattr(node, "lineno", 1)
                 yield Finding(line, FIRST_WORD, docstring.partition("\n")[0])
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            if len(node.value.split()) > 2:
-                yield from _phrases(node.value, node.lineno)
+        if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
+            continue
+        if len(node.value.split()) > 2:
+            yield from _phrases(node.value, node.lineno)
     yield from _in_comments(source)
 
 
