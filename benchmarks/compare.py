@@ -67,7 +67,7 @@ def arguments() -> argparse.Namespace:
 
 
 def prepared(names: Sequence[str]) -> list[Server]:
-    """The servers of these names that could be installed."""
+    """Return the servers of these names that could be installed."""
     servers = []
     for server in SERVERS:
         if server.name in names:

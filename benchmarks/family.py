@@ -75,7 +75,7 @@ Figures = dict[str, float]
 
 @dataclass(frozen=True)
 class Bar:
-    """A figure that is to be so many times the peer's, or at most that.
+    """A figure that should be at least, or at most, so many times the peer's.
 
     :param figure: the name of it, among those that the round gives.
     """
@@ -138,7 +138,7 @@ def beside(server: Server, seconds: int) -> Figures:
 
 
 def balance(server: Server, seconds: int) -> Figures:
-    """How unevenly the workers were loaded: the most requests of one by the fewest."""
+    """Measure how unevenly workers are loaded: the most requests of one by the fewest."""
     with tempfile.TemporaryDirectory() as directory:
         with running(server, {"COUNTS": directory}) as (_, port, _):
             rate, errors = figures(run(wrk_command(port, seconds, CONNECTIONS), seconds))
@@ -149,7 +149,7 @@ def balance(server: Server, seconds: int) -> Figures:
 
 
 def idle(server: Server, seconds: int) -> Figures:
-    """What 1,000 keep-alive connections cost that have had one response each."""
+    """Measure the cost of 1,000 keep-alive connections that have had one response each."""
     request = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
     with running(server) as (session, port, _), ExitStack() as clients:
         before = memory(session)

@@ -30,7 +30,7 @@ class Failed(Exception):
 
 @dataclass(frozen=True)
 class Load:
-    """What one round of load gave."""
+    """The results of one round of load."""
 
     rate: float  # requests per second
     per_cpu_second: float  # requests per second of CPU time of the server's processes
@@ -108,7 +108,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def members(session: int) -> Iterator[tuple[Path, list[str]]]:
-    """The processes of a session: their /proc directories and fields 3.. of their stat."""
+    """Yield a session's processes: their /proc directories and fields 3.. of their stat."""
     for directory in Path("/proc").glob("[0-9]*"):
         try:
             # The command's name, in parentheses, may contain anything.
@@ -136,7 +136,7 @@ def memory(session: int) -> float:
 def wrk_command(
     port: int, seconds: int, connections: int, path: str = "/", fields: Sequence[str] = ()
 ) -> list[str]:
-    """The command that puts the load on, from the load's core."""
+    """Return the command that generates the load, on the load's core."""
     command = ["taskset", "-c", LOAD_CORE, "wrk", "-t1", f"-c{connections}", f"-d{seconds}s"]
     for field in fields:
         command += ["-H", field]
@@ -149,7 +149,7 @@ def wrk(port: int, seconds: int, connections: int) -> str:
 
 
 def run(command: list[str], seconds: int) -> str:
-    """What a load that takes so many seconds reports."""
+    """Run a load that takes so many seconds; returns its report."""
     return subprocess.check_output(command, text=True, timeout=seconds + 30)
 
 
@@ -160,7 +160,7 @@ def figures(report: str) -> tuple[float, int]:
 
 
 def load(server: Server, seconds: int, connections: int) -> Load:
-    """One round: start the server, warm it up, measure it, stop it."""
+    """Do one round: start the server, warm it up, measure it, stop it."""
     with running(server) as (session, port, _):
         wrk(port, 1, connections)
         before = cpu_seconds(session)

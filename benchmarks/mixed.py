@@ -22,7 +22,7 @@ def app(environ: dict[str, Any], start_response: Callable[..., object]) -> list[
 
 
 def counted() -> Callable[..., list[bytes]]:
-    """The application, in a process that says in the end how many requests it has answered.
+    """Make the application, in a process that finally says how many requests it has answered.
 
     It says so in a file of the directory that the variable ``COUNTS`` names.
     """

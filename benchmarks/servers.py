@@ -85,7 +85,7 @@ def install(server: Server) -> str | None:
 
 
 def version(server: Server) -> str:
-    """The installed version of the server."""
+    """Return the installed version of the server."""
     distribution = "corn-core" if server.from_checkout else server.requirements[0]
     code = f"from importlib.metadata import version; print(version({distribution!r}))"
     python = server.environment / "bin" / "python"

@@ -1,9 +1,9 @@
 """corn inside another program: applications that bring their own configuration.
 
-:class:`BaseApplication` knows nothing of command lines and config files; its subclass sets
-what it wants in :meth:`~BaseApplication.load_config`. :class:`Application` is the ``corn``
-command with an application of its own. The names and their order of calls are those of the
-manual's chapter on custom applications.
+:class:`BaseApplication` reads neither a command line nor a config file; its subclass sets what it
+wants in :meth:`~BaseApplication.load_config`. :class:`Application` is the ``corn`` command with an
+application of its own. The names, and the order of calls, are those in the manual's chapter on
+custom applications.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ _HOOKS = {name: hook for name, hook in HOOKS.items() if hook.in_config_file}
 
 
 class EmbeddedConfig:
-    """The configuration of an embedded server, while it is being made and afterwards.
+    """The configuration of an embedded server, while it is being built and afterwards.
 
-    ``settings`` has the name of every setting and every hook function. Values are read as
+    ``settings`` holds the name of every setting and every hook function. Values are read as
     attributes.
     """
 
@@ -45,9 +45,9 @@ class EmbeddedConfig:
         self.given: dict[str, object] = {}
 
     def set(self, name: str, value: object) -> None:
-        """Set a setting, or a hook function.
+        """Set a setting or a hook function.
 
-        :raises ConfigError: when there is none of that name, or it cannot take the value.
+        :raises ConfigError: when there is none with that name, or it cannot take the value.
         """
         if name in _HOOKS:
             if not callable(value):
@@ -72,7 +72,7 @@ class BaseApplication:
     :meth:`load_config` again, and each new worker :meth:`load`, where ``cfg`` is the
     configuration that this worker serves with.
 
-    :param usage: accepted for the sake of existing subclasses, as is ``prog``; not used.
+    :param usage: accepted for existing subclasses, as is ``prog``; not used.
     """
 
     cfg: EmbeddedConfig
@@ -99,17 +99,17 @@ class BaseApplication:
     # -- what a subclass supplies ----------------------------------------------------
 
     def load_config(self) -> None:
-        """Set what is to differ from the defaults, with ``self.cfg.set(name, value)``."""
+        """Set whatever differs from the defaults, with ``self.cfg.set(name, value)``."""
         raise NotImplementedError(f"{type(self).__name__} does not say how it is configured")
 
     def load(self) -> WSGIApp:
-        """The WSGI application; called in each worker, or once in the master with preload_app."""
+        """Return the WSGI application; called in each worker, or in the master with preload_app."""
         raise NotImplementedError(f"{type(self).__name__} does not say what it serves")
 
     # -- what a program calls --------------------------------------------------------
 
     def run(self) -> NoReturn:
-        """Serve until told to stop, and exit; also each worker's process ends in here."""
+        """Serve until told to stop, then exit; each worker process also ends in here."""
         assembly = assemble.Assembly(self._plugins, self._read, _OwnLoader(self))
         try:
             status = assemble.start(assembly)
@@ -118,11 +118,11 @@ class BaseApplication:
         sys.exit(status)
 
     def reload(self) -> None:
-        """Make the configuration anew."""
+        """Build the configuration again."""
         self.do_load_config()
 
     def wsgi(self) -> WSGIApp:
-        """The application, loaded once a process."""
+        """Return the application, which is loaded once per process."""
         if self.callable is None:
             self.callable = self.load()
         return self.callable
@@ -130,7 +130,7 @@ class BaseApplication:
     # -- between the two -------------------------------------------------------------
 
     def load_default_config(self) -> None:
-        """Begin with the defaults, and the variables that take their place."""
+        """Start from the defaults, and the variables that replace them."""
         variables = {
             name: value
             for name, value in self._environ.items()
@@ -141,7 +141,7 @@ class BaseApplication:
         self.cfg = EmbeddedConfig(resolution)
 
     def do_load_config(self) -> None:
-        """Begin anew, and let the subclass set what it wants."""
+        """Start over, and let the subclass set what it wants."""
         self.load_default_config()
         self.load_config()
 
@@ -170,13 +170,13 @@ class Application(BaseApplication):
         super().__init__(usage, prog)
 
     def init(self, parser: None, opts: SimpleNamespace, args: list[str]) -> Any:
-        """Look at the command line; may return settings, which files and flags override.
+        """Inspect the command line; may return settings, which files and flags override.
 
         ``self.cfg.set`` in here does the same for one setting.
 
-        :param parser: always ``None``: flags are declared by plugins.
-        :param opts: the flags that were given, by the setting's name, as they were typed.
-        :param args: the arguments that are no flags.
+        :param parser: always ``None``, because plugins declare flags.
+        :param opts: the flags that were given, by the setting's name, as typed.
+        :param args: the arguments that are not flags.
         """
         return None
 
@@ -204,7 +204,7 @@ class Application(BaseApplication):
 
 
 class _OwnLoader:
-    """Loads what an application object supplies."""
+    """Loads the application from an application object."""
 
     def __init__(self, application: BaseApplication) -> None:
         self._application = application
@@ -218,7 +218,7 @@ class _OwnLoader:
         except CornError:
             raise
         except Exception as error:
-            # Whatever the application's code raises, the master is to tell it once.
+            # Whatever the application's code raises, the master reports it once.
             details = application_traceback(error)
             name = type(self._application).__name__
             raise AppLoadError(f"{name}.load: {one_line(error)}", details) from None

@@ -34,14 +34,14 @@ from corn_core.worker.boot import boot_worker
 from corn_core.wsgi.environ import SERVER_SOFTWARE
 
 Read = Callable[[str], Resolution]
-"""Reads all sources; it is given the directory that relative paths are meant for."""
+"""Reads all sources, given the directory to which paths are relative."""
 
 
 def run(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     """Do what the command line says; returns the exit status.
 
-    In a worker it returns too, when the worker ends: the process then exits as any
-    Python program does, and what the application registered with atexit runs.
+    It also returns in a worker, when that ends: the process then exits like any Python program,
+    and functions that the application registered with atexit run.
 
     :raises CornError: when the server cannot start.
     """
@@ -73,7 +73,7 @@ def begin(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[Plugins, Reg
         print(f"corn {__version__}")
         return None
     disabled = early_value(DISABLE_PLUGINS, argv, environ)
-    # The table shows what is wrong with a plugin, and must not fail because of it.
+    # The table shows what is wrong with a plugin, so a bad one must not make it fail.
     plugins = load_plugins(disabled, strict=command != "plugins")
     if command == "plugins":
         print(listing(plugins))
@@ -86,18 +86,18 @@ def begin(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[Plugins, Reg
 
 
 def framework_of(plugins: Plugins, config: Config, directory: str) -> Framework | None:
-    """The framework that a plugin brings in for a configuration, if one does.
+    """Return the framework that a plugin contributes for a configuration, if one does.
 
     :raises CornError: when it cannot be used.
     """
     found = plugins.hooks.first("corn_framework", config=config, directory=directory)
     if found is not None and not isinstance(found, Framework):
-        raise ExtensionError(f"corn_framework gave {found!r}, which is no Framework")
+        raise ExtensionError(f"corn_framework returned {found!r}, not a Framework")
     return found
 
 
 def registry_of(plugins: Plugins) -> Registry:
-    """The settings that the plugins declare, the core among them."""
+    """Collect the settings that the plugins, including the core, declare."""
     registry = Registry()
     for owner, setting in plugins.settings():
         registry.add(setting, owner)
@@ -105,7 +105,7 @@ def registry_of(plugins: Plugins) -> Registry:
 
 
 def start(assembly: Assembly) -> int:
-    """Configure, and then check or serve, as the configuration says; returns the exit status.
+    """Configure, then check or serve as the configuration says; returns the exit status.
 
     :raises CornError: when the server cannot start.
     """
@@ -114,8 +114,8 @@ def start(assembly: Assembly) -> int:
     try:
         wiring = assembly.configure()
     except CornError:
-        # There is no log to tell it to yet, and it may be the reason: an unknown setting may be
-        # that of a plugin which could not be loaded.
+        # There is no log yet, and the notes may explain the error: an unknown setting may belong
+        # to a plugin that could not be loaded.
         warn(assembly.notes())
         raise
     if wiring.config.check_config or wiring.config.print_config:
@@ -130,8 +130,8 @@ def warn(notes: Iterable[str]) -> None:
 
 
 def serve(wiring: Wiring, assembly: Assembly) -> int:
-    """Run the master, and, in each process that it forks, the worker."""
-    # A master that takes the place of another is where that was.
+    """Run the master, and the worker in each process that it forks."""
+    # A master that replaces another is already where that was.
     again = is_heir(os.environ, os.getpid())
     launch = daemon.Launch() if again else daemon.launch(wiring.config)
     arbiter = Arbiter(
@@ -139,7 +139,7 @@ def serve(wiring: Wiring, assembly: Assembly) -> int:
     )
     try:
         status = arbiter.run()
-        # Which means nothing once it has succeeded.
+        # Without effect once the launch has succeeded.
         launch.fail(status, "the server could not start; its error log says why")
         return status
     except CornError as error:
@@ -147,13 +147,13 @@ def serve(wiring: Wiring, assembly: Assembly) -> int:
         raise
     except WorkerForked as forked:
         worker = forked.worker
-    # The arbiter's frames are gone: whatever the worker does, it cannot return into them.
+    # The arbiter's frames are gone, so whatever the worker does, it cannot return into them.
     launch.leave()
     return boot_worker(worker, server=arbiter)
 
 
 class Assembly:
-    """Makes a wiring of the sources, at the start and again at every reload."""
+    """Makes a wiring from the sources, at startup and again on every reload."""
 
     def __init__(self, plugins: Plugins, read: Read, loader: AppLoader | None = None) -> None:
         self.plugins = plugins
@@ -166,7 +166,7 @@ class Assembly:
     def configure(self) -> Wiring:
         """Read all sources and load what they name.
 
-        :raises CornError: when they are not usable; nothing of the process has changed then.
+        :raises CornError: when they are unusable; the process is then unchanged.
         """
         resolution = self.read(self.process.start_directory)
         self.plugins.hooks.call("corn_configured", config=resolution.config)
@@ -180,18 +180,18 @@ class Assembly:
             raise
 
     def notes(self) -> list[str]:
-        """What is amiss with the plugins, though it prevents nothing; each call tells the news."""
+        """Return the harmless problems with plugins that were not returned before."""
         notes = self.plugins.notes()
         news = notes[self._told :]
         self._told = len(notes)
         return news
 
     def _enter(self, resolution: Resolution) -> None:
-        """Let a configuration act on this process: its hooks, its directory, its variables."""
+        """Apply a configuration to this process: its hooks, its directory, its variables."""
         config = resolution.config
         self.plugins.register_instruments(config)
         self.plugins.register_config_hooks(resolution.hooks)
-        # Programs that an application starts look for it (RFC 3875 section 4.1.17).
+        # Programs started by an application look for it (RFC 3875 section 4.1.17).
         os.environ["SERVER_SOFTWARE"] = SERVER_SOFTWARE
         given = self.plugins.hooks.call("corn_environment", config=config)
         more = (f"{name}={value}" for each in given for name, value in each.items())
@@ -200,7 +200,7 @@ class Assembly:
         self.resolution = resolution
 
     def _reenter(self, resolution: Resolution, config: Config, log: Logger) -> None:
-        """Go back to a configuration, after one that turned out to be unusable."""
+        """Return to a configuration after another turned out to be unusable."""
         self._enter(resolution)
         log.setup(config)
         self.plugins.hooks.set_logger(log)
@@ -217,10 +217,10 @@ class Assembly:
         let_worker_refuse(worker_class, config)
         encryption = tls.prepare(config, hooks)
         if not (config.check_config or config.print_config):
-            privileges.check_privileges(config)  # a check is for any user to make
+            privileges.check_privileges(config)  # unprivileged users may check too
         if config.reload:
             _check_reload(config)
-        # Last of what may fail, for it opens files.
+        # Last of all steps that may fail, because it opens files.
         log = logger_of(logger_class, config)
         hooks.set_logger(log)
         self._report(log, config, worker_class, resolution)
@@ -236,7 +236,7 @@ class Assembly:
     def _report(
         self, log: Logger, config: Config, worker_class: type[Worker], resolution: Resolution
     ) -> None:
-        """Tell the operator what is amiss, though not enough to prevent a start."""
+        """Report problems to the operator that do not prevent a start."""
         notes = (*tls.notes(config), *privileges.warnings(config), *daemon.warnings(config))
         for warning in (*self.notes(), *resolution.warnings, *notes):
             log.warning("%s", warning)
@@ -247,20 +247,20 @@ class Assembly:
                 log.warning("%s has no effect on worker class %s (%s)", name, worker_name, origin)
         if config.reload and config.preload_app:
             log.warning(
-                "The reloader is incompatible with application preloading: changes of what"
-                " preload_app has imported are not noticed"
+                "The reloader is incompatible with application preloading: changes to modules"
+                " that preload_app has imported are not noticed"
             )
         log.debug("Configuration:\n%s", print_config(config, resolution.hooks))
 
     def check(self, wiring: Wiring) -> int:
-        """Load the application, and say what the configuration is, if that was asked for."""
+        """Load the application, and print the configuration if that was asked for."""
         try:
             app = wiring.load_app()
             wiring.worker_class.check_app(app, wiring.config)
-            release_output()  # what is said from now on is for who asks
+            release_output()  # output from now on is for the user who asked
             self.plugins.hooks.call("corn_check_app", config=wiring.config, app=app)
         except AppLoadError as error:
-            # A check ends with 0 or 1, whatever it is that is wrong.
+            # A check ends with 0 or 1, whatever the error.
             error.exit_status = 1
             raise
         if wiring.config.print_config and self.resolution is not None:
@@ -283,13 +283,13 @@ def _load_app(loader: AppLoader, config: Config) -> WSGIApp:
     try:
         return loader.load(config)
     finally:
-        # Its own logging configuration may have said otherwise, as a rule by saying nothing.
+        # The application's own logging configuration may have disabled them, usually by default.
         enable_loggers()
 
 
 def _check_reload(config: Config) -> None:
-    """Refuse, before anything is bound, what a worker could not watch or watch with."""
-    # lazy: it is for development
+    """Refuse files that a worker could not watch, and unknown engines, before binding."""
+    # lazy: needed only in development
     from corn_core.reloading.files import check_extra_files
 
     find_reload_engine(config.reload_engine)

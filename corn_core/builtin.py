@@ -1,6 +1,6 @@
-"""The core's own plugin: its settings, and the drivers that are asked last.
+"""The core's own plugin: its settings, and the driver look-ups that are asked last.
 
-It is found through the entry point ``core`` of ``corn.plugins``, as any plugin is.
+It is found through the entry point ``core`` of ``corn.plugins``, like any other plugin.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ DEFAULT_LOADER = "wsgi"
 
 @hookimpl
 def corn_settings() -> tuple[Setting, ...]:
-    """Everything that a module of the core declares, in the order of the reference."""
+    """Return the settings of all modules of the core, in the order of the reference."""
     return (
         *configfile.SETTINGS,
         *printing.SETTINGS,

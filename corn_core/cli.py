@@ -11,9 +11,9 @@ from corn_core.errors import CornError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; what a user did wrong is one line on standard error.
+    """Run the command; a user's mistake is reported as one line on standard error.
 
-    :param argv: the arguments, ``sys.argv`` without its first by default.
+    :param argv: the arguments; by default ``sys.argv`` without its first item.
     :returns: the exit status.
     """
     run = _import_server()
@@ -24,11 +24,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def report(error: CornError) -> int:
-    """Tell the user what is wrong; returns the exit status that says the same."""
-    # lazy: by now it is imported, and at the top it would be before _import_server
+    """Tell the user what is wrong; returns the corresponding exit status."""
+    # lazy: imported by now, while an import at the top would come before _import_server
     from corn_core.logs.capture import release_output
 
-    release_output()  # somebody waits for the answer at a terminal
+    release_output()  # the user is waiting for the answer at a terminal
     if error.details:
         print(error.details, file=sys.stderr, end="")
     print(f"error: {error}", file=sys.stderr)
@@ -36,11 +36,11 @@ def report(error: CornError) -> int:
 
 
 def _import_server() -> Callable[..., int]:
-    """Import everything, without a look for garbage.
+    """Import everything without collecting garbage.
 
-    Modules stay, so there is next to none; looking for it again and again took 4 ms of 70.
-    Nor is there any need to look later: what is there now is set aside, so that no collection
-    in a worker goes through it, and writes to memory that it shares with the master.
+    Modules stay alive, so there is hardly any garbage, and looking for it repeatedly took 4 ms of
+    70. Nor need it be looked for later: the objects that exist now are frozen, so that no
+    collection in a worker goes through them and writes to memory shared with the master.
     """
     collecting = gc.isenabled()
     gc.disable()
@@ -49,7 +49,7 @@ def _import_server() -> Callable[..., int]:
         from corn_core.assemble import run
     finally:
         gc.freeze()
-        # Before the configuration is read, which may have an opinion on this.
+        # Before the configuration is read, because it may change this itself.
         if collecting:
             gc.enable()
     return run

@@ -1,9 +1,8 @@
-"""Every exception a user of corn can meet, with the answer on the class.
+"""Every exception a user of corn can meet, with the resulting status on the class.
 
-Two families. A :class:`CornError` ends a command: its class carries the exit
-status, its text is the one line an operator reads. A :class:`BadRequest` ends
-a connection: its class carries the HTTP status the client gets, its text says
-what in the request was wrong.
+There are two families. A :class:`CornError` ends a command: its class carries the exit status,
+and its text is the one line the operator reads. A :class:`BadRequest` ends a connection: its
+class carries the HTTP status the client gets, and its text says what was wrong with the request.
 """
 
 from __future__ import annotations
@@ -12,10 +11,10 @@ from collections.abc import Iterable
 
 
 class CornError(Exception):
-    """The server cannot start or go on; the text says what, where and what to do.
+    """The server cannot start or continue; the text says what is wrong, where, and what to do.
 
-    ``details`` is the traceback of somebody else's code that raised, without corn's own frames.
-    It is empty when the text already says all there is to say.
+    ``details`` is the traceback of foreign code that raised, without corn's own frames. It is
+    empty when the text is sufficient.
     """
 
     exit_status = 1
@@ -99,11 +98,11 @@ class TruncatedRequest(BadRequest):
 
 
 class BadProxyHeader(BadRequest):
-    """A malformed header of the PROXY protocol."""
+    """A header of the PROXY protocol is malformed."""
 
 
 class Forbidden(BadRequest):
-    """The client may not do what it asked (RFC 9110 section 15.5.4)."""
+    """The client may not do what it asked for (RFC 9110 section 15.5.4)."""
 
     status = 403
     reason = "Forbidden"
@@ -131,37 +130,37 @@ class TargetTooLong(BadRequest):
 
 
 class ExpectationFailed(BadRequest):
-    """An Expect field other than ``100-continue`` (RFC 9110 section 10.1.1)."""
+    """The Expect field asks for something other than ``100-continue`` (RFC 9110 section 10.1.1)."""
 
     status = 417
     reason = "Expectation Failed"
 
 
 class FieldsTooLarge(BadRequest):
-    """More fields, or a longer field, than the limits allow (RFC 6585 section 5)."""
+    """There are more fields, or a longer field, than the limits allow (RFC 6585 section 5)."""
 
     status = 431
     reason = "Request Header Fields Too Large"
 
 
 class CodingNotImplemented(BadRequest):
-    """A transfer coding that this server does not know (RFC 9112 section 6.1)."""
+    """The transfer coding is not supported (RFC 9112 section 6.1)."""
 
     status = 501
     reason = "Not Implemented"
 
 
 class VersionNotSupported(BadRequest):
-    """A version of HTTP other than 1.0 and 1.1."""
+    """The HTTP version is neither 1.0 nor 1.1."""
 
     status = 505
     reason = "HTTP Version Not Supported"
 
 
 class ServerFault(BadRequest):
-    """A request that cannot be served, though not for its client's fault.
+    """A request cannot be served, but the client is not at fault.
 
-    The text is for the operator: it goes to the error log, and not to the client.
+    The text is for the operator: it goes to the error log, not to the client.
     """
 
     status = 500
@@ -169,7 +168,7 @@ class ServerFault(BadRequest):
 
 
 class ScriptNameMismatch(ServerFault):
-    """The path is not under SCRIPT_NAME: server and front-end are configured differently."""
+    """The path is not under SCRIPT_NAME: server and front end are configured differently."""
 
 
 class BodyNotStored(ServerFault):
@@ -180,25 +179,25 @@ class BodyNotStored(ServerFault):
 
 
 class BadResponse(Exception):
-    """The application's response cannot be sent as it is; the fault is the application's."""
+    """The application's response cannot be sent; the application is at fault."""
 
 
 class ClientDisconnected(Exception):
-    """The client is gone or has stopped reading; nothing more can be sent to it."""
+    """The client has left or stopped reading; nothing more can be sent to it."""
 
 
 class WorkerQuit(SystemExit):
-    """Raised in a worker, out of whatever it was doing, to make it exit at once."""
+    """Raised in a worker, wherever it happens to be, to make it exit at once."""
 
 
 def one_line(error: BaseException) -> str:
-    """The type and the text of an exception, as they stand at the end of a traceback."""
+    """Format the type and text of an exception, as at the end of a traceback."""
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def line_in(error: BaseException, filename: str) -> int | None:
-    """The line of the named file that was being executed when the error was raised."""
+    """Return the line in the named file that was executing when the error was raised."""
     line = None
     step = error.__traceback__
     while step is not None:
@@ -209,8 +208,8 @@ def line_in(error: BaseException, filename: str) -> int | None:
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:
-    """The end of a message about an unknown name: a question, or nothing if no name is close."""
-    # lazy: wanted for mistakes only
+    """Return "; did you mean ...?" for an unknown name, or nothing if no name is close."""
+    # lazy: needed only for mistakes
     from difflib import get_close_matches
 
     close = get_close_matches(name, list(names), n=1, cutoff=0.75)

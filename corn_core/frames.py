@@ -1,4 +1,4 @@
-"""Tracebacks of somebody else's code, without the frames of corn and of importlib around it."""
+"""Formats tracebacks of foreign code without the surrounding frames of corn and importlib."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from corn_core.errors import CornError
 if TYPE_CHECKING:
     from traceback import TracebackException
 
-# importlib's inner modules are frozen into the interpreter; its import_module() is a file.
+# importlib's inner modules are frozen into the interpreter; import_module() is in a file.
 _FOREIGN = (
     os.path.dirname(__file__) + os.sep,
     "<frozen importlib",
@@ -26,11 +26,11 @@ _Failure = TypeVar("_Failure", bound=CornError)
 
 
 def explained(failure: _Failure, error: BaseException, hidden: Collection[Place] = ()) -> _Failure:
-    """Add the traceback of what somebody else's code raised, if it says more than the text does.
+    """Add the traceback of an error in foreign code, if it says more than the text does.
 
-    The text names the error and one place. So a traceback of that one place is left out.
+    The text names the error and one place, so a traceback of only that place is left out.
 
-    :param hidden: places whose source is not to be shown.
+    :param hidden: places whose source must not be shown.
     """
     if _frames(error) > 1 or error.__cause__ is not None:
         failure.details = application_traceback(error, hidden=hidden)
@@ -40,7 +40,7 @@ def explained(failure: _Failure, error: BaseException, hidden: Collection[Place]
 def in_application(error: BaseException, foreign: tuple[str, ...] = ()) -> bool:
     """Tell whether the exception passed through any code of the application.
 
-    :param foreign: beginnings of the paths of files that are not the application's either.
+    :param foreign: path prefixes of further files that do not belong to the application.
     """
     return _frames(error, foreign) > 0
 
@@ -48,12 +48,12 @@ def in_application(error: BaseException, foreign: tuple[str, ...] = ()) -> bool:
 def application_traceback(
     error: BaseException, foreign: tuple[str, ...] = (), hidden: Collection[Place] = ()
 ) -> str:
-    """Format the traceback as Python does, of the frames that are the application's.
+    """Format the traceback as Python does, with only the application's frames.
 
     :param foreign: see :func:`in_application`.
     :param hidden: see :func:`explained`.
     """
-    # lazy: only for an application that fails
+    # lazy: needed only when an application fails
     from traceback import TracebackException
 
     whole = TracebackException.from_exception(error, compact=True)
@@ -74,10 +74,10 @@ def _frames(error: BaseException, foreign: tuple[str, ...] = ()) -> int:
 def _prune(
     one: TracebackException | None, foreign: tuple[str, ...], hidden: Collection[Place]
 ) -> None:
-    """Also in the exceptions that led to this one, and in those of a group."""
+    """Remove foreign frames, also from causes, contexts and the members of a group."""
     if one is None:
         return
-    # lazy: only for an application that fails
+    # lazy: needed only when an application fails
     from traceback import FrameSummary
 
     one.stack[:] = [

@@ -1,10 +1,10 @@
 """The hooks of corn: the server's own in the manual's order, then the extension points.
 
 Every docstring has the same fields: when the hook is called, in which process,
-with which arguments, what its result is for, what happens if it raises, and
-since which version it exists. What the code does with a failure is not read
-from the text but from :data:`HOOKS`, which the decorator fills beside each
-specification; a test compares the two.
+with which arguments, what its result is used for, what happens if it raises, and
+since which version it exists. The code does not read its failure policy from
+the text but from :data:`HOOKS`, which the decorator beside each specification
+fills; a test compares the two.
 
 An implementation in a plugin takes its arguments by name and may leave out
 those it does not want. A function in a config file takes them by position,
@@ -29,13 +29,14 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 class Hook(NamedTuple):
-    """What the code needs to know of a hook.
+    """The properties of a hook that the code depends on.
 
     :param arguments: the names of its arguments, in the order of the manual.
-    :param fatal: whether a failure ends what the hook was called for; other
+    :param fatal: True if a failure stops what the hook was called for; other
         failures are logged, and the server continues.
-    :param firstresult: whether the first result other than ``None`` is the answer.
-    :param least: how few positional arguments a config file's function may take.
+    :param firstresult: True if the first result other than ``None`` is the answer.
+    :param least: the smallest number of positional arguments that a config file's
+        function may take.
     """
 
     name: str
@@ -46,7 +47,7 @@ class Hook(NamedTuple):
 
     @property
     def in_config_file(self) -> bool:
-        """Whether a config file may implement it; the extension points are for plugins."""
+        """True if a config file may implement it; extension points are for plugins only."""
         return not self.name.startswith("corn_")
 
 
@@ -72,7 +73,7 @@ def _hook(
 
 @_hook(fatal=True)
 def on_starting(server: Any) -> None:
-    """Prepare the server, before it opens anything.
+    """Prepare the server before it opens anything.
 
     When: once, after the pidfile is written, before signal handlers are
         installed and sockets are opened.
@@ -86,7 +87,7 @@ def on_starting(server: Any) -> None:
 
 @_hook()
 def on_reload(server: Any) -> None:
-    """Notice that a reload (SIGHUP) has begun.
+    """React to a reload (SIGHUP) that has begun.
 
     When: after the new configuration and its sockets are in place, before new
         workers are forked.
@@ -100,7 +101,7 @@ def on_reload(server: Any) -> None:
 
 @_hook(fatal=True)
 def when_ready(server: Any) -> None:
-    """Act once the server listens.
+    """Act once the server is listening.
 
     When: once, after the sockets are open, before the first worker is forked.
     Process: master.
@@ -117,17 +118,17 @@ def pre_fork(server: Any, worker: Any) -> None:
 
     When: before every fork of a worker.
     Process: master.
-    Arguments: ``server``, the arbiter; ``worker``, the worker to be, without a
-        process yet.
+    Arguments: ``server``, the arbiter; ``worker``, the worker about to be forked,
+        which has no process yet.
     Result: ignored.
-    If it raises: logged; the worker is forked all the same.
+    If it raises: logged; the worker is forked anyway.
     Since: 0.1.
     """
 
 
 @_hook(fatal=True)
 def post_fork(server: Any, worker: Any) -> None:
-    """Act in a new worker process, first of all.
+    """Act in a new worker process, before anything else happens there.
 
     When: after every fork of a worker, while it still has the master's
         privileges, before its environment is set and the application is loaded.
@@ -154,7 +155,7 @@ def post_worker_init(worker: Any) -> None:
 
 @_hook()
 def worker_int(worker: Any) -> None:
-    """Act when a worker was told to quit at once.
+    """Act when a worker is told to quit at once.
 
     When: after the worker received SIGINT or SIGQUIT.
     Process: worker.
@@ -167,7 +168,7 @@ def worker_int(worker: Any) -> None:
 
 @_hook()
 def worker_abort(worker: Any) -> None:
-    """Act when a worker was told to abort, as a rule because it was silent too long.
+    """Act when a worker is told to abort, usually because it was silent for too long.
 
     When: after the worker received SIGABRT; the master kills it soon afterwards.
     Process: worker.
@@ -183,7 +184,7 @@ def pre_exec(server: Any) -> None:
     """Act before a new master replaces this program (SIGUSR2).
 
     When: in the forked process, before it executes the new program.
-    Process: the new master to be, forked from the old one.
+    Process: the new master before it starts, a fork of the old one.
     Arguments: ``server``, that process's copy of the arbiter.
     Result: ignored.
     If it raises: fatal; the upgrade is cancelled, the old master continues.
@@ -193,9 +194,9 @@ def pre_exec(server: Any) -> None:
 
 @_hook(fatal=True)
 def pre_request(worker: Any, req: Request) -> None:
-    """Look at a request before the application gets it.
+    """Inspect a request before the application gets it.
 
-    When: after the request's head was accepted, before the application is called.
+    When: after the request's head has been accepted, before the application is called.
     Process: worker.
     Arguments: ``worker``; ``req``, the request.
     Result: ignored.
@@ -209,13 +210,13 @@ def pre_request(worker: Any, req: Request) -> None:
 def post_request(
     worker: Any, req: Request, environ: Mapping[str, Any], resp: Response | None
 ) -> None:
-    """Look at a request that has been answered, or has failed.
+    """Inspect a request that was answered or that failed.
 
-    When: after the response was sent, and after a request that failed too.
+    When: after the response was sent, or the request failed.
     Process: worker.
     Arguments: ``worker``; ``req``, the request; ``environ``, its WSGI environ,
-        empty when the request failed before there was one; ``resp``, the
-        response, or ``None`` when there was none. A function in a config file
+        empty if the request failed before it was built; ``resp``, the
+        response, or ``None`` if there was none. A function in a config file
         may take the first 2, 3 or all 4.
     Result: ignored.
     If it raises: logged; the response stands.
@@ -225,14 +226,14 @@ def post_request(
 
 @_hook()
 def request_refused(worker: Any, req: Request | None, resp: Response) -> None:
-    """Look at a request that never reached the application, and at its answer.
+    """Inspect a request that never reached the application, and the response to it.
 
-    When: after a request was answered that could not be read, was too large or too slow,
-        or may not be served: such as 400, 408, 413, 431. pre_request and post_request are not
-        called for it.
+    When: after the server itself has answered a request that was malformed, too large, too
+        slow or forbidden, for example with 400, 408, 413 or 431. pre_request and post_request
+        are not called for it.
     Process: worker.
-    Arguments: ``worker``; ``req``, what is known of the request, ``None`` when that is
-        nothing; ``resp``, the response.
+    Arguments: ``worker``; ``req``, what is known about the request, or ``None`` if nothing is;
+        ``resp``, the response.
     Result: ignored.
     If it raises: logged; the response stands.
     Since: 0.1.
@@ -241,10 +242,10 @@ def request_refused(worker: Any, req: Request | None, resp: Response) -> None:
 
 @_hook()
 def on_tick(server: Any) -> None:
-    """Do what the master is to do regularly, such as to send what it counts.
+    """Do periodic work in the master, such as sending metrics.
 
-    When: about once a second, while the server runs, also while it stops.
-    Process: master. It must be quick: nothing else happens in the master meanwhile.
+    When: about once a second while the server runs, and also while it stops.
+    Process: master. It must be quick, because the master does nothing else meanwhile.
     Arguments: ``server``, the arbiter.
     Result: ignored.
     If it raises: logged; it is called again a second later.
@@ -254,16 +255,16 @@ def on_tick(server: Any) -> None:
 
 @_hook(least=2)
 def child_exit(server: Any, worker: Any, status: int, reason: str) -> None:
-    """Notice that a worker process has ended, however it ended.
+    """React to the end of a worker process, however it ended.
 
     When: after the master has reaped the worker.
     Process: master.
-    Arguments: ``server``, the arbiter; ``worker``, the master's own object of
-        that worker; ``status``, its exit status, negative for the number of the
-        signal that killed it; ``reason``, one word for why it has ended:
+    Arguments: ``server``, the arbiter; ``worker``, the master's own object for
+        that worker; ``status``, its exit status, or the negative number of the
+        signal that killed it; ``reason``, one word for why it ended:
         requests, memory, lifetime (recycled at max_requests, max_worker_memory or
         max_worker_lifetime), reload, surplus (fewer were wanted), stop, boot (it
-        could not), timeout, graceful_timeout, oom, killed (by a signal from
+        failed to boot), timeout, graceful_timeout, oom, killed (by a signal from
         elsewhere), crashed, exited (by itself, with status 0). A function in a
         config file may take the first 2, 3 or all 4.
     Result: ignored.
@@ -276,7 +277,7 @@ def child_exit(server: Any, worker: Any, status: int, reason: str) -> None:
 def worker_exit(server: Any, worker: Any) -> None:
     """Act in a worker that is about to exit.
 
-    When: last in the life of a worker that ends by itself; not when it is killed.
+    When: at the end of a worker that exits by itself; not when it is killed.
     Process: worker.
     Arguments: ``server``, the worker's copy of the arbiter; ``worker``.
     Result: ignored.
@@ -287,13 +288,13 @@ def worker_exit(server: Any, worker: Any) -> None:
 
 @_hook()
 def nworkers_changed(server: Any, new_value: int, old_value: int | None) -> None:
-    """Notice that the number of workers to keep has changed.
+    """React to a change in the number of workers to keep.
 
-    When: after it was set for the first time, and whenever a signal or a reload
-        has changed it.
+    When: after it is first set, and whenever a signal or a reload changes it.
     Process: master.
-    Arguments: ``server``, the arbiter; ``new_value``, workers to keep from now
-        on; ``old_value``, workers kept before, ``None`` the first time.
+    Arguments: ``server``, the arbiter; ``new_value``, the number of workers to
+        keep from now on; ``old_value``, the number until now, ``None`` the first
+        time.
     Result: ignored.
     If it raises: logged; the change stands.
     Since: 0.1.
@@ -302,9 +303,9 @@ def nworkers_changed(server: Any, new_value: int, old_value: int | None) -> None
 
 @_hook()
 def on_exit(server: Any) -> None:
-    """Act when the server is about to end.
+    """Act when the server is about to exit.
 
-    When: once, last of all, after the workers are gone.
+    When: once, at the very end, after the workers are gone.
     Process: master.
     Arguments: ``server``, the arbiter.
     Result: ignored.
@@ -317,12 +318,12 @@ def on_exit(server: Any) -> None:
 def ssl_context(config: Any, default_factory: Callable[[], Any]) -> Any:
     """Make the TLS context of the server's sockets.
 
-    When: when TLS is configured, once a worker, before it accepts connections.
+    When: if TLS is configured, once per worker, before it accepts connections.
     Process: worker.
     Arguments: ``config``; ``default_factory``, a function without arguments that
-        makes the context which the settings describe.
+        makes the context described by the settings.
     Result: an ``ssl.SSLContext``, or ``None`` to leave it to the next plugin and
-        in the end to ``default_factory``.
+        finally to ``default_factory``.
     If it raises: fatal; that worker fails to boot, exit status 3.
     Since: 0.1.
     """
@@ -347,19 +348,19 @@ def corn_settings() -> Iterable[Setting] | None:
 
 @_hook(fatal=True, firstresult=True)
 def corn_framework(config: Any, directory: str) -> Any:
-    """Bring in the settings of a web framework's own file, and how its application is loaded.
+    """Contribute the settings in a web framework's own file, and a way to load its application.
 
-    When: after all other sources have been read, at the start and at every
+    When: after all other sources have been read, at startup and on every
         reload, before ``corn_configured``.
     Process: master.
     Arguments: ``config``, the configuration without the framework's settings;
         ``directory``, where the server was started: ``chdir`` and other relative
-        paths of the configuration begin there.
-    Result: a ``corn_core.settings.framework.Framework``, or ``None`` when the
-        configuration asks for none. Its settings count for less than those of
-        all other sources but the defaults; its loader, if it has one, is used
-        instead of what ``corn_app_loader`` would choose.
-    If it raises: fatal; a ``ConfigError`` is shown as it is, exit status 1. At a
+        paths in the configuration are relative to it.
+    Result: a ``corn_core.settings.framework.Framework``, or ``None`` if the
+        configuration does not ask for one. All other sources except the
+        defaults override its settings; its loader, if it has one, is used
+        instead of the one that ``corn_app_loader`` would choose.
+    If it raises: fatal; a ``ConfigError`` is shown as it is, exit status 1. In a
         reload the old configuration stays in force.
     Since: 0.1.
     """
@@ -367,14 +368,14 @@ def corn_framework(config: Any, directory: str) -> Any:
 
 @_hook(fatal=True)
 def corn_configured(config: Any) -> None:
-    """Look at the finished configuration, and refuse it if it cannot work.
+    """Check the finished configuration, and refuse it if it cannot work.
 
-    When: after all sources have been read, at the start and at every reload,
+    When: after all sources have been read, at startup and on every reload,
         before anything is bound or forked.
     Process: master.
     Arguments: ``config``, the immutable configuration.
     Result: ignored.
-    If it raises: fatal; a ``ConfigError`` is shown as it is, exit status 1. At a
+    If it raises: fatal; a ``ConfigError`` is shown as it is, exit status 1. In a
         reload the old configuration stays in force.
     Since: 0.1.
     """
@@ -384,15 +385,15 @@ def corn_configured(config: Any) -> None:
 def corn_instruments(config: Any) -> Iterable[Any] | None:
     """Add the plugins that a configuration turns on.
 
-    A hook of a request costs time for each of them, in every server in which its plugin is
-    installed; one that is added here costs nothing where it is not wanted.
+    A hook that is called for every request costs time in every server in which its plugin is
+    installed. One that is added here costs nothing where it is not wanted.
 
-    When: after ``corn_configured``, at the start and at every reload.
+    When: after ``corn_configured``, at startup and on every reload.
     Process: master.
     Arguments: ``config``, the immutable configuration.
-    Result: objects with hook implementations, as a plugin is one; they take the place of
-        those that were added before, and may be the same.
-    If it raises: fatal; the command ends with exit status 1. At a reload the old
+    Result: objects with hook implementations, like plugins; they replace those added
+        before, and may be the same objects.
+    If it raises: fatal; the command ends with exit status 1. In a reload the old
         configuration stays in force.
     Since: 0.1.
     """
@@ -400,15 +401,15 @@ def corn_instruments(config: Any) -> Iterable[Any] | None:
 
 @_hook(fatal=True)
 def corn_environment(config: Any) -> Mapping[str, str] | None:
-    """Give environment variables to the process, as ``raw_env`` does.
+    """Set environment variables for the process, as ``raw_env`` does.
 
-    When: after ``corn_configured``, at the start and at every reload, which first
-        gives the variables of the old configuration the values they had.
+    When: after ``corn_configured``, at startup and on every reload, which first
+        restores the variables that the old configuration had set.
     Process: master.
     Arguments: ``config``.
     Result: the variables; they are set after those of ``raw_env``, in the master
         and so in the workers, before the application is loaded.
-    If it raises: fatal; the command ends with exit status 1. At a reload the old
+    If it raises: fatal; the command ends with exit status 1. In a reload the old
         configuration stays in force.
     Since: 0.1.
     """
@@ -418,12 +419,12 @@ def corn_environment(config: Any) -> Mapping[str, str] | None:
 def corn_worker_class(name: Any, config: Any) -> type | None:
     """Choose the worker class for the value of ``worker_class``.
 
-    When: after ``corn_configured``, at the start and at every reload.
+    When: after ``corn_configured``, at startup and on every reload.
     Process: master.
     Arguments: ``name``, the setting's value, a text or a class; ``config``.
     Result: the class, or ``None`` to leave the choice to the next plugin; the
         core, asked last, looks for an entry point or an import path.
-    If it raises: fatal; the command ends with exit status 1. At a reload the old
+    If it raises: fatal; the command ends with exit status 1. In a reload the old
         configuration stays in force.
     Since: 0.1.
     """
@@ -433,13 +434,13 @@ def corn_worker_class(name: Any, config: Any) -> type | None:
 def corn_logger_class(name: Any, config: Any) -> Callable[[Any], Any] | None:
     """Choose the logger class for the value of ``logger_class``.
 
-    When: after ``corn_configured``, at the start and at every reload.
+    When: after ``corn_configured``, at startup and on every reload.
     Process: master.
     Arguments: ``name``, the setting's value, a text or a class; ``config``.
     Result: the class, which is called with the configuration, or ``None`` to
         leave the choice to the next plugin; the core, asked last, looks for an
         entry point or an import path.
-    If it raises: fatal; the command ends with exit status 1. At a reload the old
+    If it raises: fatal; the command ends with exit status 1. In a reload the old
         configuration stays in force.
     Since: 0.1.
     """
@@ -449,13 +450,13 @@ def corn_logger_class(name: Any, config: Any) -> Callable[[Any], Any] | None:
 def corn_app_loader(config: Any) -> Callable[..., Any] | None:
     """Choose what loads the application.
 
-    When: after ``corn_configured``, at the start and at every reload.
+    When: after ``corn_configured``, at startup and on every reload.
     Process: master.
     Arguments: ``config``; its ``app_loader`` names a loader or says ``auto``.
     Result: the loader, or ``None`` to leave the choice to the next plugin; the
         core, asked last, takes the loader of that name, and for ``auto`` the
         ``wsgi`` loader.
-    If it raises: fatal; the command ends with exit status 1. At a reload the old
+    If it raises: fatal; the command ends with exit status 1. In a reload the old
         configuration stays in force.
     Since: 0.1.
     """
@@ -463,10 +464,10 @@ def corn_app_loader(config: Any) -> Callable[..., Any] | None:
 
 @_hook(fatal=True)
 def corn_check_app(config: Any, app: Any) -> None:
-    """Look at the application of a configuration that is only checked.
+    """Check the loaded application when the configuration is only checked.
 
-    When: with ``--check-config`` and ``--print-config``, after the application was
-        loaded.
+    When: with ``--check-config`` and ``--print-config``, after the application has
+        been loaded.
     Process: master.
     Arguments: ``config``; ``app``, the application.
     Result: ignored.

@@ -1,4 +1,4 @@
-"""The Protocols that cross ranks: what a lower rank may ask of a higher one's object."""
+"""The Protocols that cross ranks: what a lower rank may ask of an object from a higher one."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any, Protocol
 
 StartResponse = Callable[..., Callable[[bytes], object]]
 WSGIApp = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
-"""An application in the sense of PEP 3333."""
+"""An application as defined by PEP 3333."""
 
 
 class Request(Protocol):
-    """What hooks and loggers may read of a request; ``corn_core.http`` has the class."""
+    """The attributes of a request that hooks and loggers may read; the class is in ``http``."""
 
     method: str
     uri: str
@@ -25,7 +25,7 @@ class Request(Protocol):
 
 
 class Response(Protocol):
-    """What hooks and loggers may read of a response."""
+    """The attributes of a response that hooks and loggers may read."""
 
     status: str
     """The status line's code and reason, such as ``200 OK``."""
@@ -41,10 +41,10 @@ class Response(Protocol):
 
 
 class Logger(Protocol):
-    """A logger class's instance; the class is built with the configuration alone."""
+    """An instance of a logger class; the class is called with the configuration alone."""
 
     access_enabled: bool
-    """Whether anybody reads access lines; the request cycle looks once a worker."""
+    """True if access lines are written at all; the request cycle checks once per worker."""
 
     def debug(self, msg: str, *args: Any, **kwargs: Any) -> None: ...
     def info(self, msg: str, *args: Any, **kwargs: Any) -> None: ...
@@ -61,30 +61,30 @@ class Logger(Protocol):
         environ: Mapping[str, Any],
         request_time: timedelta,
     ) -> None:
-        """Write the access line of one request; ``req`` is None when its head was unreadable."""
+        """Write the access line of one request; ``req`` is None if its head was malformed."""
 
     def setup(self, config: Any) -> None:
-        """Log as another configuration says, from now on."""
+        """Log according to another configuration from now on."""
 
     def reopen_files(self) -> None: ...
     def close_on_exec(self) -> None: ...
 
 
 class ApplicationLog(Protocol):
-    """What a logger may have besides :class:`Logger`, for the text in ``wsgi.errors``.
+    """The optional method of a :class:`Logger` that takes the text written to ``wsgi.errors``.
 
     A logger without it gets the text as a message, through ``error``.
     """
 
     def wsgi_errors(self, text: str) -> None:
-        """Write text of an application, of one or more lines, to the error log as it is."""
+        """Write an application's text, of one or more lines, to the error log as it is."""
 
 
 class ResponseSink(Protocol):
-    """Where the request cycle puts a response's bytes: a driver's connection.
+    """The destination of a response's bytes: a driver's connection.
 
-    ``send`` and ``send_file`` take all they are given, and keep what the client
-    does not take at once; they raise ``ClientDisconnected`` when the client is gone.
+    ``send`` and ``send_file`` accept everything they are given, and buffer what the client does
+    not take at once. They raise ``ClientDisconnected`` if the client is gone.
     """
 
     def send(self, data: bytes) -> None: ...
@@ -92,7 +92,7 @@ class ResponseSink(Protocol):
         """Send ``count`` bytes of the file open as ``fd``, from ``offset`` on."""
 
     def abort(self) -> None:
-        """Note that the response was cut short: its connection must not end as if it were whole."""
+        """Note that the response is incomplete, and the end of the connection must show that."""
 
 
 class Hooks(Protocol):
@@ -105,26 +105,26 @@ class Hooks(Protocol):
         """Call implementations until one returns something other than ``None``."""
 
     def bind(self, name: str, /) -> Callable[..., list[Any]] | None:
-        """The hook as a callable of keyword arguments, or ``None`` when nobody implements it."""
+        """Return the hook as a callable of keyword arguments, or ``None`` if none implements it."""
 
 
 class Slot(Protocol):
     """A worker's own slot of the scoreboard; each call is a few stores to shared memory."""
 
     def beat(self, now: float) -> None:
-        """Say that the worker is alive at ``now`` (``time.monotonic()``)."""
+        """Record that the worker is alive at ``now`` (``time.monotonic()``)."""
 
     def begin_request(self, now: float, method: str, path: str) -> int:
-        """Returns what :meth:`end_request` is to be told."""
+        """Record the start of a request; returns the argument for :meth:`end_request`."""
 
     def end_request(self, token: int) -> None: ...
     def set_state(self, state: int) -> None: ...
     def set_connections(self, count: int) -> None: ...
     def shared(self) -> Slot:
-        """The same slot, for a worker that runs several requests at once."""
+        """Return the same slot, for a worker that runs several requests at once."""
 
     def server_stopping(self) -> bool:
-        """Whether the master is going down, as opposed to replacing this worker."""
+        """Tell whether the whole server is stopping, rather than this worker being replaced."""
 
     def peers(self) -> list[int]:
         """The slots of all other workers; not to be changed."""

@@ -1,7 +1,7 @@
-"""Whether what a configuration names is what it has to be, found out before anything runs.
+"""Validates the worker, logger and loader that a configuration names, before anything starts.
 
-What is wrong with a class that somebody has written is one line for who wrote it, not the
-traceback of a server that meets it somewhere later.
+The author of a bad class gets one line that says what is wrong, instead of a traceback from
+somewhere in the server later.
 """
 
 from __future__ import annotations
@@ -24,49 +24,49 @@ _LOGGER = (
 
 
 def worker_class_of(found: object, config: Config) -> type[Worker]:
-    """The worker class that was found for a configuration.
+    """Validate the worker class found for a configuration, and return it.
 
-    :raises ExtensionError: when no worker can be made of it.
+    :raises ExtensionError: when it cannot serve as a worker.
     """
     what = f"worker class {config.worker_class!r}"
     if not (isinstance(found, type) and issubclass(found, Worker)):
         raise ExtensionError(
-            f"{what} is no subclass of corn_core.worker.Worker (it is {_kind(found)})"
+            f"{what} is not a subclass of corn_core.worker.Worker (it is {_kind(found)})"
         )
     if found.run is Worker.run:
         raise ExtensionError(f"{what} has no method run(self), which is what serves requests")
     for name in ("check_config", "check_app", "before_boot"):
         if not isinstance(getattr(found, name), MethodType):
-            raise ExtensionError(f"{what}: {name} is no classmethod")
+            raise ExtensionError(f"{what}: {name} is not a classmethod")
     for name in ("capabilities", "ignored_settings"):
         names = getattr(found, name)
         if isinstance(names, str):
-            raise ExtensionError(f"{what}: {name} is the text {names!r}, and not several names")
+            raise ExtensionError(f"{what}: {name} is the text {names!r}, not a list of names")
     _check_names(what, found, config)
     return found
 
 
 def let_worker_refuse(worker_class: type[Worker], config: Config) -> None:
-    """Ask a worker class whether it can work with a configuration.
+    """Let a worker class refuse a configuration that it cannot work with.
 
-    :raises CornError: when it cannot, or fails to say.
+    :raises CornError: when it does, or fails.
     """
     what = f"check_config of worker class {config.worker_class!r}"
     _guarded(what, lambda: worker_class.check_config(config))
 
 
 def _check_names(what: str, worker_class: type[Worker], config: Config) -> None:
-    """Refuse a misspelt setting; one that is like no other may be that of a missing plugin."""
+    """Refuse a misspelt setting; a name unlike any other may belong to a missing plugin."""
     for name in worker_class.ignored_settings:
         hint = "" if name in config else did_you_mean(name, config.settings)
         if hint:
-            raise ExtensionError(f"{what}: {name!r} in ignored_settings is no setting{hint}")
+            raise ExtensionError(f"{what}: {name!r} in ignored_settings is not a setting{hint}")
 
 
 def logger_of(logger_class: Callable[[Config], Any], config: Config) -> Logger:
     """Make the logger of a configuration, which opens its files.
 
-    :raises CornError: when it cannot be made, or is no logger.
+    :raises CornError: when it cannot be made, or is not a logger.
     """
     what = f"logger class {config.logger_class!r}"
     log = _guarded(what, lambda: logger_class(config))
@@ -75,10 +75,10 @@ def logger_of(logger_class: Callable[[Config], Any], config: Config) -> Logger:
 
 
 class Loader:
-    """The app loader of a configuration, held to its word.
+    """The app loader of a configuration, with its results validated.
 
     :param made_by: the loader class.
-    :raises CornError: when no loader can be made of it.
+    :raises CornError: when it cannot make a loader.
     """
 
     def __init__(self, made_by: Callable[[], Any], config: Config) -> None:
@@ -87,23 +87,23 @@ class Loader:
         _check_attributes(self._what, self._loader, ("load", "name"), "")
 
     def name(self, config: Config) -> str:
-        """What to call the application.
+        """Return what to call the application.
 
         :raises CornError: when there is none.
         """
         name = _guarded(f"name of {self._what}", lambda: self._loader.name(config))
         if not isinstance(name, str):
-            raise ExtensionError(f"{self._what}: name gave {name!r}, which is no text")
+            raise ExtensionError(f"{self._what}: name returned {name!r}, not a text")
         return name
 
     def load(self, config: Config) -> WSGIApp:
-        """The application.
+        """Load the application.
 
-        :raises AppLoadError: when the loader gives none.
+        :raises AppLoadError: when the loader returns none.
         """
         app: WSGIApp | None = self._loader.load(config)
         if app is None:
-            raise AppLoadError(f"{self._what}: load gave None instead of an application")
+            raise AppLoadError(f"{self._what}: load returned None instead of an application")
         return app
 
 
@@ -114,7 +114,7 @@ def _check_attributes(what: str, found: object, names: tuple[str, ...], advice: 
 
 
 def _guarded(what: str, code: Callable[[], Any]) -> Any:
-    # Broad, since the code is somebody else's; the cause stays attached.
+    # Broad, because the code is a plugin's; the cause stays attached.
     try:
         return code()
     except CornError:
@@ -125,7 +125,7 @@ def _guarded(what: str, code: Callable[[], Any]) -> Any:
 
 
 def _place(error: Exception) -> str:
-    """Where it was raised, if that is not where the code was called."""
+    """Return where the error was raised, unless that is where the code was called."""
     step = error.__traceback__
     while step is not None and step.tb_next is not None:
         step = step.tb_next

@@ -41,13 +41,13 @@ FIELDS = ("When", "Process", "Arguments", "Result", "If it raises", "Since")
 
 
 def own_distributions() -> set[str]:
-    """The names of the distributions that this repository makes."""
+    """Return the names of the distributions that this repository makes."""
     manifests = [ROOT / "pyproject.toml", *ROOT.glob("plugins/*/pyproject.toml")]
     return {tomllib.loads(path.read_text())["project"]["name"] for path in manifests}
 
 
 def load_registry() -> Registry:
-    """The settings of the core and of the plugins in this repository."""
+    """Return the settings of the core and of the plugins in this repository."""
     own = own_distributions()
     found = entry_points(group="corn.plugins")
     foreign = {each.name for each in found if each.dist is None or each.dist.name not in own}
@@ -58,7 +58,7 @@ def load_registry() -> Registry:
 
 
 def called_hooks() -> set[str]:
-    """The hooks whose name stands anywhere in the core beside their specification."""
+    """Return the hooks whose name stands anywhere in the core beside their specification."""
     sources = ROOT.glob("corn_core/**/*.py")
     trees = (ast.parse(path.read_text()) for path in sources if path.name != "hookspecs.py")
     constants = (
@@ -68,14 +68,14 @@ def called_hooks() -> set[str]:
 
 
 def hook_fields(name: str) -> tuple[str, dict[str, str]]:
-    """The summary and the fields of a hook's docstring."""
+    """Return the summary and the fields of a hook's docstring."""
     text = inspect.getdoc(getattr(hookspecs, name)) or ""
     summary, *rest = re.split(r"^([A-Z][a-z ]+): ", text, flags=re.MULTILINE)
     return summary.strip(), dict(zip(rest[::2], (one.strip() for one in rest[1::2]), strict=True))
 
 
 def exit_statuses() -> dict[int, str]:
-    """What each exit status other than 0 means, by the exception that leads to it."""
+    """Return the meaning of each exit status except 0, by the exception that causes it."""
     found: dict[int, str] = {}
     pending: list[type[errors.CornError]] = [errors.CornError]
     while pending:
@@ -97,7 +97,7 @@ _LINE_START = re.compile(r"^([-+>#=])(?=\s|$)|^(\d+)([.)])(?=\s)")
 
 
 def prose(text: str, registry: Registry, page: str = "") -> str:
-    """A declaration's text as Markdown, with links to the settings that it names.
+    """Format a declaration's text as Markdown, with links to the settings that it names.
 
     :param page: where settings are described, as seen from the page; empty when it is there.
     """
@@ -155,8 +155,8 @@ def settings_page() -> str:
 def _settings(registry: Registry) -> Iterator[str]:
     yield from title(
         "Settings",
-        "Every setting, with where it may be set and what it is when nobody sets it. Defaults are"
-        " written as they would be in a config file. A setting that may be set on the command line"
+        "Every setting, where it may be set, and its default, written as it would be in a config"
+        " file. A setting that may be set on the command line"
         f" may be set in the environment variable `{CMD_ARGS}` too; see [Running](../running.md)"
         " for which source wins.",
     )
@@ -187,7 +187,7 @@ def _facts(setting: Setting) -> Iterator[str]:
 
 
 def spellings(setting: Setting) -> list[str]:
-    """The flags of a setting, each with the placeholder of its argument."""
+    """Return the flags of a setting, each with the placeholder of its argument."""
     if setting.action not in ("store", "append"):
         return list(setting.flags)
     metavar = setting.metavar or (f"{{{','.join(setting.choices)}}}" if setting.choices else "")
@@ -226,7 +226,7 @@ def _hook(hook: Hook, registry: Registry) -> Iterator[str]:
     facts.insert(-1, f"Failure policy: {'fatal' if hook.fatal else 'logged'}")
     facts.insert(-1, f"Config file: {_in_config_file(hook)}")
     if hook.firstresult:
-        facts.insert(-1, "Answer: the first result other than `None`; nobody else is asked then")
+        facts.insert(-1, "Answer: the first result other than `None`; the rest are not called")
     yield "\n".join(map(item, facts))
 
 
@@ -305,7 +305,7 @@ def _modules(registry: Registry) -> Iterator[str]:
 
 
 def _packages() -> dict[str, dict[str, str]]:
-    """The modules of each package, in alphabetical order, with what they are."""
+    """List the modules of each package, in alphabetical order, with what they are."""
     found: dict[str, dict[str, str]] = {}
     for path in sorted(ROOT.glob("corn_core/**/*.py")):
         package = ".".join(path.relative_to(ROOT).parent.parts)

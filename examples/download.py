@@ -23,6 +23,6 @@ def app(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
 
 
 def count() -> Iterator[bytes]:
-    """A body whose length nobody knows in advance: sent in chunks."""
+    """Yield a body of unknown length, which is sent in chunks."""
     for number in range(1, 11):
         yield f"{number}\n".encode()

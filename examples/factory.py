@@ -10,7 +10,7 @@ from typing import Any
 
 
 def make_app(greeting: str, *, times: int = 1) -> Callable[..., Iterable[bytes]]:
-    """An application that greets in its own way."""
+    """Make an application that greets in its own way."""
     body = f"{greeting}\n".encode() * times
 
     def app(environ: dict[str, Any], start_response: Callable[..., object]) -> list[bytes]:

@@ -7,7 +7,7 @@ from typing import Any
 
 
 def app(environ: dict[str, Any], start_response: Callable[..., object]) -> Iterable[bytes]:
-    """Greet whoever asks."""
+    """Greet the client."""
     body = b"Hello, World!\n"
     start_response(
         "200 OK",

@@ -1,4 +1,4 @@
-"""How many examples the tests with generated input try: few by default, many in ``make full``.
+"""Sets how many examples tests with generated input try: few by default, many in ``make full``.
 
 A busy machine is not a defect of what is tested, so no example has a deadline.
 """
@@ -16,7 +16,7 @@ _factor = LONG if os.environ.get("CORN_FUZZING") == "long" else 1
 
 
 def examples(count: int = 100) -> settings:
-    """Settings for a test that tries so many examples in the short run."""
+    """Return settings for a test that tries so many examples in the short run."""
     return settings(
         max_examples=count * _factor,
         deadline=None,

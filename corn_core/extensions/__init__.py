@@ -1,1 +1,1 @@
-"""Plugins: how they are found, loaded and called, and how a name becomes a driver class."""
+"""Plugins: finding, loading and calling them, and turning a name into a driver class."""

@@ -1,4 +1,4 @@
-"""What can be wrong with the hooks of a plugin, found when it is registered."""
+"""Checks the hooks of a plugin when it is registered."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from corn_core.hookspecs import HOOKS, Hook
 
 
 def first_fault(manager: pluggy.PluginManager, plugin: object) -> str | None:
-    """What is wrong with the first bad hook of a plugin; None when all can be called."""
+    """Describe what is wrong with a plugin's first bad hook; returns None if all can be called."""
     for name in dir(plugin):
         options = manager.parse_hookimpl_opts(plugin, name)
         if options is not None:
             hook = options.get("specname") or name
             fault = _fault(hook, options, getattr(plugin, name))
             if fault and hook in HOOKS and isinstance(plugin, type):
-                return f"{plugin.__name__} is a class, and has to be an object of that class"
+                return f"{plugin.__name__} is a class; register an object of that class"
             if fault:
                 return fault
     return None
 
 
 def unmarked(plugin: object) -> list[str]:
-    """The hooks for which a module has functions that are not marked, by mistake as a rule."""
+    """List the hooks for which a module has unmarked functions, which is usually a mistake."""
     if not isinstance(plugin, ModuleType):
         return []
     own = vars(plugin)
@@ -45,12 +45,12 @@ def _is_own(module: ModuleType, found: object) -> bool:
 
 def _fault(name: str, options: Mapping[str, Any], function: Callable[..., Any]) -> str | None:
     if name not in HOOKS:
-        # An optional hook is one that some versions of corn do not have.
+        # An optional hook is one that not all versions of corn have.
         optional = options.get("optionalhook")
         return None if optional else f"there is no hook {name!r}{did_you_mean(name, HOOKS)}"
     if options.get("wrapper") or options.get("hookwrapper"):
         return (
-            f"hook {name} is a wrapper, which corn does not call, since each implementation"
+            f"hook {name} is a wrapper, which corn does not call, because each implementation"
             " is guarded on its own; make it a plain function"
         )
     if inspect.iscoroutinefunction(function):

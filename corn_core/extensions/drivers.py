@@ -1,4 +1,4 @@
-"""Drivers: how the name of a worker, a logger or an app loader becomes a class."""
+"""Finds drivers: turns the name of a worker, a logger or an app loader into a class."""
 
 from __future__ import annotations
 
@@ -57,9 +57,9 @@ SETTINGS = (
         parse=name_or_object,
         default="auto",
         help=(
-            "What loads the application: the name of an installed loader,"
+            "The loader of the application: the name of an installed loader,"
             " package.module.Class, package.module:Class, or egg:distribution#name. auto"
-            " asks the installed plugins and then takes the wsgi loader, which imports"
+            " asks the installed plugins, and then uses the wsgi loader, which imports"
             " MODULE:APP."
         ),
         flags=("--app-loader",),
@@ -71,8 +71,8 @@ SETTINGS = (
 class _Kind(NamedTuple):
     """One kind of driver.
 
-    :param known: names that first-party distributions bring, for hints.
-    :param default: the distribution to install when there is no driver at all.
+    :param known: the names in first-party distributions, for hints.
+    :param default: the distribution to install if there is no driver at all.
     """
 
     group: str
@@ -88,16 +88,16 @@ _LOADER = _Kind(LOADERS, "app loader", "app loader", known.LOADERS, "corn-core")
 _RELOADER = _Kind(RELOADERS, "reload engine", "reload engine", known.RELOADERS, "corn-core")
 
 _POLL = "poll"
-"""The core's own reload engine, which ``auto`` takes when there is no other."""
+"""The core's own reload engine, which ``auto`` uses if there is no other."""
 
 
 def find_worker_class(name: object) -> Any:
-    """The worker class for a value of ``worker_class``.
+    """Find the worker class for a value of ``worker_class``.
 
     :param name: an entry point's name, an import path, ``egg:distribution#name``
         or the class itself.
     :raises ExtensionError: when there is none; the text says what to install or
-        to correct.
+        correct.
     """
     return _find(_WORKER, name)
 
@@ -116,19 +116,19 @@ def name_of_worker(given: object, found: type) -> str:
 
 
 def find_logger_class(name: object) -> Any:
-    """The logger class for a value of ``logger_class``; see :func:`find_worker_class`."""
+    """Find the logger class for a value of ``logger_class``; see :func:`find_worker_class`."""
     return _find(_LOGGER, name)
 
 
 def find_app_loader(name: object) -> Any:
-    """The app loader for a value of ``app_loader``; see :func:`find_worker_class`."""
+    """Find the app loader for a value of ``app_loader``; see :func:`find_worker_class`."""
     return _find(_LOADER, name)
 
 
 def find_reload_engine(name: object) -> Any:
-    """The engine for a value of ``reload_engine``; see :func:`find_worker_class`.
+    """Find the engine for a value of ``reload_engine``; see :func:`find_worker_class`.
 
-    ``auto`` is the first installed one in alphabetical order that is not the core's own.
+    ``auto`` means the first installed engine in alphabetical order, or else the core's own.
     """
     if name == "auto":
         others = sorted({each.name for each in entry_points(RELOADERS)} - {_POLL})
@@ -158,14 +158,14 @@ def _from_entry_point(kind: _Kind, name: str) -> Any:
 
 
 def _from_egg(kind: _Kind, name: str) -> Any:
-    """An entry point of one distribution: ``egg:distribution#name``, the name ``main`` if none."""
+    """Load an entry point named ``egg:distribution#name``, where ``main`` is the default name."""
     owner, _, wanted = name.removeprefix("egg:").partition("#")
     wanted = wanted or "main"
     found = entry_points(kind.group)
     for each in found:
         if each.name == wanted and _normal(_owner(each)) == _normal(owner):
             return _guarded(kind, each, each.load)
-    # The manual's egg:gunicorn#gevent, say: the name is right and the owner is not.
+    # For example the manual's egg:gunicorn#gevent: the name is right, but the owner is not.
     owners = [_owner(each) for each in found if each.name == wanted]
     if owners:
         raise ExtensionError(
@@ -177,7 +177,7 @@ def _from_egg(kind: _Kind, name: str) -> Any:
 
 
 def _from_path(kind: _Kind, name: str) -> Any:
-    """What ``package.module:Class`` or ``package.module.Class`` names."""
+    """Import the class named ``package.module:Class`` or ``package.module.Class``."""
     module, _, attributes = name.partition(":") if ":" in name else name.rpartition(".")
     if not module or module.startswith("."):
         raise ExtensionError(f"{kind.noun} {name!r}: not a path of the form package.module:Class")
@@ -196,7 +196,7 @@ def _from_path(kind: _Kind, name: str) -> Any:
 
 
 def _named(kind: _Kind, name: str) -> list[EntryPoint]:
-    """The entry points of that name; a server that runs for long may have to look again."""
+    """Find the entry points with that name, also those installed since the server started."""
     found = [each for each in entry_points(kind.group) if each.name == name]
     if found or ":" in name or "." in name:
         return found
@@ -216,7 +216,7 @@ def _guarded(kind: _Kind, entry_point: EntryPoint, load: Callable[[], Any]) -> A
 
 
 def _unknown(kind: _Kind, name: str) -> str:
-    """What is missing, what to do about it, and what there is instead."""
+    """Say which driver is missing, what to do about it, and which ones are installed."""
     installed = sorted({each.name for each in entry_points(kind.group)})
     if not installed and kind.known.get(name) == kind.default:
         return f"no {kind.one} is installed; pip install {kind.default}"
@@ -237,5 +237,5 @@ def _owner(entry_point: EntryPoint) -> str:
 
 
 def _normal(name: str) -> str:
-    """A distribution's name in the one spelling that all its spellings have (PEP 503)."""
+    """Normalise a distribution's name (PEP 503)."""
     return name.lower().replace("_", "-").replace(".", "-")

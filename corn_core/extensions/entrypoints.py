@@ -1,15 +1,15 @@
-"""The entry points of corn's groups: one look at the installed distributions for all of them.
+"""Finds the entry points in corn's groups, with one scan of the installed distributions.
 
-There are two ways to look. The general one is ``importlib.metadata``, with stevedore as the
-resolver of named drivers. Importing these two takes 20 ms, where everything else until the
-first response takes 65 (measured with CPython 3.11), and a first response should not have to
-wait for the means to name a worker. So :mod:`corn_core.extensions.scan` looks first, in less
-than a millisecond. It finds the same in an ordinary environment, and nothing at all in any
-other; then, and whenever a name is looked for that it did not find, the general way is taken.
+There are two ways to scan. The general one is ``importlib.metadata``, with stevedore to resolve
+named drivers. Importing these two takes 20 ms, while everything else until the first response
+takes 65 (measured with CPython 3.11), and a first response should not have to wait for that. So
+:mod:`corn_core.extensions.scan` looks first, in less than a millisecond. It finds the same in an
+ordinary environment, and nothing at all in any other. In that case, and for any name it did not
+find, the general way is used.
 
-In both cases stevedore does not do the finding. Its on-disk cache compares time stamps at a
-resolution of two minutes, so that entry points which changed soon after they were cached
-are not seen; and a server has no business writing to a home directory.
+In neither case does stevedore do the finding. Its on-disk cache compares time stamps at a
+resolution of two minutes, so it would miss entry points that changed soon after they were cached;
+and a server has no business writing to a home directory.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ RELOADERS = "corn.reloaders"
 GROUPS = (PLUGINS, WORKERS, LOGGERS, LOADERS, RELOADERS)
 
 FOUND: dict[str, Sequence[EntryPoint]] = {}
-"""What the last look has found, by group; a process looks once, unless it has to look again."""
+"""The result of the last scan, by group; a process scans once, unless a name is missing."""
 
 
 def entry_points(group: str, *, rescan: bool = False) -> Sequence[EntryPoint]:
-    """The entry points of one group, in the order of ``sys.path``.
+    """Return the entry points of one group, in the order of ``sys.path``.
 
-    :param rescan: look again, and the general way, for something that was not found.
+    :param rescan: scan again, in the general way, for something that was not found.
     """
     if rescan or group not in FOUND:
         plain = None if rescan else plain_scan(GROUPS)
@@ -47,7 +47,7 @@ def entry_points(group: str, *, rescan: bool = False) -> Sequence[EntryPoint]:
 
 
 def load_driver(entry_point: EntryPoint) -> Any:
-    """Import what the entry point of a driver names, the only one of its name in its group.
+    """Import what a driver's entry point names; its name must be unique in its group.
 
     :raises Exception: whatever importing it raises.
     """
@@ -60,25 +60,25 @@ def load_driver(entry_point: EntryPoint) -> Any:
 
 
 def astray(name: str) -> str:
-    """The end of a message about a name that is in no group: that it is in one like ours."""
-    # lazy: wanted for mistakes only
+    """Return the end of a message about an unknown name: that a misspelt group contains it."""
+    # lazy: needed only for mistakes
     from importlib.metadata import entry_points as every_entry_point
 
     for each in every_entry_point(name=name):
         if each.group.startswith("corn") and each.group not in GROUPS:
             group = f"the entry-point group {each.group!r}"
-            return f"; {distribution_of(each)} has it in {group}, where nobody looks"
+            return f"; {distribution_of(each)} has it in {group}, which corn does not use"
     return ""
 
 
 def distribution_of(entry_point: EntryPoint) -> str:
-    """The name and version of the distribution that an entry point belongs to."""
+    """Return the name and version of the distribution that an entry point belongs to."""
     dist: Any = entry_point.dist
     return f"{dist.name} {dist.version}" if dist else "unknown distribution"
 
 
 def _general_scan() -> dict[str, list[StandardEntryPoint]]:
-    """Look with ``importlib.metadata``, and leave the result to stevedore's managers too."""
+    """Scan with ``importlib.metadata``, and share the result with stevedore's managers."""
     # lazy: see the top of this module
     import importlib.metadata
 

@@ -1,13 +1,12 @@
-"""How hooks are called: every implementation, one by one, each guarded on its own.
+"""Calls hooks: every implementation, one by one, each guarded on its own.
 
-pluggy keeps the implementations and their order. It is not asked to call
-them, because it stops at the first one that raises: here all are called, a
-failure of a fatal hook is raised when all have run, and any other failure is
-logged with the name of its plugin. :data:`corn_core.hookspecs.HOOKS` says
-which hooks are fatal.
+pluggy keeps the implementations and their order. It does not call them, because it would stop at
+the first one that raises. Here all are called. A failure of a fatal hook is raised after all have
+run, and any other failure is logged with the name of its plugin. :data:`corn_core.hookspecs.HOOKS`
+says which hooks are fatal.
 
-``BaseException`` that is no ``Exception`` (``SystemExit``, a worker's order to
-quit) passes through at once: it is a decision and not a failure.
+A ``BaseException`` other than ``Exception`` (``SystemExit``, a worker's order to quit) passes
+through at once, because it is a decision rather than a failure.
 """
 
 from __future__ import annotations
@@ -40,19 +39,19 @@ class Hooks:
         self._known: dict[str, tuple[list[HookImpl], list[_Call]]] = {}
 
     def set_logger(self, log: Any) -> None:
-        """Log failures to ``log`` from now on, an object with a method ``error``."""
+        """Log failures from now on to ``log``, an object with a method ``error``."""
         self._log = log
 
     def call(self, name: str, /, **arguments: Any) -> list[Any]:
         """Call every implementation, last registered first; return what is not ``None``.
 
         :raises HookFailed: when the hook is fatal and an implementation failed,
-            after all were called; a ``CornError`` is raised as it is.
+            after all have been called; a ``CornError`` is raised as it is.
         """
         return [result for _, result in self.call_each(name, **arguments)]
 
     def call_each(self, name: str, /, **arguments: Any) -> list[tuple[str, Any]]:
-        """Like :meth:`call`, with the name of the plugin beside each result."""
+        """Do the same as :meth:`call`, with each result paired with its plugin's name."""
         return self._run(HOOKS[name], self._calls(name), arguments)
 
     def first(self, name: str, /, **arguments: Any) -> Any:
@@ -63,17 +62,16 @@ class Hooks:
         for plugin, function, names in self._calls(name):
             try:
                 result = function(*[arguments[argument] for argument in names])
-            except Exception as error:  # broad: the code is somebody else's, see _run
+            except Exception as error:  # broad: the code is a plugin's, see _run
                 _fail(name, plugin, error)
             if result is not None:
                 return result
         return None
 
     def bind(self, name: str, /) -> Callable[..., list[Any]] | None:
-        """The hook as a callable of keyword arguments, or ``None`` when nobody implements it.
+        """Return the hook as a callable of keyword arguments, or ``None`` if none implements it.
 
-        The implementations are looked up now, once; plugins that are
-        registered later are not called.
+        The implementations are looked up once, now; plugins registered later are not called.
         """
         hook, calls = HOOKS[name], self._calls(name)
         if not calls:
@@ -86,8 +84,8 @@ class Hooks:
         results: list[tuple[str, Any]] = []
         failures: list[tuple[str, Exception]] = []
         for plugin, function, names in calls:
-            # Broad, since the code is somebody else's: the next plugin must not
-            # go without its call because of it, and nothing is swallowed.
+            # Broad, because the code is a plugin's: its failure must not keep the next plugin
+            # from being called, and it is reported below.
             try:
                 result = function(*[arguments[argument] for argument in names])
             except Exception as error:
@@ -130,14 +128,14 @@ def _argument_names(hook: Hook, implementation: Any) -> tuple[str, ...]:
 
 
 def _fail(name: str, plugin: str, error: Exception) -> NoReturn:
-    """Raise an error that has an answer for the user as it is, and give any other its name."""
+    """Raise a CornError as it is, and any other error as a HookFailed that names the plugin."""
     if isinstance(error, CornError):
         raise error
     raise explained(HookFailed(name, plugin, error, _where(error)), error) from error
 
 
 def _where(error: Exception) -> str:
-    """The place in the implementation's own file, which is more telling than a library's."""
+    """Return the place in the implementation's own file, which says more than a library's."""
     step = _beyond_us(error)
     if step is None:
         return ""
@@ -146,7 +144,7 @@ def _where(error: Exception) -> str:
 
 
 def _beyond_us(error: Exception) -> TracebackType | None:
-    """The traceback from the implementation on."""
+    """Return the traceback from the implementation on."""
     step = error.__traceback__
     while step is not None and step.tb_frame.f_code.co_filename in _CALLERS:
         step = step.tb_next

@@ -1,7 +1,6 @@
-"""Which distribution brings what, for the hints in error messages and for nothing else.
+"""The contents of the first-party distributions, used only for hints in error messages.
 
-A plugin of somebody else works without an entry here; the core never acts on
-these names.
+A third-party plugin works without an entry here; the core never acts on these names.
 """
 
 from __future__ import annotations

@@ -16,18 +16,18 @@ HEADINGS = ("distribution", "version", "group", "name", "state", "details")
 
 
 def listing(plugins: Plugins) -> str:
-    """What is installed in corn's groups: where it is from, what it does, whether it loads.
+    """Format what is installed in corn's groups: its distribution, its purpose, and if it loads.
 
-    Drivers are imported to find out, which a server does for the chosen ones only.
+    This imports all drivers, while a server imports only the chosen ones.
 
-    :param plugins: loaded with ``strict=False``, so that no plugin hides the others.
+    :param plugins: loaded with ``strict=False``, so that a bad plugin does not hide the others.
     """
     rows = [HEADINGS]
     for group in GROUPS:
         for each in sorted(entry_points(group), key=lambda each: each.name):
             name = each.dist.name if each.dist else "?"
             version = each.dist.version if each.dist else "?"
-            # What may be long stands last, so that no line is long because of another one.
+            # The details may be long, so they come last, where they do not widen other lines.
             state, details = _plugin(plugins, each) if group == PLUGINS else _driver(each)
             rows.append((name, version, group, each.name, state, details))
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
@@ -36,7 +36,7 @@ def listing(plugins: Plugins) -> str:
 
 
 def _plugin(plugins: Plugins, entry_point: EntryPoint) -> tuple[str, str]:
-    """What became of a plugin, and the hooks that it implements, or what is wrong with it."""
+    """Return the state of a plugin, and the hooks it implements, or what is wrong with it."""
     if entry_point.name in plugins.disabled:
         return "disabled", ""
     failure = plugins.failure_of(entry_point)
@@ -51,6 +51,6 @@ def _plugin(plugins: Plugins, entry_point: EntryPoint) -> tuple[str, str]:
 def _driver(entry_point: EntryPoint) -> tuple[str, str]:
     try:
         entry_point.load()
-    except (Exception, SystemExit) as error:  # broad: importing runs somebody's code
+    except (Exception, SystemExit) as error:  # broad: importing runs the driver's code
         return "fails", one_line(error)
     return "loads", ""

@@ -1,4 +1,4 @@
-"""The plugin manager: finding, loading and judging plugins, and what they declare."""
+"""The plugin manager: finds, loads and checks plugins, and what they declare."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ DISABLE_PLUGINS = Setting(
     help=(
         "A plugin to leave out, by the name that corn --plugins shows. The flag may be"
         " repeated, and several names may be separated by commas. It leaves out the"
-        " plugin's hooks and settings; a worker class that the same distribution brings"
-        " can still be chosen."
+        " plugin's hooks and settings; a worker class in the same distribution can still"
+        " be chosen."
     ),
     flags=("--disable-plugin",),
     metavar="NAME",
@@ -60,10 +60,10 @@ class LoadFailure(NamedTuple):
 
 
 class Plugins:
-    """The plugins of one server: what is loaded, what is not and why.
+    """The plugins of one server: those loaded, and those that could not be, with the reason.
 
-    ``hooks`` calls their hooks. ``failures`` and ``warnings`` are for the
-    caller to report, once there is a log to report them to.
+    ``hooks`` calls their hooks. The caller reports ``failures`` and ``warnings`` once there is a
+    log to report them to.
     """
 
     def __init__(self, disabled: Collection[str] = ()) -> None:
@@ -77,11 +77,10 @@ class Plugins:
         self._instruments: list[str] = []
 
     def register(self, plugin: Any, name: str) -> None:
-        """Add a plugin, a module as a rule, under the name it is known by.
+        """Register a plugin, usually a module, under its name.
 
-        :raises ExtensionError: when one of its hooks does not exist or cannot
-            be called, or when the name or the plugin is registered already; the
-            plugin is not registered then.
+        :raises ExtensionError: when one of its hooks does not exist or cannot be called, or when
+            the name or the plugin is registered already. The plugin is then not registered.
         """
         if self.manager.has_plugin(name) or self.manager.is_registered(plugin):
             other = self.manager.get_name(plugin) or name
@@ -92,10 +91,10 @@ class Plugins:
         self.manager.register(plugin, name)
 
     def register_config_hooks(self, hooks: ConfigHooks) -> None:
-        """Register a config file's hook functions, in place of those registered before.
+        """Register a config file's hook functions, replacing those registered before.
 
-        :raises ExtensionError: when a function does not fit its hook; the
-            functions registered before stay.
+        :raises ExtensionError: when a function does not fit its hook; the functions registered
+            before stay.
         """
         plugin = config_file_plugin(hooks)
         if self.manager.has_plugin(CONFIG_FILE):
@@ -103,9 +102,9 @@ class Plugins:
         self.register(plugin, CONFIG_FILE)
 
     def register_instruments(self, config: object) -> None:
-        """Register what a configuration turns on, in place of what an earlier one did.
+        """Register the instruments that a configuration turns on, replacing earlier ones.
 
-        :raises CornError: when a plugin fails, or adds what is no plugin.
+        :raises CornError: when a plugin fails, or adds something that is not a plugin.
         """
         for name in self._instruments:
             self.manager.unregister(name=name)
@@ -119,26 +118,26 @@ class Plugins:
                 self._instruments.append(name)
 
     def settings(self) -> Iterator[tuple[str, Setting]]:
-        """The settings that plugins declare, each with its plugin's name.
+        """Yield the settings that plugins declare, each with its plugin's name.
 
         :raises ExtensionError: when a plugin declares something else.
         """
         for name, declared in reversed(self.hooks.call_each("corn_settings")):
             if isinstance(declared, Setting):
-                # Which is a tuple, and could be taken for several.
+                # A Setting is itself a tuple, and could be taken for several.
                 raise ExtensionError(
-                    f"{self._label(name)}: corn_settings gave a Setting, and not several in a tuple"
+                    f"{self._label(name)}: corn_settings returned a Setting, not a tuple of them"
                 )
             for setting in self._several(name, "corn_settings", declared):
                 if not isinstance(setting, Setting):
                     raise ExtensionError(
-                        f"{self._label(name)}: corn_settings gave {setting!r}, which is no Setting"
+                        f"{self._label(name)}: corn_settings returned {setting!r}, not a Setting"
                     )
                 yield name, setting
 
     def _several(self, plugin: str, hook: str, given: Any) -> list[Any]:
-        """What an implementation has given, as a list."""
-        # Broad, since iterating may run a plugin's generator.
+        """Return the result of an implementation as a list."""
+        # Broad, because iterating may run a plugin's generator.
         try:
             return list(given)
         except Exception as error:
@@ -147,7 +146,7 @@ class Plugins:
             ) from error
 
     def explain(self, option: str) -> str | None:
-        """Why a flag or setting of a first-party plugin is unknown; None when it is not of one."""
+        """Explain why a first-party plugin's option is unknown; returns None for any other."""
         distribution = known.OPTIONS.get(option)
         if distribution is None:
             return None
@@ -168,16 +167,16 @@ class Plugins:
         return next((each for each in self.failures if each.entry_point is entry_point), None)
 
     def load(self, entry_point: EntryPoint) -> None:
-        """Import what an entry point names and register it.
+        """Import and register the plugin that an entry point names.
 
-        A plugin that cannot be imported is noted in ``failures``.
+        A plugin that cannot be imported is added to ``failures``.
 
         :raises ExtensionError: see :meth:`register`.
         """
         name = entry_point.name
         taken = self._entry_points.get(name)
-        # Broad, and not left to stevedore, which lets an AssertionError and a
-        # SystemExit through: whatever a plugin does, the server can run without it.
+        # Broad, because whatever a plugin does, the server can run without it. Not left to
+        # stevedore, which lets AssertionError and SystemExit through.
         try:
             if taken is not None:
                 raise ExtensionError(f"its name is taken by {distribution_of(taken)}")
@@ -193,7 +192,7 @@ class Plugins:
         self.register(plugin, name)
         for hook in unmarked(plugin):
             self.warnings.append(
-                f"{self._label(name)}: {hook} is not marked with hookimpl, and so never called"
+                f"{self._label(name)}: {hook} is not marked with hookimpl, so it is never called"
             )
 
     def _label(self, name: str) -> str:
@@ -205,19 +204,19 @@ class Plugins:
 def load_plugins(disabled: Collection[str] = (), *, strict: bool = True) -> Plugins:
     """Load every installed plugin that is not disabled.
 
-    A plugin that cannot be imported is left out and noted in ``failures``.
+    A plugin that cannot be imported is left out and added to ``failures``.
 
     :param disabled: names of plugins to leave out.
-    :param strict: False notes a plugin with a bad hook in ``failures`` too,
-        which is for looking at what is installed, not for serving.
-    :raises ExtensionError: when a plugin has a hook that does not exist or
-        cannot be called; the text names the plugin and its distribution.
+    :param strict: False adds a plugin with a bad hook to ``failures`` too, for listing what is
+        installed rather than serving.
+    :raises ExtensionError: when a plugin has a hook that does not exist or cannot be called; the
+        text names the plugin and its distribution.
     """
     plugins = Plugins(disabled)
     if CORE in disabled:
         plugins.warnings.append("the core's own plugin cannot be disabled")
-    # The core's settings come first wherever settings are shown, and the order of the others does
-    # not depend on the order in which they were installed.
+    # The core's settings come first wherever settings are shown; the order of the others does not
+    # depend on the order of installation.
     found = sorted(entry_points(PLUGINS), key=lambda each: (each.name != CORE, each.name))
     for entry_point in found:
         if entry_point.name in plugins.disabled:
@@ -233,7 +232,7 @@ def load_plugins(disabled: Collection[str] = (), *, strict: bool = True) -> Plug
 
 
 def _warn_of_unknown(plugins: Plugins, installed: Collection[str]) -> None:
-    """Say which names in ``disabled`` leave nothing out."""
+    """Warn about names in ``disabled`` that match no plugin."""
     for name in sorted(plugins.disabled.difference(installed)):
         hint = did_you_mean(name, installed)
-        plugins.warnings.append(f"plugin {name!r} is disabled, but not installed{hint}")
+        plugins.warnings.append(f"plugin {name!r} is disabled but not installed{hint}")

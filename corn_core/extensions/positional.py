@@ -1,4 +1,4 @@
-"""Hook functions of a config file: called by position, whatever their arguments are named."""
+"""Calls a config file's hook functions by position, whatever their arguments are named."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ CONFIG_FILE = "config-file"
 """The name under which a config file's functions are registered, as one plugin."""
 
 ConfigHooks = Mapping[str, tuple[Callable[..., Any], str]]
-"""Names of hooks, each with a function and where the configuration names it."""
+"""Names of hooks, each with a function and its origin in the configuration."""
 
 _hookimpl = HookimplMarker("corn")
 
 
 def config_file_plugin(hooks: ConfigHooks) -> ModuleType:
-    """Make a plugin of the functions that a config file gives for hooks.
+    """Make a plugin from a config file's hook functions.
 
-    :raises ExtensionError: when a function cannot take what its hook passes.
+    :raises ExtensionError: when a function cannot take the arguments of its hook.
     """
     plugin = ModuleType(CONFIG_FILE)
     for name, (function, origin) in hooks.items():
@@ -43,16 +43,16 @@ def _adapt(hook: Hook, function: Callable[..., Any], origin: str) -> Callable[..
     def adapted(*arguments: Any) -> Any:
         return function(*arguments)
 
-    # To pluggy this function wants no argument at all; Hooks looks here instead.
+    # To pluggy this function takes no arguments at all; Hooks looks here instead.
     adapted.corn_arguments = hook.arguments[:count]  # type: ignore[attr-defined]
     return adapted
 
 
 def _accepted(hook: Hook, function: Callable[..., Any]) -> int | None:
-    """How many of the hook's arguments the function can take, the most there may be."""
+    """Return how many of the hook's arguments the function can take, at most."""
     try:
         signature = inspect.signature(function)
-    except ValueError:  # a function of C that does not tell
+    except ValueError:  # a C function without a signature
         return len(hook.arguments)
     for count in range(len(hook.arguments), hook.least - 1, -1):
         try:
@@ -77,6 +77,6 @@ def _got(function: Callable[..., Any]) -> str:
 
 
 def _place(function: Callable[..., Any]) -> str | None:
-    """Where the function is defined, if it is one that Python code defines."""
+    """Return where the function is defined, if it is defined in Python."""
     code = getattr(inspect.unwrap(function), "__code__", None)
     return f"{code.co_filename} line {code.co_firstlineno}" if code else None

@@ -1,6 +1,6 @@
-"""HTTP/1.x without input and output: bytes in, requests out; responses in, bytes out.
+"""HTTP/1.x without I/O: bytes in, requests out; responses in, bytes out.
 
-RFC 9110 is HTTP's semantics, RFC 9112 its version 1.1 on the wire. The modules, lowest first:
+RFC 9110 defines HTTP's semantics, RFC 9112 version 1.1 on the wire. The modules, lowest first:
 ``grammar``, ``limits``, ``lines``, ``fields``, ``target``, ``head``, ``known``, ``watch``,
 ``framing``, ``body``, ``parser`` and ``response``.
 """

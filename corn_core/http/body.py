@@ -1,4 +1,4 @@
-"""Decoders of request bodies; each takes what there is of the buffer, and says how far it got."""
+"""Decoders of request bodies. Each takes what it can from the buffer and says how far it got."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from corn_core.http.head import Request
 from corn_core.http.limits import Limits
 from corn_core.http.lines import LineFinder, LineKind
 
-# Longest line before a chunk. Extensions are ignored (RFC 9112 section 7.1.1), but they are
-# read, so a sender must not be able to make a mountain of them: of each line, what exceeds
-# 16 bytes counts against the chunk's own data, and the debt must stay small.
+# The longest line before a chunk. Extensions are ignored (RFC 9112 section 7.1.1), but reading
+# them costs time, so a sender must not send many: whatever exceeds 16 bytes of a line counts
+# against the chunk's own data, and the debt must stay small.
 CHUNK_LINE = 4096
 CHUNK_DEBT = 16 * 1024
 
@@ -22,11 +22,11 @@ _SIZE, _DATA, _DATA_END, _TRAILER = range(4)
 
 Buffer = bytes | bytearray
 Taken = tuple[bytes, int]
-"""Decoded bytes, and where in the buffer the rest begins."""
+"""Decoded bytes, and the position in the buffer where the rest begins."""
 
 
 class SizedBody:
-    """A body whose length the head told (RFC 9112 section 6.2)."""
+    """A body whose length the head announced (RFC 9112 section 6.2)."""
 
     __slots__ = ("complete", "left")
 
@@ -35,7 +35,7 @@ class SizedBody:
         self.complete = False
 
     def take(self, data: Buffer, start: int) -> Taken:
-        """Take what the buffer has of the body."""
+        """Take as much of the body as the buffer holds."""
         piece = bytes(data[start : start + self.left])
         self.left -= len(piece)
         self.complete = not self.left
@@ -45,7 +45,7 @@ class SizedBody:
 class ChunkedBody:
     """A body in chunks, and the trailer section after them (RFC 9112 section 7.1).
 
-    :param request: gets the trailers, and the length once it is known.
+    :param request: receives the trailers, and the length once it is known.
     """
 
     __slots__ = (
@@ -80,10 +80,10 @@ class ChunkedBody:
         self.complete = False
 
     def take(self, data: Buffer, start: int) -> Taken:
-        """Decode as many chunks as the buffer has.
+        """Decode as many chunks as the buffer holds.
 
-        What comes before a malformed chunk is delivered, and the error raised by the next
-        call, so that what a caller sees does not depend on how the bytes were cut.
+        Data before a malformed chunk is delivered first, and the next call raises the error, so
+        that the result does not depend on how the bytes were split.
 
         :raises BadRequest: for malformed chunks and trailers, and for too much of either.
         """
@@ -104,7 +104,7 @@ class ChunkedBody:
         return b"".join(pieces), start
 
     def _step(self, data: Buffer, start: int, pieces: list[Buffer]) -> int:
-        """Take one element; the same place again means that it is not all there."""
+        """Take one element; returns ``start`` unchanged if the element is incomplete."""
         if self._state == _SIZE:
             return self._take_size(data, start)
         if self._state == _DATA:
@@ -138,7 +138,7 @@ class ChunkedBody:
         return end + 2
 
     def _take_data_end(self, data: Buffer, start: int) -> int:
-        # Exactly CRLF: whoever skips to the next line end here can be fed another message.
+        # Exactly CRLF: a recipient that skipped to the next line end could be fed another message.
         end = data[start : start + 2]
         if not b"\r\n".startswith(end):
             raise BadChunk(f"chunk longer than its size: {shown(end)}")
@@ -168,8 +168,8 @@ class ChunkedBody:
             self._request.trailers.append(pair)
 
     def _finish(self) -> None:
-        # RFC 9112 section 7.1.3, and RFC 3875 section 4.1.2: once decoded, it is a body of known
-        # length without a coding. Applications that know nothing of chunks rely on that.
+        # RFC 9112 section 7.1.3 and RFC 3875 section 4.1.2: once decoded, this is a body of known
+        # length without a coding. Applications that are unaware of chunks rely on that.
         fields = self._request.fields
         del fields["HTTP_TRANSFER_ENCODING"]
         fields["CONTENT_LENGTH"] = str(self._total)
@@ -177,7 +177,7 @@ class ChunkedBody:
 
 
 class Broken:
-    """What takes the place of a body after an error: the connection cannot be read any more."""
+    """Replaces the body after an error: nothing more can be read from the connection."""
 
     __slots__ = ("complete", "error")
 

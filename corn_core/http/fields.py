@@ -1,8 +1,8 @@
-"""One field line of a request: from the wire to the name and the value that WSGI uses.
+"""Field lines of a request: from the wire to the name and value that WSGI uses.
 
-The environ name of ``X-Thing`` is ``HTTP_X_THING``, that of ``Content-Type`` and
-``Content-Length`` has no prefix (RFC 3875 section 4.1.18, PEP 3333). A hyphen and an underscore
-are the same there, which is why fields with underscores have a policy of their own.
+The environ name of ``X-Thing`` is ``HTTP_X_THING``; those of ``Content-Type`` and
+``Content-Length`` have no prefix (RFC 3875 section 4.1.18, PEP 3333). In these names a hyphen and
+an underscore look the same, which is why fields with underscores have a policy of their own.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from corn_core.http.limits import HeaderMap
 
 Pair = tuple[str, str]
 
-# Lines seen before, with what they were found to mean: browsers and proxies repeat themselves.
-# A line is validated once and looked up from then on. Only the fields named here are ever
-# kept, because they are neither secret nor different each time; nothing that depends on a
-# limit or a policy is, because all parsers of the process share the memo.
+# Lines seen before, with their meaning, because browsers and proxies repeat themselves. A line is
+# validated once and looked up from then on. Only the fields named here are kept: they are neither
+# secret nor different each time. Nothing that depends on a limit or a policy is kept, because all
+# parsers of the process share the memo.
 _lines: dict[bytes, Pair] = {}
 _names: dict[str, str] = {}
 MEMO_SIZE = 1024
 MEMO_LINE = 256
 
 recall = _lines.get
-"""The meaning of a field line seen before, or None."""
+"""Returns the meaning of a field line seen before, or None."""
 
 _STEADY = frozenset(
     "HTTP_" + name.upper().replace("-", "_")
@@ -40,8 +40,8 @@ _STEADY = frozenset(
     )
 ) | {"CONTENT_TYPE"}
 
-# Under the policy "keep", no underscored field may pose as one of these: they decide about
-# the framing of the message and of the next, or a proxy vouches for them.
+# Under the policy "keep", a field with underscores may not impersonate any of these: they decide
+# the framing of this message and the next, or a proxy vouches for them.
 _VOUCHED = frozenset(
     {
         *("CONTENT_LENGTH", "CONTENT_TYPE", "HTTP_AUTHORIZATION", "HTTP_CONNECTION"),
@@ -66,7 +66,7 @@ _NOT_IN_TRAILERS = _VOUCHED | {
 
 
 def read_field(line: bytes, policy: HeaderMap) -> Pair | None:
-    """The environ name and the value of a field line; None when the policy drops it.
+    """Parse a field line into environ name and value; returns None when the policy drops it.
 
     :raises BadFieldLine: for what is not a field line, and for a malformed Host.
     """
@@ -108,7 +108,7 @@ def read_trailer(line: bytes, policy: HeaderMap) -> Pair | None:
 
 
 def environ_name(name: str) -> str:
-    """The name under which WSGI knows a field."""
+    """Return the name that WSGI uses for a field."""
     key = name.upper().replace("-", "_")
     return key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else "HTTP_" + key
 
@@ -129,7 +129,7 @@ def _name_of(name: str, policy: HeaderMap) -> str | None:
 
 
 def split_lines(lines: Iterable[bytes]) -> list[Pair]:
-    """The upper-case names and the values of field lines that are known to be well-formed."""
+    """Split field lines, known to be well-formed, into upper-case names and values."""
     pairs = []
     for line in lines:
         name, _, value = line.decode("latin-1").partition(":")

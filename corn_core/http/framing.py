@@ -1,8 +1,8 @@
-"""Where a body ends: the whole decision, for requests and for responses.
+"""Decides where a body ends: the whole decision, for requests and for responses.
 
 Everything about request smuggling is in these two functions. Two recipients that disagree
-about the end of a message disagree about where the next one begins; so whatever is ambiguous is
-refused, also where an RFC would allow to repair it.
+about the end of a message disagree about where the next one begins. So anything ambiguous is
+refused, even where an RFC would allow repairing it.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from corn_core.http.head import HTTP_11, Request, split_list
 def frame_request(request: Request, body_limit: int) -> None:
     """Set ``chunked`` and ``content_length`` of a request (RFC 9112 section 6.3).
 
-    A repeated Content-Length was refused already, and the values of a repeated
-    Transfer-Encoding are one list (``fields.py`` sees to it that no other field poses as these).
+    A repeated Content-Length has already been refused, and the values of a repeated
+    Transfer-Encoding are one list. ``fields.py`` ensures that no other field can pass for these.
 
     :param body_limit: in bytes, 0 for none.
     :raises BadFraming: when the length is malformed or ambiguous.
@@ -59,7 +59,7 @@ def frame_request(request: Request, body_limit: int) -> None:
 
 
 Framing = tuple[bool, bool, int | None, bool]
-"""has_body, chunked, content_length (to be sent), keep_alive."""
+"""Body allowed, chunked, Content-Length to send, keep-alive."""
 
 
 def frame_response(
@@ -70,9 +70,9 @@ def frame_response(
     declared: int | None,
     known: int | None,
 ) -> Framing:
-    """How the body of a response is delimited (RFC 9112 section 6.3, RFC 9110 section 8.6).
+    """Decide how to delimit a response body (RFC 9112 section 6.3, RFC 9110 section 8.6).
 
-    :param method: the request's, and ``version`` too.
+    :param method: the request's, as is ``version``.
     :param declared: the application's own Content-Length.
     :param known: the length of the body if the server knows it.
     """

@@ -1,13 +1,13 @@
-r"""The grammar of HTTP/1.x, as compiled patterns with the rules they implement beside them.
+r"""The grammar of HTTP/1.x: compiled patterns, each beside the rules it implements.
 
-Rules are quoted from RFC 9110, RFC 9112 and RFC 3986. The patterns work on text that was
-decoded as latin-1, one character a byte, so that ``obs-text`` (%x80-FF, RFC 9110 section
-5.5) passes through unharmed. Each is the ``fullmatch`` of its pattern: there is no way to use
-one without anchoring it at both ends.
+The rules are quoted from RFC 9110, RFC 9112 and RFC 3986. The patterns work on text decoded as
+latin-1, one character per byte, so that ``obs-text`` (%x80-FF, RFC 9110 section 5.5) passes
+through unchanged. Each name is bound to the ``fullmatch`` of its pattern, so a pattern cannot be
+used without anchoring it at both ends.
 
-Digits and hex digits are written out, for ``\d`` and ``str.isdigit`` accept more than ASCII.
-Repetitions that could match in two ways are possessive (``*+``), so that no input takes
-more than linear time.
+Digits and hex digits are written out, because ``\d`` and ``str.isdigit`` accept more than ASCII.
+Repetitions that could match in two ways are possessive (``*+``), so that every input takes
+linear time at most.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from functools import cache
 
 
 def _when_needed(pattern: str) -> Callable[[str], re.Match[str] | None]:
-    """The ``fullmatch`` of a pattern that most servers never use, compiled at its first use.
+    """Return the ``fullmatch`` of a rarely needed pattern, which is compiled on first use.
 
-    The three below would take 1.5 ms of every start.
+    Compiling the three below would add 1.5 ms to every start.
     """
     compiled = cache(lambda: re.compile(pattern).fullmatch)
     return lambda text: compiled()(text)
@@ -34,14 +34,14 @@ _TOKEN = rf"[{_TCHAR}]+"
 is_token = re.compile(_TOKEN).fullmatch
 
 FIRST_OCTETS = frozenset(octet for octet in range(256) if is_token(chr(octet)))
-"""What the first octet of a request can be: it begins a method, which is a token."""
+"""The possible first octets of a request, which begins with a method and so with a token."""
 
 # request-line   = method SP request-target SP HTTP-version            (RFC 9112 section 3)
 # method         = token
 # HTTP-version   = HTTP-name "/" DIGIT "." DIGIT                       (RFC 9112 section 2.3)
 # HTTP-name      = %s"HTTP"
-# request-target: every visible octet and obs-text. RFC 3986 knows fewer, but clients send
-# the others unescaped, and as none of them is white space, they are no danger to framing.
+# request-target: every visible octet and obs-text. RFC 3986 allows fewer, but clients send the
+# others unescaped, and since none of them is white space, they cannot affect framing.
 # "#" begins a fragment, which is never sent (RFC 9112 section 3.2).
 _TARGET = r"[!\"$-~\x80-\xff]+"
 match_request_line = re.compile(rf"({_TOKEN}) ({_TARGET}) HTTP/1\.([01])").fullmatch
@@ -81,8 +81,8 @@ match_absolute_form = _when_needed(
 is_authority_form = _when_needed(rf"(?:{_LITERAL}|{_NAMED}++):[0-9]{{1,5}}")
 
 # Content-Length = 1*DIGIT                                               (RFC 9110 section 8.6)
-# 18 digits are more than any body has, and fit 64 bits. Python's int() refuses to convert
-# some thousand digits, and takes quadratic time below that.
+# 18 digits are more than any body needs, and fit into 64 bits. Python's int() refuses to convert
+# several thousand digits, and takes quadratic time below that.
 is_content_length = re.compile(r"[0-9]{1,18}").fullmatch
 
 # chunk          = chunk-size [ chunk-ext ] CRLF chunk-data CRLF         (RFC 9112 section 7.1)
@@ -91,7 +91,7 @@ is_content_length = re.compile(r"[0-9]{1,18}").fullmatch
 # chunk-ext-name = token
 # chunk-ext-val  = token / quoted-string
 # quoted-string  = DQUOTE *( qdtext / quoted-pair ) DQUOTE              (RFC 9110 section 5.6.4)
-# 15 hexadecimal digits fit 64 bits.
+# 15 hexadecimal digits fit into 64 bits.
 _QUOTED = r'"(?:[\t !#-\[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*+"'
 _EXTENSION = rf"[ \t]*+;[ \t]*+[{_TCHAR}]++(?:[ \t]*+=[ \t]*+(?:[{_TCHAR}]++|{_QUOTED}))?"
 match_chunk_line = _when_needed(rf"([0-9A-Fa-f]{{1,15}})(?:{_EXTENSION})*+")
@@ -103,6 +103,6 @@ match_status = re.compile(rf"([1-9][0-9]{{2}})(?: ({_VALUE}))?").fullmatch
 
 
 def shown(text: bytes | bytearray | str) -> str:
-    """A piece of a message as an error's text quotes it: escaped, and not all of a long one."""
+    """Quote a piece of a message for an error text: escaped, and shortened if it is long."""
     octets = text[:60].encode("latin-1") if isinstance(text, str) else bytes(text[:60])
     return repr(octets) + ("..." if len(text) > 60 else "")

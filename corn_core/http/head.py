@@ -17,31 +17,31 @@ from corn_core.http.target import split_target
 HTTP_10 = (1, 0)
 HTTP_11 = (1, 1)
 
-# RFC 9112 section 3.2 for Host, section 6.3 rule 5 for Content-Length. With two content types,
-# what a filter in front of us has read and what the application reads may differ.
+# RFC 9112 section 3.2 for Host, section 6.3 rule 5 for Content-Length. With two content types, a
+# filter in front of us and the application might read different ones.
 _ONCE = frozenset({"HTTP_HOST", "CONTENT_TYPE", "CONTENT_LENGTH"})
 
 
 class Request:
-    """A request, as far as its head tells.
+    """The head of a request, parsed.
 
     :ivar method: as sent; methods are case-sensitive.
-    :ivar uri: the target as sent, one character a byte.
-    :ivar path: the target's path, its escapes not decoded; empty for CONNECT and ``OPTIONS *``.
+    :ivar uri: the target as sent, one character per byte.
+    :ivar path: the target's path, still percent-encoded; empty for CONNECT and ``OPTIONS *``.
     :ivar query: what follows the ``?``, or empty.
     :ivar version: ``(1, 0)`` or ``(1, 1)``.
     :ivar head: the raw head, without its last line end and the blank line.
-    :ivar fields: values by environ name (``HTTP_HOST``, ``CONTENT_TYPE``); those of a repeated
-        field joined with a comma, cookies with a semicolon. ``HTTP_HOST`` is the authority
-        of a target in absolute-form (RFC 9112 section 3.2.2). When a chunked body is complete,
-        ``CONTENT_LENGTH`` takes the place of ``HTTP_TRANSFER_ENCODING``.
+    :ivar fields: values by environ name (``HTTP_HOST``, ``CONTENT_TYPE``). The values of a
+        repeated field are joined with commas, those of cookies with semicolons. ``HTTP_HOST`` is
+        the authority of a target in absolute-form (RFC 9112 section 3.2.2). Once a chunked body
+        is complete, ``CONTENT_LENGTH`` replaces ``HTTP_TRANSFER_ENCODING``.
     :ivar dropped: the raw lines that ``header_map`` left out.
-    :ivar keep_alive: whether the client is willing to send another request after this one.
-    :ivar content_length: what the client said in Content-Length, ``None`` if nothing.
-    :ivar chunked: whether the body has the chunked transfer coding.
-    :ivar expect_continue: whether the client waits for a 100 before it sends the body.
-    :ivar upgrade: whether the client offers to switch to the protocols in ``HTTP_UPGRADE``.
-    :ivar trailers: upper-case names and values after a chunked body, once it was read.
+    :ivar keep_alive: true if the client accepts another request on the connection.
+    :ivar content_length: the value of Content-Length, or ``None`` without that field.
+    :ivar chunked: true if the body has the chunked transfer coding.
+    :ivar expect_continue: true if the client waits for a 100 before it sends the body.
+    :ivar upgrade: true if the client offers to switch to the protocols in ``HTTP_UPGRADE``.
+    :ivar trailers: upper-case names and values sent after a chunked body, once it has been read.
     """
 
     __slots__ = (
@@ -81,12 +81,12 @@ class Request:
 
     @property
     def has_body(self) -> bool:
-        """Whether content follows the head."""
+        """True if content follows the head."""
         return self.chunked or bool(self.content_length)
 
     @property
     def headers(self) -> list[Pair]:
-        """Upper-case names and values, in order, repeated ones one by one."""
+        """The upper-case names and values of all fields, in order, repetitions included."""
         if self._headers is None:
             dropped = self.dropped or ()
             lines = self.head.split(b"\r\n")[1:]
@@ -95,7 +95,7 @@ class Request:
 
 
 def read_request_line(line: bytes) -> Request:
-    """A request of which nothing but the first line is known.
+    """Parse a request line; returns a request with nothing but that filled in.
 
     :raises BadRequestLine: when it is malformed.
     :raises VersionNotSupported: for versions other than 1.0 and 1.1.
@@ -153,10 +153,10 @@ def read_fields(request: Request, lines: list[bytes], limits: Limits) -> None:
             value = _combine(name, fields[name], value)
         fields[name] = value
     if "HTTP_HOST" not in fields and request.version is HTTP_11:
-        # RFC 9112 section 3.2, and it holds in every form of the target.
+        # RFC 9112 section 3.2; this applies to every form of the target.
         raise BadFieldLine("no Host field, which HTTP/1.1 requires")
     if authority is not None:
-        # RFC 9112 section 3.2.2: the Host field is ignored then.
+        # RFC 9112 section 3.2.2: the Host field is ignored in this case.
         fields["HTTP_HOST"] = authority
     if limits.header_map == "keep":
         refuse_both_spellings(request.headers)
@@ -169,15 +169,15 @@ def _drop(request: Request, line: bytes) -> None:
 
 
 def _combine(name: str, value: str, more: str) -> str:
-    """One value for a field that appears again (RFC 9110 section 5.3)."""
+    """Combine the values of a repeated field (RFC 9110 section 5.3)."""
     if name in _ONCE:
         raise BadFieldLine(f"repeated field {name.removeprefix('HTTP_').replace('_', '-')}")
-    # Cookies are not a list, and are divided by semicolons (RFC 6265 section 4.2.1).
+    # Cookies are not a list; semicolons separate them (RFC 6265 section 4.2.1).
     return f"{value}; {more}" if name == "HTTP_COOKIE" else f"{value},{more}"
 
 
 def read_intentions(request: Request) -> None:
-    """Find out what a client wants of the connection; the framing is known already.
+    """Find out what the client wants of the connection, once the framing is known.
 
     :raises ExpectationFailed: for an expectation other than 100-continue.
     """
@@ -193,15 +193,15 @@ def read_intentions(request: Request) -> None:
         if "upgrade" in options and fields.get("HTTP_UPGRADE"):
             request.upgrade = request.version is HTTP_11
     if "HTTP_EXPECT" in fields:
-        # RFC 9110 section 10.1.1: a list; case does not matter; 417 for what we do not know;
-        # nothing to be done for HTTP/1.0, or when there is no body to wait with.
+        # RFC 9110 section 10.1.1: a case-insensitive list; 417 for unknown expectations. There is
+        # nothing to do for HTTP/1.0, or if there is no body to hold back.
         if any(one != "100-continue" for one in split_list(fields["HTTP_EXPECT"])):
             raise ExpectationFailed(f"unknown expectation: {shown(fields['HTTP_EXPECT'])}")
         request.expect_continue = request.version is HTTP_11 and request.has_body
 
 
 def split_list(value: str) -> list[str]:
-    """The members of a list field, in lower case (RFC 9110 section 5.6.1)."""
+    """Split a list field into its members, in lower case (RFC 9110 section 5.6.1)."""
     if "," not in value:
         return [value.lower()]
     return [member.strip(" \t") for member in value.lower().split(",")]

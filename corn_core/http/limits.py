@@ -1,4 +1,4 @@
-"""What a request may cost: the limits, and the policy for ambiguous field names."""
+"""The limits on a request, and the policy for ambiguous field names."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ MEBIBYTE = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Limits of one request, in bytes and without line ends; 0 means no limit of its own.
+    """Limits on one request, in bytes without line ends; 0 means that a part has no limit.
 
-    A head is held in memory, so there is always a cap on the whole of it: what the single
-    limits add up to, with a mebibyte in place of each part that has none.
+    A head is held in memory, so its total size is always capped: at the sum of the individual
+    limits, where each part without one counts as a mebibyte.
 
     :param request_line: longest request line; a longer one is answered 414.
-    :param fields: most field lines in a head, and in a trailer section; more are 431.
+    :param fields: most field lines in a head or a trailer section; more are answered 431.
     :param field_size: longest field line; a longer one is answered 431.
-    :param body: longest body after the transfer coding was undone; a longer one is 413.
-    :param header_map: what becomes of a field with an underscore in its name, see the setting.
+    :param body: longest body after decoding the transfer coding; a longer one is answered 413.
+    :param header_map: what to do with a field with an underscore in its name, see the setting.
     :ivar head: the cap on the whole head.
-    :ivar unsuspicious: in a head up to this length, no line can be too long.
+    :ivar unsuspicious: in a head up to this length, no single line can be too long.
     :ivar most_fields: ``fields``, or a number that no head can reach.
     """
 
@@ -58,9 +58,9 @@ SETTINGS = (
         default=4094,
         help=(
             "The longest request line, in bytes: method, target with its query, and version. A"
-            " longer one is answered 414. A long limit lets clients fill memory before anything"
-            " is known of them. 0 leaves only the cap on the whole head, where this part counts"
-            " for a mebibyte."
+            " longer one is answered 414. A high limit lets clients fill memory before anything"
+            " is known about them. With 0 only the cap on the whole head remains, in which this"
+            " part counts as a mebibyte."
         ),
         flags=("--limit-request-line",),
         metavar="BYTES",
@@ -71,9 +71,9 @@ SETTINGS = (
         parse=integer(0, 32768),
         default=100,
         help=(
-            "The most header fields of a request. More are answered 431. Together with"
-            " limit_request_field_size it bounds the memory that a head can take. 0 leaves only"
-            " the cap on the whole head, where the fields count for a mebibyte."
+            "The most header fields in a request. More are answered 431. Together with"
+            " limit_request_field_size it bounds the memory that a head can take. With 0 only"
+            " the cap on the whole head remains, in which the fields count as a mebibyte."
         ),
         flags=("--limit-request-fields",),
         metavar="INT",
@@ -84,9 +84,9 @@ SETTINGS = (
         parse=integer(0, 8190),
         default=8190,
         help=(
-            "The longest header field of a request, in bytes: name, colon and value. A longer"
-            " one is answered 431. Large cookies need a large limit. 0 leaves only the cap on"
-            " the whole head, where the fields count for a mebibyte."
+            "The longest header field in a request, in bytes: name, colon and value. A longer"
+            " one is answered 431. Large cookies need a high limit. With 0 only the cap on"
+            " the whole head remains, in which the fields count as a mebibyte."
         ),
         flags=("--limit-request-field_size", "--limit-request-field-size"),
         metavar="BYTES",
@@ -97,9 +97,9 @@ SETTINGS = (
         parse=integer(0),
         default=GIBIBYTE,
         help=(
-            "The longest body of a request, in bytes. A longer one is answered 413: at once when"
-            " Content-Length announces it, and else when a chunk would exceed it. Bodies wait in"
-            " tmp_upload_dir before the application is called, so this bounds the disk space"
+            "The longest request body, in bytes. A longer one is answered 413: at once if"
+            " Content-Length announces it, otherwise when a chunk would exceed it. Bodies wait in"
+            " tmp_upload_dir until the application is called, so this bounds the disk space"
             " that one client can take. 0 sets no limit."
         ),
         flags=("--limit-request-body",),
@@ -111,11 +111,11 @@ SETTINGS = (
         parse=one_of("drop", "refuse", "keep"),
         default="drop",
         help=(
-            "What becomes of a header field with an underscore in its name. WSGI turns hyphens"
-            " into underscores, so that an application cannot tell X_Forwarded_For, which a"
+            "What to do with a header field with an underscore in its name. WSGI turns hyphens"
+            " into underscores, so an application cannot tell X_Forwarded_For, which a"
             " client sent through a proxy, from X-Forwarded-For, which the proxy set. drop leaves"
-            " such fields out, refuse answers 400, keep passes them on. Even then, none can pose"
-            " as a field that decides about framing, credentials or the client's origin, and a"
+            " such fields out, refuse answers 400, keep passes them on. Even then, such a field"
+            " cannot pass for one that decides framing, credentials or the client's origin, and a"
             " request with both spellings of one name is answered 400."
         ),
         flags=("--header-map",),

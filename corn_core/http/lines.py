@@ -1,4 +1,4 @@
-"""Finding the lines of a message as its bytes come in, each byte looked at once."""
+"""Finds the lines of a message as its bytes arrive, examining each byte once."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ _CR = 0x0D
 
 
 class LineKind:
-    """A kind of line: how long it may be, and the errors that its faults are.
+    """A kind of line: how long it may be, and the errors to raise for its faults.
 
-    :param name: how an error calls it.
-    :param limit: the longest, in bytes without the line end.
-    :param malformed: raised for a bare LF (RFC 9112 section 2.2 allows to accept it as a line
-        end; where two recipients differ in that, requests are smuggled).
-    :param too_long: raised as soon as it is longer than the limit.
+    :param name: what an error message calls it.
+    :param limit: the greatest length, in bytes without the line end.
+    :param malformed: raised for a bare LF. (RFC 9112 section 2.2 allows accepting it as a line
+        end, but where two recipients differ in that, requests can be smuggled.)
+    :param too_long: raised as soon as the line is longer than the limit.
     """
 
     __slots__ = ("limit", "malformed", "name", "too_long")
@@ -32,7 +32,7 @@ class LineKind:
 
 
 class LineFinder:
-    """Finds where the line ends that begins at some place of a growing buffer."""
+    """Finds the end of a line in a growing buffer."""
 
     __slots__ = ("_seen",)
 
@@ -40,17 +40,17 @@ class LineFinder:
         self._seen = 0
 
     def find(self, data: bytes | bytearray, start: int, kind: LineKind, room: float = inf) -> int:
-        """The index of the CRLF that ends the line beginning at ``start``; -1 if it is not there.
+        """Return the index of the CRLF that ends the line at ``start``, or -1 if it is not there.
 
-        After -1, ask again for the same line when there is more. Too long comes before
-        malformed, as it does when the bytes come one by one.
+        After -1, call it again for the same line when the buffer has grown. A line that is both
+        too long and malformed counts as too long, as it would if its bytes came one by one.
 
-        :param room: how long the line may be at most, besides its own limit.
+        :param room: another limit on the length of the line, besides its own.
         :raises BadRequest: of the classes that ``kind`` names.
         """
         end = data.find(b"\n", start + self._seen)
         stop = len(data) if end < 0 else end
-        # A CR in the last place may be half of the line end that is still to come.
+        # A trailing CR may be the first half of a line end.
         has_cr = stop > start and data[stop - 1] == _CR
         length = stop - start - has_cr
         if length > kind.limit:

@@ -13,18 +13,18 @@ from corn_core.http.watch import HeadWatch
 _CRLF = b"\r\n"
 
 CHANCES = 3
-"""How often the fields of a connection are remembered, when its client keeps changing them."""
+"""How often to remember a connection's fields while its client keeps changing them."""
 
 
 class RequestParser:
     """Turns the bytes of one connection into requests and their bodies, one after another.
 
-    Feed it what the client sends; ask for :meth:`next_request`, then :meth:`read_body` until
-    that is ``None``, then for the next request. After an error the connection has to be
-    closed; whatever is asked from then on raises the same error.
+    Feed it what the client sends. Call :meth:`next_request`, then :meth:`read_body` until that
+    returns ``None``, then go on with the next request. After an error the connection must be
+    closed; every further call raises the same error.
 
-    :ivar error_request: what is known of the request whose head could not be accepted, for
-        the access log; ``None`` when it failed in its first line.
+    :ivar error_request: what is known about a request whose head was not acceptable, for the
+        access log; ``None`` when its first line was the problem.
     """
 
     __slots__ = (
@@ -43,18 +43,18 @@ class RequestParser:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        # A bytearray as soon as something must be appended, for that is not to copy it all.
+        # Becomes a bytearray when something is appended, so that appending does not copy it all.
         self._data: bytes | bytearray = b""
-        # Where the first octet is that is not taken yet, and up to where the blank line was
-        # searched for.
+        # The position of the first octet not yet taken, and the position up to which the blank
+        # line has been searched for.
         self._start = 0
         self._searched = 0
         self._body: SizedBody | ChunkedBody | Broken | None = None
         self._watch: HeadWatch | None = None
         self._skipped = False
         self._at_eof = False
-        # How often fields may still be remembered that nobody sends again; not those of the first
-        # request, which most often is the only one.
+        # How many more times fields may be remembered without being sent again. The first request
+        # does not count, because it is usually the only one.
         self._chances = CHANCES + 1
         self._known: KnownFields | None = None
         self.error_request: Request | None = None
@@ -62,9 +62,9 @@ class RequestParser:
     # -- what comes in ---------------------------------------------------------------
 
     def feed(self, data: bytes) -> None:
-        """Add what the client has sent; nothing is not the end of it, see :meth:`eof`.
+        """Add bytes that the client has sent. Empty bytes do not mean its end, see :meth:`eof`.
 
-        The bytes are kept, not copied, as long as all that came before them is taken.
+        The bytes are kept without copying if everything before them has been taken.
         """
         held = self._data
         start = self._start
@@ -81,30 +81,31 @@ class RequestParser:
         self._searched -= start
 
     def eof(self) -> None:
-        """The client has closed its side; ask when :meth:`next_request` or :meth:`read_body`
-        has found that more is needed.
+        """Note that the client has closed its side.
+
+        Call it when :meth:`next_request` or :meth:`read_body` has asked for more.
 
         :raises TruncatedRequest: in the middle of a message (RFC 9112 section 8).
         """
         self._at_eof = True
         if isinstance(self._body, Broken):
             return
-        # A complete head may be waiting still, pipelined behind a request that is being served.
+        # A complete head may still be waiting, pipelined behind a request that is being served.
         if self._body is not None or (self.mid_head and not self._has_head()):
             self._fail_truncated()
 
     @property
     def mid_head(self) -> bool:
-        """Whether some of a head is here, but not asked for or not complete."""
+        """True if part of a head has arrived, or a whole one that was not asked for yet."""
         return self._body is None and self._start < len(self._data)
 
     @property
     def buffered(self) -> bool:
-        """Whether bytes were fed that are not taken yet."""
+        """True if some of the bytes fed have not been taken yet."""
         return self._start < len(self._data)
 
     def unread(self) -> bytes:
-        """Hand over what was fed and not taken: what follows the current message."""
+        """Hand over the bytes that were fed and not taken: those after the current message."""
         rest = bytes(self._data[self._start :])
         self._data = b""
         self._start = self._searched = 0
@@ -113,10 +114,18 @@ class RequestParser:
     # -- what goes out ---------------------------------------------------------------
 
     def next_request(self) -> Request | None:
-        """The next request, as soon as its head is complete; ``None`` when it is not.
+        """Take the next request, as soon as its head is complete.
 
-        :raises BadRequest: what is wrong with it, as early as that is certain.
-        :raises RuntimeError: when the body of the request before was not read.
+        A request is returned as soon as its head is complete and acceptable. If it has a body,
+        :meth:`read_body` must be called until it returns ``None`` before the next request can be
+        taken; without one, the parser is ready for the next request at once. ``None`` means that
+        more bytes are needed: feed them and call it again.
+
+        :raises BadRequest: what is wrong with the head, as early as that is certain, even before
+            the head is complete. ``error_request`` is set, and the parser stays broken.
+        :raises TruncatedRequest: when the client closed its side within a head.
+        :raises RuntimeError: when the body of the previous request has not been read. The caller
+            has a bug; the parser is unchanged.
         """
         if self._body is not None:
             self._refuse_next()
@@ -126,6 +135,9 @@ class RequestParser:
         if end < 0:
             return self._await_head()
         head = bytes(data[start:end])
+        # The fast path for fields seen before on this connection. It comes before the split, which
+        # is what it saves. Up to this length no line of a head can exceed its limit, and the
+        # number of fields is the same as when they were accepted, so no limit need be checked.
         if self._known is not None and len(head) <= self._limits.unsuspicious:
             request = self._known.recall(head)
             if request is not None:
@@ -138,6 +150,9 @@ class RequestParser:
         request = None
         limits = self._limits
         try:
+            # Only a head that is long or has many fields can exceed a limit. The watch finds out
+            # which, in the order in which the bytes arrived, so that a head gets the same answer
+            # whether it came in one piece or in many.
             if len(head) > limits.unsuspicious or len(lines) > limits.most_fields:
                 self._look()
             request = read_request_line(line)
@@ -154,13 +169,15 @@ class RequestParser:
         elif request.content_length:
             self._body = SizedBody(request.content_length)
         elif self._chances:
+            # A request without a body may repeat. Remembering costs time, so a client whose fields
+            # change each time uses up its chances.
             if self._chances <= CHANCES:
                 self._known = remember(request, head[len(line) :])
             self._chances -= 1
         return request
 
     def _advance(self, end: int) -> None:
-        """A head that ends here has been taken."""
+        """Mark everything up to ``end`` as taken, and prepare for the next head."""
         if end == len(self._data):
             self._data = b""
             end = 0
@@ -169,7 +186,9 @@ class RequestParser:
         self._watch = None
 
     def read_body(self) -> bytes | None:
-        """What there is of the body; empty when more is needed, ``None`` when it is complete.
+        """Take the part of the body that has arrived.
+
+        Returns empty bytes when more is needed, and ``None`` when the body is complete.
 
         :raises BadRequest: for malformed chunks and trailers, and too much of either.
         """
@@ -182,7 +201,7 @@ class RequestParser:
             self._body = Broken(error)
             raise
         if self._start == len(self._data):
-            # An idle connection is not to keep what a large body came in.
+            # An idle connection should not keep the buffer of a large body.
             self._data = b""
             self._start = 0
         self._searched = self._start
@@ -196,14 +215,14 @@ class RequestParser:
     # -- heads that are not complete, or not right -----------------------------------
 
     def _await_head(self) -> Request | None:
-        """Judge what there is of a head, and remember how far the blank line was searched."""
+        """Check an incomplete head, and remember how far the blank line was searched for."""
         data = self._data
         start = self._start
         if start == len(data):
             return None
         if data.startswith(_CRLF, start):
             return self._skip_empty_line()
-        # The blank line's CRLFCRLF may have begun in the last three octets.
+        # The CRLFCRLF may begin within the last three octets.
         self._searched = max(start, len(data) - 3)
         try:
             self._look()
@@ -222,7 +241,7 @@ class RequestParser:
     def _skip_empty_line(self) -> Request | None:
         """Skip one CRLF before a request line, and no more (RFC 9112 section 2.2).
 
-        Old clients send it after a body. It does not count as the beginning of a head.
+        Old clients send one after a body. It does not count as the beginning of a head.
         """
         if self._skipped:
             error = BadRequestLine("empty lines instead of a request line")

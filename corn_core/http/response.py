@@ -1,4 +1,4 @@
-"""Responses: from what an application says to bytes that are certainly one response."""
+"""Encodes responses, so that the bytes are certainly one response and not more."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 Field = tuple[str, str]
 Encoded = tuple[bytes, int | None]
-"""A field line ready to be sent, and its number if it is Content-Length."""
+"""A field line ready to send, and its number if it is Content-Length."""
 
-# Status lines and field lines used before, as for requests (fields.py): validated once, looked
-# up from then on. Only the fields named here are kept: not secret, and rarely different.
+# Status lines and field lines used before. As for requests (fields.py), they are validated once
+# and looked up from then on. Only the fields named here are kept: they are not secret and rarely
+# differ.
 _starts: dict[str, tuple[int, bytes]] = {}
 _lines: dict[Field, Encoded] = {}
 MEMO_SIZE = 1024
@@ -38,8 +39,8 @@ _STEADY = frozenset(
     }
 )
 
-# What is between two neighbours on the way is the server's to say, not the application's
-# (PEP 3333 "Other HTTP Features"; RFC 9110 section 7.6.1). Server and Date are sent once, by us.
+# Fields that concern only the connection are the server's business, not the application's
+# (PEP 3333 "Other HTTP Features"; RFC 9110 section 7.6.1). We send Server and Date ourselves, once.
 _DROPPED = frozenset(
     {
         *("connection", "date", "keep-alive", "proxy-authenticate", "proxy-authorization"),
@@ -50,15 +51,15 @@ _DROPPED = frozenset(
 
 
 class ResponseHead:
-    """The head of a response as bytes, and how its body has to be sent.
+    """The head of a response as bytes, and how to send its body.
 
     :ivar data: the head, with the blank line.
     :ivar status_code: the status as a number.
-    :ivar chunked: whether each piece of the body goes through :func:`encode_chunk`, and
-        :data:`LAST_CHUNK` after the last.
-    :ivar content_length: what the head announces, ``None`` when it does not.
-    :ivar has_body: whether a body may be sent at all; not for HEAD, 1xx, 204 and 304.
-    :ivar keep_alive: whether another response may follow on the connection.
+    :ivar chunked: true if each piece of the body must go through :func:`encode_chunk`, and be
+        followed by :data:`LAST_CHUNK` at the end.
+    :ivar content_length: the length that the head announces, ``None`` if it announces none.
+    :ivar has_body: true if a body may be sent; false for HEAD, 1xx, 204 and 304.
+    :ivar keep_alive: true if another response may follow on the connection.
     """
 
     __slots__ = ("chunked", "content_length", "data", "has_body", "keep_alive", "status_code")
@@ -90,14 +91,14 @@ def encode_head(
     date: bytes,
     body_length: int | None,
 ) -> ResponseHead:
-    """The head of a final response, or of 101.
+    """Encode the head of a final response, or of 101.
 
-    The version in it is 1.1 whatever the client's is: it is the server's (RFC 9110 section 6.2).
+    Its version is always 1.1, which is the server's, whatever the client's (RFC 9110 section 6.2).
 
     :param status: code and reason, such as ``200 OK``.
     :param headers: the application's fields. Hop-by-hop ones, Server and Date are left out.
-    :param method: the request's, and ``version`` too.
-    :param keep_alive: whether the connection may be kept.
+    :param method: the request's, as is ``version``.
+    :param keep_alive: false if the connection must be closed after the response.
     :param date: the value of the Date field.
     :param body_length: the length of the body if the server knows it, for an application that
         sends no Content-Length.
@@ -111,7 +112,7 @@ def encode_head(
         try:
             line, length = _lines.get(field) or read_field(field)
         except TypeError:
-            # A list, for instance, cannot be looked up.
+            # Something unhashable, such as a list.
             raise BadResponse(f"not a tuple of name and value: {field!r}") from None
         if length is None:
             parts.append(line)
@@ -140,7 +141,7 @@ def encode_head(
 
 
 def _read_status(status: str) -> tuple[int, bytes]:
-    """The code, and the head up to where the date goes."""
+    """Parse a status; returns the code, and the head up to the value of Date."""
     match = match_status(status)
     if match is None:
         raise BadResponse(f"malformed status: {status!r}")
@@ -154,7 +155,7 @@ def _read_status(status: str) -> tuple[int, bytes]:
 
 
 def read_field(field: Field) -> Encoded:
-    """Encode one field of the application's; nothing for one that is not its to set.
+    """Encode a field of the application; the result is empty for one that it may not set.
 
     :raises BadResponse: for names and values that would not be one field line.
     """
@@ -166,7 +167,7 @@ def read_field(field: Field) -> Encoded:
     if type(name) is not str or type(value) is not str:
         # A subclass may show one text to the checks below and another to the encoder.
         return read_field((str.__str__(name), str.__str__(value)))
-    # RFC 9110 sections 5.1 and 5.5: no CR, LF or NUL, nor anything else that is not visible.
+    # RFC 9110 sections 5.1 and 5.5: no CR, LF, NUL or other control characters.
     if not is_token(name):
         raise BadResponse(f"malformed field name: {name!r}")
     if not is_field_value(value):
@@ -189,13 +190,13 @@ def read_field(field: Field) -> Encoded:
 
 
 def _ending_of_interim(code: int, headers: Sequence[Field], version: tuple[int, int]) -> bytes:
-    """The end of a 1xx head; for 101, the fields by which the protocol is switched."""
+    """Return the end of a 1xx head; for 101, the fields that switch protocols."""
     if version == HTTP_10:
         # RFC 9110 section 15.2.
         raise BadResponse(f"{code} is not for a client of HTTP/1.0")
     if code != 101:
         return b"Connection: close\r\n\r\n"
-    # RFC 9110 section 15.2.2: Upgrade must say what to; WebSocket (RFC 6455) is all we let pass.
+    # RFC 9110 section 15.2.2: Upgrade must name the protocol; we only allow WebSocket (RFC 6455).
     for name, value in headers:
         if name.lower() == "upgrade" and value.strip().lower() == "websocket":
             return b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
@@ -203,15 +204,15 @@ def _ending_of_interim(code: int, headers: Sequence[Field], version: tuple[int, 
 
 
 def encode_chunk(data: bytes) -> bytes:
-    """One chunk (RFC 9112 section 7.1); nothing for no data, as an empty chunk is the last."""
+    """Encode one chunk (RFC 9112 section 7.1), or none for empty data, which would end the body."""
     return b"%x\r\n%b\r\n" % (len(data), data) if data else b""
 
 
 def encode_informational(status: str, headers: Sequence[Field]) -> bytes:
-    """An interim response, such as ``103 Early Hints`` (RFC 9110 section 15.2, RFC 8297).
+    """Encode an interim response such as ``103 Early Hints`` (RFC 9110 section 15.2, RFC 8297).
 
-    :raises BadResponse: for what cannot be sent as HTTP, and for statuses other than 1xx; 101
-        is not interim, as no other response follows it.
+    :raises BadResponse: for what cannot be sent as HTTP, and for statuses other than 1xx. 101 is
+        not interim, because no other response follows it.
     """
     match = match_status(status)
     if match is None or match[1][0] != "1" or match[1] == "101":
@@ -225,9 +226,9 @@ def encode_informational(status: str, headers: Sequence[Field]) -> bytes:
 
 
 def error_page(status: int, reason: str, message: str) -> tuple[list[Field], bytes]:
-    """Fields and body of a small page that tells a client what was wrong.
+    """Make the fields and body of a small page that tells a client what was wrong.
 
-    :param message: plain text, perhaps the client's own; it is escaped.
+    :param message: plain text, possibly from the client; it is escaped.
     """
     title = f"{status} {_escape(reason)}"
     text = (
@@ -243,6 +244,6 @@ def error_page(status: int, reason: str, message: str) -> tuple[list[Field], byt
 
 
 def _escape(text: str) -> str:
-    # html.escape would import a table of all named entities with it.
+    # html.escape would also import a table of all named entities.
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return text.replace('"', "&quot;").replace("'", "&#39;")

@@ -1,4 +1,4 @@
-"""The forms of a request target besides origin-form, which is the usual one."""
+"""The forms of a request target other than the usual origin-form."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from corn_core.errors import BadRequestLine
 from corn_core.http.grammar import is_authority_form, match_absolute_form, shown
 
 Target = tuple[str, str, str | None]
-"""Path and query as they came, and the authority when the target has one."""
+"""Path and query as received, and the authority if the target has one."""
 
 
 def split_target(method: str, target: str) -> Target:
-    """Divide a target that is not in origin-form (RFC 9112 section 3.2).
+    """Split a target that is not in origin-form (RFC 9112 section 3.2).
 
     Path and query are empty in authority-form and asterisk-form (RFC 9112 section 3.3).
 
-    :param target: of nothing but visible octets.
-    :raises BadRequestLine: when it has none of the forms, or one that is not the method's.
+    :param target: consists of visible octets only.
+    :raises BadRequestLine: when it has none of the forms, or one that its method does not allow.
     """
     if method == "CONNECT":
         # authority-form, and RFC 9110 section 9.3.6 for the port.

@@ -1,4 +1,4 @@
-"""Judging a head while it comes in, and one too long to be taken for granted."""
+"""Checks heads that are still arriving, and heads long enough to exceed a limit."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _LF = 0x0A
 
 
 class HeadWatch:
-    """Judges a head line by line while it comes in, as far as that needs no more than a line.
+    """Checks a head line by line as it arrives, for every fault that a single line reveals.
 
     Without it, a client could send an endless line, or wait for an answer to something that
-    will never be a request. A head that is complete and short needs no watch.
+    will never be a request. A head that is complete and short does not need it.
 
-    :ivar request: what is known once the first line was read.
+    :ivar request: the request as known from its first line; ``None`` before that.
     """
 
     __slots__ = ("_field", "_finder", "_limits", "_line", "_lines", "_offset", "request")
@@ -37,12 +37,12 @@ class HeadWatch:
         self.request: Request | None = None
 
     def look(self, data: bytes | bytearray, start: int) -> None:
-        """Look at what there is of the head that begins at ``start``, and was not seen before.
+        """Check the new part of the head that begins at ``start``.
 
-        :raises BadRequest: for a wrong first line, a line that is too long or ends in a bare
+        :raises BadRequest: for a malformed first line, a line that is too long or ends in a bare
             LF, and too many lines.
         """
-        # Whatever speaks another protocol shows it in its first octet: TLS, for one.
+        # Another protocol, such as TLS, usually shows in the first octet.
         if data[start] not in FIRST_OCTETS and data[start] not in (_CR, _LF):
             raise BadRequestLine("the first octet cannot begin a method")
         while (end := self._find(data, start)) >= 0:

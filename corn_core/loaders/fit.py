@@ -1,6 +1,6 @@
-"""Whether an object can be called as a WSGI application is: with environ and start_response.
+"""Decides whether an object can be called like a WSGI application: with environ and start_response.
 
-What decides is the code that the call would run. ``inspect.signature`` answers another question:
+What counts is the code that the call would run. ``inspect.signature`` answers another question:
 it follows ``__wrapped__`` and believes ``__signature__``, which decorators copy from functions
 that take other arguments. Where there is no such code (functions of C, ``functools.partial``,
 proxies, metaclasses) the object gets the benefit of the doubt.

@@ -1,4 +1,4 @@
-"""Running code of the application while it is loaded: every failure is an AppLoadError."""
+"""Runs the application's code while loading it, and turns every failure into an AppLoadError."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ def run_guarded(
 ) -> Any:
     """Run code of the application; whatever it raises becomes an AppLoadError.
 
-    :param uri: what the user calls the application.
-    :param doing: what the code is for, as the beginning of the message.
-    :param foreign: beginnings of the paths of files that are the loader's and not the
-        application's; their frames are left out of tracebacks.
+    :param uri: the application as the user named it.
+    :param doing: what the code does, to begin the message with.
+    :param foreign: path prefixes of files that belong to the loader rather than the
+        application; their frames are left out of tracebacks.
     :raises AppLoadError: its ``details`` are the traceback of the application's own code, if
-        the error came out of that.
+        the error came from there.
     """
     try:
         return code()
     except (AppLoadError, WorkerQuit):
-        # It says all there is to say; or a signal ends the worker, and happened to find it here.
+        # An AppLoadError is complete already. A WorkerQuit is a signal that ends the worker, and
+        # only happened to arrive here.
         raise
     except SystemExit as error:
         raise AppLoadError(
@@ -32,8 +33,8 @@ def run_guarded(
             application_traceback(error, foreign),
         ) from None
     except Exception as error:
-        # Broad, because it is anybody's code. The traceback would be empty when the error did not
-        # come out of that code, except that a SyntaxError shows the place itself.
+        # Broad, because the application may raise anything. If the error did not come from its
+        # code, the traceback would be empty; but a SyntaxError shows the place by itself.
         details = ""
         if in_application(error, foreign) or isinstance(error, SyntaxError):
             details = application_traceback(error, foreign)

@@ -1,4 +1,4 @@
-"""The settings of which application is loaded, and into what surroundings."""
+"""The settings that say which application to load, and in what environment."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ SETTINGS = (
         default=None,
         help=(
             "The application: MODULE, MODULE:NAME, or MODULE:FACTORY('argument'). The name may"
-            " have dots in it and is 'application' when it is left out; the arguments of a"
+            " contain dots, and is 'application' if left out; the arguments of a"
             " factory are literals. On the command line, the application is the argument that"
-            " is no option."
+            " is not an option."
         ),
         metavar="APP",
         places=("file",),
@@ -27,7 +27,7 @@ SETTINGS = (
         default=None,
         help=(
             "The directory to change to before the application is loaded. Modules are looked"
-            " for there, and relative paths begin there."
+            " up there, and relative paths are relative to it."
         ),
         flags=("--chdir",),
         metavar="DIR",
@@ -39,8 +39,8 @@ SETTINGS = (
         parse=comma_separated,
         default=[],
         help=(
-            "Directories in which modules are looked for first, in this order, with commas"
-            " between them. A relative one begins in chdir."
+            "Directories to search first for modules, in this order, separated by commas."
+            " A relative one is relative to chdir."
         ),
         flags=("--pythonpath",),
         metavar="DIRS",
@@ -51,9 +51,9 @@ SETTINGS = (
         parse=parse_raw_env,
         default=[],
         help=(
-            "Environment variables to set before the application is loaded, NAME=VALUE each."
-            " Give it several times, or as a list. A reload first gives the variables of the"
-            " old configuration the values they had."
+            "Environment variables to set before the application is loaded, each NAME=VALUE."
+            " Give it several times, or as a list. A reload first restores the variables that the"
+            " old configuration had set."
         ),
         flags=("-e", "--env"),
         metavar="NAME=VALUE",
@@ -66,8 +66,8 @@ SETTINGS = (
         default=False,
         help=(
             "Load the application in the master, before workers are forked. Workers share its"
-            " memory and start faster, but a reload does not bring new code, and what the"
-            " application opens while it is imported (connections, threads) is not fit for use"
+            " memory and start faster, but a reload does not bring new code, and whatever the"
+            " application opens while it is imported (connections, threads) must not be used"
             " in the workers."
         ),
         flags=("--preload",),

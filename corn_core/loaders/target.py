@@ -1,4 +1,4 @@
-"""The text that names an application, taken apart; nothing is imported or evaluated here."""
+"""Parses the text that names an application, without importing or evaluating anything."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LIKELY_NAMES = ("application", "app", "create_app", "make_app", "wsgi", "wsgi_ap
 
 
 class Target(NamedTuple):
-    """What an application's text names: ``module:name.name(*args, **kwargs)``."""
+    """A parsed application name: ``module:name.name(*args, **kwargs)``."""
 
     uri: str
     module: str
@@ -27,12 +27,15 @@ class Target(NamedTuple):
 
 
 def parse_uri(uri: str) -> Target:
-    """Take an application's text apart; AppLoadError when it is malformed."""
+    """Parse an application's name.
+
+    :raises AppLoadError: when it is malformed.
+    """
     module, colon, rest = (part.strip() for part in uri.strip().partition(":"))
     if _looks_like_a_file(module):
         raise AppLoadError(f"{uri!r} is a file, not a module; {_instead_of_file(module, rest)}")
     if not all(module.split(".")):
-        # Empty, or relative, which has no meaning here.
+        # Empty, or relative, which makes no sense here.
         raise AppLoadError(f"{uri!r} names no module; write MODULE or MODULE:NAME")
     if not rest:
         if colon:
@@ -49,7 +52,7 @@ def _looks_like_a_file(module: str) -> bool:
 
 
 def _instead_of_file(path: str, name: str) -> str:
-    """What to write instead of the path of a file."""
+    """Suggest what to write instead of the path of a file."""
     directory, base = os.path.split(os.path.normpath(path))
     module = f"{base.removesuffix('.py')}:{name or _likely_name(path)}"
     if not directory:
@@ -58,12 +61,12 @@ def _instead_of_file(path: str, name: str) -> str:
 
 
 def _likely_name(path: str) -> str:
-    """The application's name in a file that is only looked at, not imported."""
+    """Guess the application's name from a file's source, without importing it."""
     try:
         with open(path, "rb") as file:
             names = _assigned_names(ast.parse(file.read()))
     except (OSError, SyntaxError, ValueError):
-        # It cannot be read as source, so the usual name has to do.
+        # The file cannot be parsed, so the usual name has to do.
         return DEFAULT_NAME
     return next((name for name in LIKELY_NAMES if name in names), DEFAULT_NAME)
 
@@ -108,7 +111,7 @@ def _malformed(uri: str, text: str) -> AppLoadError:
 
 
 def _literal_arguments(uri: str, call: ast.Call) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """The arguments, which are only read: text from a command line is not evaluated."""
+    """Parse the arguments as literals: text from a command line is never evaluated."""
     keywords: dict[str, Any] = {}
     try:
         arguments = tuple(ast.literal_eval(argument) for argument in call.args)
@@ -117,7 +120,7 @@ def _literal_arguments(uri: str, call: ast.Call) -> tuple[tuple[Any, ...], dict[
                 raise ValueError("a mapping with ** has no literal names")
             keywords[keyword.arg] = ast.literal_eval(keyword.value)
     except (ValueError, TypeError):
-        # TypeError: a literal that cannot be made, such as {[]: 1}.
+        # TypeError: a literal that has no value, such as {[]: 1}.
         raise AppLoadError(
             f"{uri!r}: the arguments of a factory must be literals, such as 'text', 1, True,"
             f" None or a list of them (found {ast.unparse(call)})"

@@ -29,11 +29,14 @@ class WsgiLoader:
     """The loader behind the name ``wsgi``, of the entry-point group ``corn.loaders``."""
 
     def load(self, config: Config) -> WSGIApp:
-        """The application of ``wsgi_app``; AppLoadError when it cannot be had."""
+        """Load the application that ``wsgi_app`` names.
+
+        :raises AppLoadError: when it cannot be loaded.
+        """
         return load_app(_required_uri(config))
 
     def name(self, config: Config) -> str:
-        """What to call the application, in process titles for example."""
+        """Return what to call the application, in process titles for example."""
         return _required_uri(config)
 
 
@@ -50,8 +53,8 @@ def _required_uri(config: Config) -> str:
 def load_app(uri: str) -> WSGIApp:
     """Import the application that ``uri`` names, and call its factory if it names one.
 
-    :raises AppLoadError: always with a line that tells what to correct; its ``details`` are
-        the traceback of the application's own code, if the error came out of that.
+    :raises AppLoadError: its text says what to correct; its ``details`` are the traceback of the
+        application's own code, if the error came from there.
     """
     target = parse_uri(uri)
     module = _import(target)
@@ -60,7 +63,7 @@ def load_app(uri: str) -> WSGIApp:
     if not callable(app):
         what = f"{target.name} is" if target.call is None else f"{target.name}() returned"
         offer = _offer(module) if target.call is None else ""
-        raise AppLoadError(f"{uri!r}: {what} {_kind(app)}, which is no WSGI application{offer}")
+        raise AppLoadError(f"{uri!r}: {what} {_kind(app)}, not a WSGI application{offer}")
     return app  # type: ignore[no-any-return]  # callable is all that can be known
 
 
@@ -87,7 +90,7 @@ def _import_named(target: Target) -> ModuleType:
 
 
 def _is_the_named_one(module: str, error: ModuleNotFoundError) -> bool:
-    """Whether it is the module that was asked for, not one that the application imports."""
+    """Tell whether the missing module is the one asked for, rather than one it imports."""
     name = error.name or ""
     return (module == name or module.startswith(f"{name}.")) and not in_application(error)
 
@@ -102,20 +105,20 @@ def _module_not_found(target: Target, missing: str) -> AppLoadError:
         known = [f"{parent}.{name}" for name in _modules_in(sys.modules[parent].__path__)]
         where = f" in the package {parent!r}"
     else:
-        where = f", for {parent!r} is a module and not a package"
+        where = f" because {parent!r} is a module, not a package"
     return AppLoadError(
         f"{target.uri!r}: there is no module {missing!r}{where}{did_you_mean(missing, known)}"
     )
 
 
 def _application_directories() -> list[str]:
-    """Where the application's own modules may be, as opposed to libraries."""
+    """List the directories of the application's own modules, as opposed to libraries."""
     libraries = tuple({prefix.rstrip("/") + "/" for prefix in (sys.prefix, sys.base_prefix)})
     return [os.getcwd(), *(path for path in sys.path if not f"{path}/".startswith(libraries))]
 
 
 def _modules_in(directories: Iterable[str]) -> list[str]:
-    # lazy: only for the message about a module that is not there
+    # lazy: needed only for the message about a missing module
     from pkgutil import iter_modules
 
     return [module.name for module in iter_modules(directories)]
@@ -128,7 +131,7 @@ def _look_up(target: Target, module: ModuleType) -> Any:
     found: Any = module
     for depth, name in enumerate(target.path):
         where = ".".join((target.module, *target.path[:depth]))
-        # A module or an object may have a __getattr__, which is code of the application.
+        # A module or an object may have a __getattr__, which is the application's code.
         value = _run(target, f"looking up {where}.{name}", partial(getattr, found, name, _NOTHING))
         if value is _NOTHING:
             offer = "" if depth else _offer(module)
@@ -139,7 +142,7 @@ def _look_up(target: Target, module: ModuleType) -> Any:
 
 
 def _offer(module: ModuleType) -> str:
-    """What there is in a module that may be the application, the likeliest first."""
+    """List what might be the application in a module, the likeliest first."""
     values = vars(module)
     names = [name for name, value in values.items() if _is_candidate(module, name, value)]
     names.sort(key=lambda name: (_likelihood(name), issubclass(type(values[name]), type)))
@@ -151,9 +154,9 @@ def _likelihood(name: str) -> int:
 
 
 def _is_candidate(module: ModuleType, name: str, value: Any) -> bool:
-    """Whether a value is callable, and not merely imported."""
-    # type() rather than isinstance() and attributes: proxies such as flask.request forward
-    # those, and raise when there is no request.
+    """Tell whether a value is callable, and not merely imported."""
+    # type() rather than isinstance() or attributes: proxies such as flask.request forward
+    # both, and raise when there is no request.
     kind = type(value)
     if name.startswith("_") or not callable(value):
         return False
@@ -169,16 +172,16 @@ def _call(target: Target, factory: Any) -> Any:
         )
     arguments, keywords = target.call or ((), {})
     if is_asynchronous(factory):
-        # It has to run in the event loop of a worker; one that has none refuses it.
+        # It has to run in a worker's event loop; a worker without one refuses it.
         return partial(factory, *arguments, **keywords)
     return _run(target, f"{target.name}()", lambda: factory(*arguments, **keywords))
 
 
 def is_asynchronous(app: Any) -> bool:
-    """Whether calling an object gives a coroutine, which no WSGI application does."""
+    """Tell whether calling an object returns a coroutine, which a WSGI application never does."""
     while isinstance(app, partial):
         app = app.func
-    # As inspect.iscoroutinefunction, but without the import of inspect, which takes long.
+    # The same as inspect.iscoroutinefunction, without importing inspect, which is slow.
     for function in (app, vars(type(app)).get("__call__")):
         code = getattr(function, "__code__", None)
         if isinstance(code, CodeType) and code.co_flags & _CO_COROUTINE:

@@ -1,7 +1,7 @@
-"""Socket activation: the listening sockets that a service manager passes, as systemd does.
+"""Socket activation: listening sockets passed by a service manager such as systemd.
 
-The protocol is that of sd_listen_fds(3): the sockets are the descriptors from 3 on, LISTEN_FDS
-says how many, LISTEN_PID for which process, LISTEN_FDNAMES how they are called.
+The protocol is that of sd_listen_fds(3): the sockets are the descriptors from 3 on. LISTEN_FDS
+says how many there are, LISTEN_PID which process they are for, and LISTEN_FDNAMES their names.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ VARIABLES = ("LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "LISTEN_PIDFDID")
 def take_activated(
     environ: MutableMapping[str, str], pid: int, first: int = FIRST_FD
 ) -> list[Listener]:
-    """The listeners that were passed to this process, in the order of their descriptors.
+    """Return the listeners that were passed to this process, in the order of their descriptors.
 
-    The variables are removed, whether they are for this process or not: no process that is
-    started from here shall take them for its own.
+    The variables are removed whether they are for this process or not, so that no process
+    started from here takes them for its own.
 
-    :param first: the descriptor that the first socket has.
-    :raises BindError: when a variable is no number, or a descriptor is nothing to listen on.
+    :param first: the descriptor of the first socket.
+    :raises BindError: when a variable is not a number, or a descriptor cannot be listened on.
     """
     count, for_pid, names, _ = (environ.pop(name, "") for name in VARIABLES)
     if not count or not for_pid or _number("LISTEN_PID", for_pid) != pid:
@@ -56,22 +56,22 @@ def _number(name: str, text: str) -> int:
 
 
 def covers(passed: Listener, address: Address) -> bool:
-    """Whether a socket that was passed is at an address already, however that is written.
+    """Tell whether a passed socket is already bound to an address, however that is written.
 
-    :raises BindError: when the address is a host name that nobody knows.
+    :raises BindError: when the address is a host name that cannot be resolved.
     """
     if isinstance(address, FdAddress):
         return address == passed.address
     own = passed.socket.getsockname()
     if isinstance(address, UnixAddress):
-        # /run is often also called /var/run.
+        # /var/run is often a link to /run.
         return passed.url == f"unix:{own}" and realpath(own) == realpath(address.path)
     if isinstance(address, AbstractAddress):
         return passed.url == address.url
     family, target = resolve(address)
     if passed.socket.family == family:
         return bool(own == target)
-    # A socket of both IP versions, as systemd's are by default, is in the way of 0.0.0.0.
+    # A socket for both IP versions, which is systemd's default, also occupies 0.0.0.0.
     return (
         passed.socket.family == socket.AF_INET6
         and own[0] == "::"

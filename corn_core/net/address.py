@@ -1,4 +1,4 @@
-"""The addresses of the ``bind`` setting: what they may look like, and what they mean."""
+"""The addresses of the ``bind`` setting: their forms, and what each means."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ UNIX_PATH_LIMIT = 103 if hasattr(socket, "LOCAL_PEERCRED") else 107
 FORMS = "HOST, HOST:PORT, :PORT, [IPV6]:PORT, tcp://HOST:PORT, unix:PATH, unix:@NAME or fd://N"
 
 HAS_ABSTRACT = sys.platform.startswith("linux")
-"""Whether unix sockets may have names that are no paths (unix(7), "abstract")."""
+"""True if unix sockets may have names that are not paths (unix(7), "abstract")."""
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 # RFC 1123 section 2.1, and the underscore, which is common in the names of containers.
@@ -48,7 +48,7 @@ class TcpAddress(NamedTuple):
 
 
 class UnixAddress(NamedTuple):
-    """The path of a unix socket, as it was given: it may be relative."""
+    """The path of a unix socket, as given; it may be relative."""
 
     path: str
 
@@ -65,9 +65,9 @@ class UnixAddress(NamedTuple):
 
 
 class AbstractAddress(NamedTuple):
-    """A unix socket that is in no file system: it is gone with the last process that has it.
+    """A unix socket outside the file system; it goes away with the last process that has it open.
 
-    :param name: as bind(2) takes it, with a NUL in front, so that it equals no path.
+    :param name: as bind(2) takes it, with a leading NUL, so that it cannot equal a path.
     """
 
     name: str
@@ -85,13 +85,13 @@ class AbstractAddress(NamedTuple):
 
 
 class FdAddress(NamedTuple):
-    """The number of a descriptor that the process was started with."""
+    """The number of a descriptor that the process inherited."""
 
     fd: int
 
     @property
     def family(self) -> socket.AddressFamily:
-        """Unknown before the descriptor is looked at."""
+        """``AF_UNSPEC``: unknown until the descriptor is examined."""
         return socket.AF_UNSPEC
 
     @property
@@ -106,11 +106,11 @@ Address = TcpAddress | UnixAddress | AbstractAddress | FdAddress
 
 
 def parse_address(text: str) -> Address:
-    """The address that a text of the ``bind`` setting names.
+    """Parse one address of the ``bind`` setting.
 
-    An empty host stands for all IPv4 interfaces and a missing port for 8000.
+    An empty host means all IPv4 interfaces, and a missing port means 8000.
 
-    :raises Expected: for anything that is no address; the text says what would be.
+    :raises Expected: if the text is not an address; the message says what would be one.
     """
     text = text.strip()
     if text.startswith("unix:"):
@@ -126,7 +126,7 @@ def parse_address(text: str) -> Address:
 
 
 def _parse_fd(number: str) -> FdAddress:
-    # Nine digits fit into the C int that a descriptor is.
+    # A descriptor is a C int, which holds any number of nine digits.
     if number.isascii() and number.isdigit() and len(number) <= 9:
         return FdAddress(int(number))
     raise Expected("the number of an open descriptor after 'fd://', such as fd://3")
@@ -149,13 +149,13 @@ def _parse_unix(path: str) -> UnixAddress | AbstractAddress:
 def _parse_abstract(name: str) -> AbstractAddress:
     if not HAS_ABSTRACT:
         raise Expected(
-            "the path of a socket after 'unix:', for this system has no abstract unix sockets"
+            "the path of a socket after 'unix:', as this system has no abstract unix sockets"
             f" (the path of a file named like this is unix:./@{name})"
         )
     if not name or "\0" in name:
         raise Expected("the name of an abstract unix socket after 'unix:@', such as unix:@corn")
     size = len(name.encode("utf-8", "surrogateescape"))
-    # The NUL in front of the name takes the byte that a path needs at its end.
+    # The leading NUL takes the byte that a path needs for its trailing one.
     if size > UNIX_PATH_LIMIT:
         raise Expected(
             f"the name of an abstract unix socket to have at most {UNIX_PATH_LIMIT} bytes (this"
@@ -166,7 +166,7 @@ def _parse_abstract(name: str) -> AbstractAddress:
 
 def _parse_tcp(text: str) -> TcpAddress:
     if text.isascii() and text.isdigit():
-        # In some programs a bare port means all interfaces, in others this machine only.
+        # A bare port means all interfaces to some programs, and only this machine to others.
         raise Expected(
             f"an address with a host: 127.0.0.1:{text} for this machine only, or :{text}"
             " for all interfaces"
@@ -190,7 +190,7 @@ def _parse_host(host: str) -> str:
     if not _HOST_NAME.fullmatch(host):
         raise Expected(f"an address such as {FORMS}")
     if host.replace(".", "").isdigit() and not _is_ipv4(host):
-        # inet_aton would read 127.1 or 10.0.0.256 as something that nobody meant.
+        # inet_aton would take 127.1 or 10.0.0.256 for some other, unintended address.
         raise Expected("an IPv4 address of four numbers from 0 to 255, such as 127.0.0.1:8000")
     return host.lower()
 
@@ -211,7 +211,7 @@ def _is_ipv4(host: str) -> bool:
 
 def _is_ipv6(host: str) -> bool:
     try:
-        # A zone such as %eth0 is for getaddrinfo to resolve; inet_pton does not take it.
+        # A zone such as %eth0 is resolved by getaddrinfo; inet_pton does not accept it.
         socket.inet_pton(socket.AF_INET6, host.partition("%")[0])
     except OSError:
         return False
@@ -219,7 +219,7 @@ def _is_ipv6(host: str) -> bool:
 
 
 def parse_bind(raw: object) -> list[str]:
-    """The parser of the ``bind`` setting: a list of addresses, as texts, each of them valid."""
+    """Parse the ``bind`` setting; returns the addresses as texts, all of them valid."""
     texts = strings(raw)
     if not texts:
         raise Expected(f"at least one address such as {FORMS}")
@@ -227,6 +227,6 @@ def parse_bind(raw: object) -> list[str]:
     for text in texts:
         address = parse_address(text)
         if address in seen and getattr(address, "port", None) != 0:
-            raise Expected(f"each address once, and {address} is there twice")
+            raise Expected(f"each address only once ({address} is given twice)")
         seen.add(address)
     return texts

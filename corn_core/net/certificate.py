@@ -1,4 +1,4 @@
-"""What an application is told of a TLS connection and of its client's certificate."""
+"""The environ variables that describe a TLS connection and its client's certificate."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ _SHORT = {
     "userId": "UID",
 }
 
-# Control characters need no escape by the RFC. They get one, since these texts end up in
-# logs and in the fields of other requests.
+# The RFC does not require control characters to be escaped. We escape them because these texts
+# end up in logs and in header fields of other requests.
 _SPECIAL = re.compile(r'["+,;<>\\]|^[ #]|(?<=.) $|[\x00-\x1f\x7f]')
 
 Name = tuple[tuple[tuple[str, str], ...], ...]
-"""A distinguished name as the ssl module gives it."""
+"""A distinguished name as the ssl module returns it."""
 
 
 def variables(tls: ssl.SSLObject) -> dict[str, Any]:
-    """The variables of an established connection, for the environ of all its requests.
+    """Return the variables of an established connection, for the environ of all its requests.
 
-    Named as Apache's mod_ssl names them, which is what applications look for. A client
-    cannot pose as one of these: its fields begin with ``HTTP_``.
+    They have the names that Apache's mod_ssl uses, which is what applications look for. A client
+    cannot forge them: variables made from header fields begin with ``HTTP_``.
     """
     cipher = tls.cipher()
     told: dict[str, Any] = {
@@ -41,7 +41,7 @@ def variables(tls: ssl.SSLObject) -> dict[str, Any]:
         "SSL_CLIENT_VERIFY": "NONE",
     }
     der = tls.getpeercert(binary_form=True)
-    # Without verification there is no content: then it is not to be relied on.
+    # Without verification there is no content, and the certificate cannot be trusted.
     if der and (content := tls.getpeercert()):
         facts: dict[str, Any] = dict(content)
         told["SSL_CLIENT_VERIFY"] = "SUCCESS"
@@ -54,7 +54,7 @@ def variables(tls: ssl.SSLObject) -> dict[str, Any]:
 
 
 def distinguished_name(name: Name) -> str:
-    """A name as text (RFC 4514), its bytes as characters (PEP 3333)."""
+    """Format a name as text (RFC 4514), each byte as one character (PEP 3333)."""
     parts = (
         "+".join(f"{_SHORT.get(kind, kind)}={_escaped(value)}" for kind, value in part)
         for part in reversed(name)

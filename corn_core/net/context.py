@@ -1,6 +1,6 @@
-"""Making a TLS context from the settings, with a clear word on what is wrong with them.
+"""Makes a TLS context from the settings, and says clearly what is wrong with them.
 
-Imported only by a server that speaks TLS, for it imports ``ssl``.
+Only a server that speaks TLS imports this module, because it imports ``ssl``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _KEY = re.compile(rb"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY-----")
 
 
 def check_files(config: Any) -> None:
-    """Look whether the files exist and can be read.
+    """Check that the files exist and can be read.
 
     :raises ConfigError: names the setting, the file and the reason.
     """
@@ -26,14 +26,14 @@ def check_files(config: Any) -> None:
 
 
 def make_context(config: Any) -> ssl.SSLContext:
-    """The context that the settings describe.
+    """Make the context that the settings describe.
 
     :raises ConfigError: names the setting that cannot be used.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    # The system's own policy may ask for more than this.
+    # The system's own policy may require more than this.
     context.minimum_version = max(context.minimum_version, ssl.TLSVersion.TLSv1_2)
-    # A client could otherwise make the server calculate, over and over, on one connection.
+    # Otherwise a client could make the server compute handshakes forever on one connection.
     context.options |= ssl.OP_NO_RENEGOTIATION
     context.set_alpn_protocols(["http/1.1"])
     _load_certificate(context, config)
@@ -42,13 +42,13 @@ def make_context(config: Any) -> ssl.SSLContext:
         try:
             context.set_ciphers(config.ciphers)
         except ssl.SSLError:
-            raise _refusal(config, "ciphers", "OpenSSL knows no such cipher") from None
+            raise _refusal(config, "ciphers", "OpenSSL does not know such a cipher") from None
     return context
 
 
 def _load_certificate(context: ssl.SSLContext, config: Any) -> None:
     if config.certfile is None:
-        raise _refusal(config, "keyfile", "a key is of no use without its certfile")
+        raise _refusal(config, "keyfile", "a key needs a certificate; set certfile too")
     holder = "certfile" if config.keyfile is None else "keyfile"
     if not _CERTIFICATE.search(_read(config, "certfile")):
         raise _refusal(config, "certfile", "there is no certificate in the file, in PEM form")
@@ -58,7 +58,7 @@ def _load_certificate(context: ssl.SSLContext, config: Any) -> None:
     asked = False
 
     def password() -> str:
-        # Without this function OpenSSL would ask at the terminal, if there is one.
+        # Without this function OpenSSL would prompt on the terminal, if there is one.
         nonlocal asked
         asked = True
         if config.keyfile_password is None:
@@ -71,7 +71,7 @@ def _load_certificate(context: ssl.SSLContext, config: Any) -> None:
         context.load_cert_chain(config.certfile, config.keyfile, password)
     except ssl.SSLError as error:
         if error.reason == "KEY_VALUES_MISMATCH":
-            reason = f"the key is not that of the certificate in {config.certfile!r}"
+            reason = f"the key does not belong to the certificate in {config.certfile!r}"
         elif asked:
             reason = "the key cannot be decrypted with keyfile_password"
         else:
@@ -90,13 +90,13 @@ def _ask_clients(context: ssl.SSLContext, config: Any) -> None:
             reason = f"there are no usable certificates in the file: {explained(error)}"
             raise _refusal(config, "ca_certs", reason) from None
     elif config.cert_reqs:
-        reason = "certificates of clients are good for nothing unless ca_certs is set"
+        reason = "client certificates cannot be verified unless ca_certs is set"
         raise _refusal(config, "cert_reqs", reason)
     context.verify_mode = ssl.VerifyMode(config.cert_reqs)
 
 
 def explained(error: ssl.SSLError) -> str:
-    """The reason in words, without the place in OpenSSL's own code."""
+    """Return the reason in words, without the position in OpenSSL's own code."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return error.verify_message
     return (error.reason or str(error.strerror or error)).replace("_", " ").lower()

@@ -1,4 +1,4 @@
-"""Descriptors that the process was started with, and whether one can be listened on."""
+"""Checks descriptors that the process inherited before they are used as listening sockets."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ _FAMILIES = (socket.AF_INET, socket.AF_INET6, socket.AF_UNIX)
 
 
 def listening_socket(fd: int, source: str) -> socket.socket:
-    """The socket that a descriptor is, which now belongs to this process alone.
+    """Return the socket behind a descriptor, closed to programs that this process executes.
 
-    Beyond the flag that keeps it from programs that are executed, little is changed: how it
-    listens is the affair of whoever opened it, and may go on using it.
+    Besides that flag, almost nothing is changed: the program that opened the socket decided how
+    it listens, and may still be using it.
 
-    :param source: how to call it in the error's text.
-    :raises BindError: when it is not open, or no stream socket that listens. The descriptor
+    :param source: what to call it in an error message.
+    :raises BindError: when it is not open, or is not a listening stream socket. The descriptor
         stays as it is.
     """
     try:
@@ -26,22 +26,22 @@ def listening_socket(fd: int, source: str) -> socket.socket:
     except OSError as error:
         raise BindError(f"cannot listen on {source}: {error.strerror}; it is not open") from None
     if not stat.S_ISSOCK(mode):
-        raise BindError(f"cannot listen on {source}: the descriptor is no socket")
+        raise BindError(f"cannot listen on {source}: the descriptor is not a socket")
     sock = socket.socket(fileno=fd)
     fault = _fault(sock)
     if fault:
-        sock.detach()  # or the object would close it
+        sock.detach()  # otherwise the object would close it
         raise BindError(f"cannot listen on {source}: {fault}")
     os.set_inheritable(fd, False)
     if sock.family != socket.AF_UNIX:
-        # Accepted sockets inherit it (on Linux), as those of our own listeners do.
+        # Accepted sockets inherit it (on Linux), as they do from our own listeners.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return sock
 
 
 def _fault(sock: socket.socket) -> str:
     if sock.type != socket.SOCK_STREAM:
-        return "it is no stream socket, which HTTP needs"
+        return "it is not a stream socket, which HTTP needs"
     if sock.family not in _FAMILIES:
         return "it is neither an IPv4, an IPv6 nor a unix socket"
     if not sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):

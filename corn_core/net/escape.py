@@ -1,4 +1,4 @@
-"""Text from a peer made fit for a line of a log."""
+"""Escapes text from a peer so that it fits on one line of a log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Listening sockets: what one is, and opening all of them or none."""
+"""Listening sockets, and opening all of them or none."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from corn_core.net.stale import inode, is_answered, remove_stale
 from corn_core.settings.model import Expected, Setting, boolean, integer
 
 TRIES = 5
-"""How often an address is tried that is in use or not there yet."""
+"""The number of attempts at an address that is in use or does not exist yet."""
 
 
 def parse_reuse_port(raw: object) -> bool:
-    """The parser of ``reuse_port``."""
+    """Parse ``reuse_port``."""
     wanted = boolean(raw)
     if wanted and not hasattr(socket, "SO_REUSEPORT"):
-        raise Expected("false, for this system has no SO_REUSEPORT")
+        raise Expected("false, as this system has no SO_REUSEPORT")
     return wanted
 
 
@@ -47,14 +47,14 @@ SETTINGS = (
         help=(
             "The address to listen on: HOST, HOST:PORT, :PORT, [IPV6]:PORT, tcp://HOST:PORT,"
             " unix:PATH, unix:@NAME for an abstract unix socket (Linux only) or fd://N for a"
-            " listening socket that the process was started with. Give it several times, or as"
+            " listening socket that the process inherited. Give it several times, or as"
             " a list, to listen on several addresses."
             " An empty host means all IPv4 interfaces, a missing port 8000, and port 0 lets the"
             " kernel choose. An IPv6 address takes IPv6 connections only, and a host name means"
-            " the first address it has, IPv4 before IPv6. Who may connect to a unix socket"
-            " is said by umask, user and group. When the environment variable PORT is set, the"
-            " default is 0.0.0.0:$PORT. When a service manager passes sockets (systemd's socket"
-            " activation), they are served besides these addresses, and in the place of the"
+            " the first address it has, IPv4 before IPv6. The settings umask, user and group"
+            " decide who may connect to a unix socket. If the environment variable PORT is set,"
+            " the default is 0.0.0.0:$PORT. If a service manager passes sockets (systemd's socket"
+            " activation), they are served in addition to these addresses, and instead of the"
             " default."
         ),
         flags=("-b", "--bind"),
@@ -69,9 +69,9 @@ SETTINGS = (
         parse=integer(1),
         default=2048,
         help=(
-            "The number of connections that may wait to be accepted, for each address. Beyond"
-            " it, clients are refused or have to try again. The kernel cuts it to its own limit"
-            " (net.core.somaxconn on Linux). A longer queue survives a burst and lets clients"
+            "The number of connections that may wait to be accepted, per address. Beyond"
+            " it, clients are refused or have to try again. The kernel caps it at its own limit"
+            " (net.core.somaxconn on Linux). A longer queue survives a burst, but makes clients"
             " wait longer during an overload."
         ),
         flags=("--backlog",),
@@ -83,36 +83,36 @@ SETTINGS = (
         parse=parse_reuse_port,
         default=False,
         help=(
-            "Let each worker listen on a TCP socket of its own at the same address, with"
-            " SO_REUSEPORT, so that the kernel divides the connections among the workers. It"
-            " does so without asking which of them is busy. Connections that wait for a worker"
+            "Let each worker open its own TCP socket on the same address, with"
+            " SO_REUSEPORT, so that the kernel spreads connections across the workers. It"
+            " does so without knowing which of them are busy. Connections queued for a worker"
             " when it exits are lost, unless Linux is told to move them (sysctl"
             " net.ipv4.tcp_migrate_req=1); clients are refused while no worker is ready; and a"
-            " second server of the same user at the same address is not noticed. Unix sockets and"
-            " sockets that were passed to the server are shared as ever. An address that stays the"
-            " same keeps its way of listening at a reload."
+            " second server run by the same user on the same address goes unnoticed. Unix sockets"
+            " and sockets passed to the server are shared as usual. An address that stays the same"
+            " in a reload keeps its way of listening."
         ),
         flags=("--reuse-port",),
         action="store_true",
     ),
 )
 
-# The address may become usable by itself: the previous server is on its way out, or the
-# interface is coming up. Everything else fails at once.
+# The address may become usable without our doing: the previous server is on its way out, or the
+# interface is coming up. Every other error is final.
 _PASSING = frozenset({errno.EADDRINUSE, errno.EADDRNOTAVAIL})
 
-# Other systems have a TCP_INFO too, with another layout.
+# Other systems have a TCP_INFO too, but with a different layout.
 _NO_QUEUE = sys.platform != "linux"
 
 Target = tuple[int, str | tuple[object, ...]]
-"""A family, and an address of it as bind(2) takes it."""
+"""An address family, and an address in the form that bind(2) takes."""
 
 
 @dataclass(frozen=True, slots=True)
 class PathAccess:
-    """Who may connect to a unix socket; None and -1 leave that to the process that binds it.
+    """Access to a unix socket; None and -1 leave the values of the process that binds it.
 
-    :param umask: the mode bits that its path does not get.
+    :param umask: the mode bits to withhold from its path.
     :param uid: its owner.
     :param gid: its group.
     """
@@ -129,14 +129,14 @@ class Listener:
     """A listening socket, and what WSGI and the log say about it.
 
     ``url`` and the server names come from the socket itself, so that port 0 shows the
-    kernel's choice, and stay as they are when the socket is closed.
+    kernel's choice; they stay valid after the socket is closed.
 
-    :ivar inherited: the process was started with it, so its path is somebody else's.
+    :ivar inherited: the process was started with it, so its path is not ours to remove.
     :ivar per_worker: the master's socket only holds the address, and each worker listens
         on its own: see :meth:`claim`.
-    :ivar shared: another master listens on it too, and its path must stay.
-    :ivar server_name: SERVER_NAME (RFC 3875 section 4.1.14: IPv6 in brackets). A unix socket
-        has no name that a URL could hold: ``localhost``.
+    :ivar shared: another master listens on it too, so its path must stay.
+    :ivar server_name: SERVER_NAME (RFC 3875 section 4.1.14: IPv6 in brackets); ``localhost``
+        for a unix socket, which has no name that fits into a URL.
     :ivar server_port: SERVER_PORT; ``80`` for a unix socket.
     """
 
@@ -157,7 +157,7 @@ class Listener:
                 self.url = AbstractAddress(path).url
             else:
                 self.url = UnixAddress(path).url
-                # Made absolute, because the process may change its directory before it unlinks.
+                # Absolute, because the process may change directory before it unlinks the path.
                 self._path = os.path.abspath(path)
         else:
             bound = TcpAddress(name[0], name[1])
@@ -181,13 +181,13 @@ class Listener:
 
     @property
     def reachable(self) -> bool:
-        """Whether clients can find it: the path of a unix socket leads to it."""
+        """True if clients can find it, which for a unix socket means that its path leads to it."""
         return self._path is None or (self._inode is not None and inode(self._path) == self._inode)
 
     def queued(self) -> int | None:
-        """How many connections wait to be accepted; ``None`` where the system does not say.
+        """Return how many connections wait to be accepted, or ``None`` if the system cannot say.
 
-        Linux says so for TCP, and with ``reuse_port`` each worker has a queue of its own.
+        Only Linux can, and only for TCP. With ``reuse_port`` each worker has its own queue.
         """
         if self.is_unix or self.per_worker or not hasattr(socket, "TCP_INFO") or _NO_QUEUE:
             return None
@@ -201,8 +201,8 @@ class Listener:
 
         Those in the backlog can still be accepted. A worker calls it when the server stops and it
         has accepted them: :meth:`close` closes its own copy, and one that another worker has open
-        would go on taking clients whom no one serves. A descriptor that was passed stays as it is:
-        whoever opened it may go on using it.
+        would go on taking clients whom no worker serves. A descriptor that was passed stays as it
+        is, because the program that opened it may go on using it.
         """
         if not self.inherited:
             refuse_clients(self.socket)
@@ -212,17 +212,17 @@ class Listener:
         self.socket.close()
 
     def unlink(self) -> None:
-        """Remove the path of a unix socket, unless it is, or has become, another server's."""
+        """Remove the path of a unix socket, unless it belongs to another server by now."""
         if self.inherited or self.shared or self._path is None or not self.reachable:
             return
         try:
             os.unlink(self._path)
         except OSError:
-            # Removed this moment, or out of our reach by now: the next start finds it stale.
+            # Removed just now, or no longer ours to remove: the next start finds it stale.
             return
 
     def abandon(self) -> None:
-        """Undo the opening, as far as it was ours: a descriptor that was passed stays open."""
+        """Undo what opening did. A descriptor that was passed to the server stays open."""
         if self.inherited:
             self.socket.detach()
         else:
@@ -230,20 +230,20 @@ class Listener:
             self.close()
 
     def unlink_unanswered(self) -> None:
-        """When it is closed: remove the path, though shared, if nobody listens there any more."""
+        """Remove the path, even a shared one, if no process listens there; call it when closed."""
         try:
             answered = self._path is None or is_answered(self._path)
         except OSError:
-            return  # out of our reach by now; the next start finds it stale
+            return  # no longer ours to remove; the next start finds it stale
         if not answered:
             self.shared = False
             self.unlink()
 
     def claim(self) -> None:
-        """In a worker, with ``per_worker``: take a place at the address, without listening yet.
+        """Bind the worker's own socket to the address without listening yet (``per_worker``).
 
-        To be done with the privileges that the master has: only sockets of one user
-        may share an address, and it may be one below 1024.
+        Call it while the worker still has the master's privileges: only sockets of one user may
+        share an address, and the port may be below 1024.
 
         :raises BindError: when the system refuses.
         """
@@ -261,13 +261,13 @@ class Listener:
 
 
 def adopt(fd: int, address: Address) -> Listener:
-    """The listener of a socket that this process was started with.
+    """Return the listener for a socket that this process inherited.
 
-    :raises OSError: when the descriptor is no socket.
+    :raises OSError: when the descriptor is not a socket.
     """
     sock = socket.socket(fileno=fd)
     os.set_inheritable(fd, False)
-    # One that does not listen holds an address for the workers' own.
+    # A socket that does not listen only reserves the address for the workers' own.
     listens = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
     return Listener(address, sock, per_worker=not listens)
 
@@ -282,9 +282,9 @@ def bind_all(
 ) -> list[Listener]:
     """Listen on every address, or on none.
 
-    An address that is in use, or not there yet, is tried five times, a second apart.
+    An address that is in use, or does not exist yet, is tried five times, one second apart.
 
-    :param wait: how to let a second pass; the master passes one that looks for signals.
+    :param wait: waits one second; the master passes a function that also watches for signals.
     :param reuse_port: leave it to each worker to listen on the TCP addresses.
     :param access: for unix sockets.
     :raises BindError: names the address and the reason; everything opened is closed again.
@@ -295,7 +295,7 @@ def bind_all(
             open_it = partial(open_listener, address, backlog, reuse_port, access)
             listeners.append(_try_patiently(address, open_it, log, wait))
     except BaseException:
-        # Also what ``wait`` may raise to break off.
+        # This includes whatever ``wait`` raises to stop the attempt.
         for listener in listeners:
             listener.abandon()
         raise
@@ -331,7 +331,7 @@ def open_listener(
     """Bind and listen, in one attempt.
 
     :raises OSError: when the system refuses.
-    :raises BindError: when trying again is vain.
+    :raises BindError: when trying again is pointless.
     """
     if isinstance(address, FdAddress):
         return Listener(address, listening_socket(address.fd, str(address)))
@@ -355,7 +355,7 @@ def open_listener(
 
 
 def _bind_path(sock: socket.socket, path: str, access: PathAccess) -> None:
-    """Bind a unix socket; it has its mode from the first moment, and nobody listens yet."""
+    """Bind a unix socket, with its final mode from the first moment and before it listens."""
     if access.umask is None:
         sock.bind(path)
     else:
@@ -374,7 +374,7 @@ def _bind_path(sock: socket.socket, path: str, access: PathAccess) -> None:
 
 
 def resolve(address: TcpAddress | UnixAddress | AbstractAddress) -> Target:
-    """The family and the address that bind(2) takes."""
+    """Return the family and the address to pass to bind(2)."""
     if isinstance(address, UnixAddress):
         return socket.AF_UNIX, address.path
     if isinstance(address, AbstractAddress):
@@ -393,10 +393,10 @@ def resolve(address: TcpAddress | UnixAddress | AbstractAddress) -> Target:
 
 
 def preferred(found: Sequence[Target]) -> Target:
-    """The one to listen on of the addresses that a name has.
+    """Choose which of a name's addresses to listen on.
 
-    One listener an address, whatever the name has; IPv4 first, as clients of
-    ``localhost`` have always found it.
+    There is one listener per configured address, however many a name resolves to. IPv4 comes
+    first, because that is where clients of ``localhost`` expect it.
     """
     return min(found, key=lambda target: target[0] != socket.AF_INET)
 
@@ -404,19 +404,19 @@ def preferred(found: Sequence[Target]) -> Target:
 def _set_options(sock: socket.socket, reuse_port: bool) -> None:
     if sock.family == socket.AF_UNIX:
         return
-    # A restarted server must not wait for the TIME_WAIT of its predecessor's connections.
+    # A restarted server must not have to wait until its predecessor's connections leave TIME_WAIT.
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if sock.family == socket.AF_INET6:
         # So that [::]:8000 and 0.0.0.0:8000 can be bound side by side, on every system.
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-    # Accepted sockets inherit it (on Linux): no system call for each connection.
+    # Accepted sockets inherit it (on Linux), which saves a system call per connection.
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if reuse_port:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        # And nothing is deferred: a worker that exits can take along only what its queue has.
+        # Nothing is deferred here: a worker that exits can only accept what is in its queue.
     elif hasattr(socket, "TCP_DEFER_ACCEPT"):
-        # A connection shows up with its request, so the first read finds it. After a second
-        # without data it shows up all the same.
+        # A connection is handed over together with its request, so the first read finds data.
+        # After a second without data it is handed over all the same.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 1)
 
 
@@ -427,12 +427,12 @@ def _shown(address: Address) -> object:
 
 
 def _reason(address: Address, error: OSError) -> str:
-    """The system's words, and what to do about it where that is known."""
+    """Return the system's error text, and what to do about it where that is known."""
     text = error.strerror or str(error)
     if error.errno == errno.EADDRINUSE:
         return f"{text}; stop the program that listens there, or bind another address"
     if error.errno == errno.EADDRNOTAVAIL:
-        return f"{text}; no interface of this machine has the address"
+        return f"{text}; no interface of this machine has that address"
     if error.errno == errno.ENOENT and isinstance(address, UnixAddress):
         directory = os.path.dirname(os.path.abspath(address.path))
         return f"the directory {directory!r} does not exist; create it first"

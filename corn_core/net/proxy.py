@@ -1,8 +1,8 @@
 """The PROXY protocol: how a proxy says whose connection it is passing on.
 
-Both versions of HAProxy's specification ("The PROXY protocol", versions 1 and 2). A header stands
-before everything else that a connection carries, TLS included, so a caller must be able to
-take it off without touching a byte of what follows: :func:`read_proxy_header` says how long it is.
+Implements both versions of HAProxy's specification ("The PROXY protocol", versions 1 and 2). The
+header precedes everything else on a connection, TLS included, so a caller must be able to remove
+it without touching a byte of what follows: :func:`read_proxy_header` says how long it is.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ _V1_SIGNATURE = b"PROXY "
 # Section 2.1: the longest line of version 1, with the CRLF, has 107 bytes.
 _V1_LONGEST = 107
 
-# Section 2.2: twelve bytes that no other protocol begins with.
+# Section 2.2: twelve bytes chosen so that no other protocol begins with them.
 _V2_SIGNATURE = b"\r\n\r\n\x00\r\nQUIT\n"
 _V2_FIXED = 16
-# Addresses take 36 bytes at the most for TCP; the rest is for TLVs, such as a certificate's.
+# For TCP, addresses take at most 36 bytes; the rest is for TLVs, such as a certificate.
 _V2_LONGEST = _V2_FIXED + 4096
 
 
 class ProxyHeader(NamedTuple):
-    """What a header says, and how many bytes it has.
+    """A parsed header, and its length in bytes.
 
-    :param protocol: ``TCP4`` or ``TCP6``, and ``UNKNOWN`` when the proxy speaks for itself, as
-        with a health check, or does not know; then there are no addresses.
+    :param protocol: ``TCP4`` or ``TCP6``. ``UNKNOWN`` when the proxy speaks for itself, as in a
+        health check, or does not know the client; then there are no addresses.
     :param source: address and port of the client.
     :param destination: address and port that the client connected to.
     """
@@ -42,7 +42,7 @@ class ProxyHeader(NamedTuple):
 
 
 def may_be_proxy_header(data: bytes, versions: frozenset[str]) -> bool:
-    """Whether these bytes, the first of a connection, are a header or the beginning of one."""
+    """Tell whether a connection's first bytes are a header, or may become one."""
     signatures = {V1: _V1_SIGNATURE, V2: _V2_SIGNATURE}
     return any(
         data[: len(signatures[version])] == signatures[version][: len(data)] for version in versions
@@ -50,9 +50,9 @@ def may_be_proxy_header(data: bytes, versions: frozenset[str]) -> bool:
 
 
 def read_proxy_header(data: bytes) -> ProxyHeader | None:
-    """The header that these bytes begin with; ``None`` when some of it is still to come.
+    """Parse the header at the start of these bytes; returns ``None`` if more bytes are needed.
 
-    :param data: for which :func:`may_be_proxy_header` holds.
+    :param data: bytes for which :func:`may_be_proxy_header` returned true.
     :raises BadProxyHeader: when it is malformed.
     """
     if data[:1] == b"P":
@@ -92,7 +92,7 @@ def _address(protocol: str, text: str) -> str:
 
 
 def _port(text: str) -> int:
-    # Decimal, without leading zeroes or a sign.
+    # Decimal digits, with neither leading zeroes nor a sign.
     if text.isascii() and text.isdigit() and text == str(int(text)) and int(text) < 65536:
         return int(text)
     raise BadProxyHeader(f"malformed port: {text!r}")
@@ -101,8 +101,8 @@ def _port(text: str) -> int:
 def _read_v2(data: bytes) -> ProxyHeader | None:
     if len(data) < _V2_FIXED:
         return None
-    # Section 2.2: after the signature, a byte of version and command, one of family and
-    # transport, and the length of what follows, in network order.
+    # Section 2.2: the signature is followed by a byte with version and command, one with family
+    # and transport, and the length of the rest in network order.
     version, command = data[12] >> 4, data[12] & 0xF
     family = data[13]
     length = _V2_FIXED + int.from_bytes(data[14:16], "big")
@@ -112,7 +112,8 @@ def _read_v2(data: bytes) -> ProxyHeader | None:
         raise BadProxyHeader(f"a header of {length} bytes, more than {_V2_LONGEST}")
     if len(data) < length:
         return None
-    # LOCAL: the proxy's own connection. UNSPEC, datagrams, unix sockets: no address for us.
+    # LOCAL is the proxy's own connection. UNSPEC, datagrams and unix sockets have no address that
+    # we could use.
     if command == 0 or family not in (0x11, 0x21):
         return ProxyHeader(length, "UNKNOWN")
     size = 4 if family == 0x11 else 16

@@ -47,12 +47,12 @@ def refuse_clients(sock: socket.socket) -> None:
 
 
 def waiting(sock: socket.socket) -> int:
-    """How many connections wait in the backlog of a TCP socket; Linux only.
+    """Count the connections that wait in the backlog of a TCP socket; Linux only.
 
     :raises OSError: when it is closed.
     """
-    # struct tcp_info in linux/tcp.h: of a socket that listens, tcpi_unacked is the length of its
-    # accept queue, the fifth 32-bit number after eight bytes.
+    # struct tcp_info in linux/tcp.h: for a listening socket, tcpi_unacked is the length of its
+    # accept queue. It is the fifth 32-bit number after the first eight bytes.
     info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 28)
     return int.from_bytes(info[24:28], sys.byteorder)
 

@@ -1,4 +1,4 @@
-"""Unix sockets that a dead server has left behind, and what tells one file from another."""
+"""Finds and removes unix sockets that a dead server has left behind."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from corn_core.net.address import UnixAddress
 
 
 def inode(path: str | None) -> tuple[int, int] | None:
-    """What identifies the file at a path, itself rather than what it points to."""
+    """Return what identifies the file at a path: device and inode, without following links."""
     if path is None:
         return None
     try:
@@ -23,11 +23,14 @@ def inode(path: str | None) -> tuple[int, int] | None:
 
 
 def remove_stale(address: UnixAddress) -> None:
-    """Remove what a dead server left at the path; leave alone what is anything else.
+    """Remove a socket that a dead server left at the path, and nothing else.
 
-    Only a socket on which nobody answers is stale. Two servers that start at the same
-    moment may both find it so; comparing inodes before unlinking leaves the second one
-    the smallest of windows to remove the first one's new socket.
+    A socket is stale only if connecting to it is refused. Two servers that start at the same
+    moment may both find it stale. Comparing inodes just before the unlink keeps the window, in
+    which the second server would remove the first one's new socket, as small as it can be.
+
+    :raises BindError: when the path exists and is not a socket.
+    :raises OSError: EADDRINUSE when a server answers there.
     """
     path = address.path
     try:
@@ -44,7 +47,10 @@ def remove_stale(address: UnixAddress) -> None:
 
 
 def is_answered(path: str) -> bool:
-    """Whether a process listens on the socket at a path; OSError when that cannot be known."""
+    """Tell whether a process listens on the socket at a path.
+
+    :raises OSError: when that cannot be found out.
+    """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.setblocking(False)
         try:
@@ -52,6 +58,6 @@ def is_answered(path: str) -> bool:
         except (ConnectionRefusedError, FileNotFoundError):
             return False
         except BlockingIOError:
-            # Its backlog is full, so somebody is there.
+            # Its backlog is full, so a server is listening.
             return True
     return True

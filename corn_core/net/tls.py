@@ -1,6 +1,6 @@
-"""The settings of TLS, and what a generation of workers shares of it.
+"""The TLS settings, and the TLS state that one generation of workers shares.
 
-Without a certificate there is no TLS, and then nothing here imports ``ssl``.
+Without a certificate there is no TLS, and nothing here imports ``ssl``.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ _SECTION = "SSL"
 _CERT_REQS = {"none": 0, "optional": 1, "required": 2}
 
 _PASSWORD_LIMIT = 1024
-"""Bytes of a password that OpenSSL's callback has room for."""
+"""The longest password, in bytes, for which OpenSSL's callback has room."""
 
 
 def _cert_reqs(raw: object) -> int:
-    """A number of ``ssl.VerifyMode``, or its name with or without ``CERT_``."""
+    """Parse a number of ``ssl.VerifyMode``, or its name with or without ``CERT_``."""
     if isinstance(raw, str):
         raw = _CERT_REQS.get(raw.strip().lower().removeprefix("cert_"), raw)
     try:
@@ -39,7 +39,7 @@ def _version(raw: object) -> int | str:
 
 
 def _password(raw: object) -> str:
-    # Not stripped: white space may be part of it.
+    # Not stripped, because white space may be part of a password.
     if isinstance(raw, str) and 0 < len(raw.encode()) <= _PASSWORD_LIMIT:
         return raw
     raise Expected(f"text of 1 to {_PASSWORD_LIMIT} bytes")
@@ -52,9 +52,9 @@ SETTINGS = (
         parse=optional(string),
         default=None,
         help=(
-            "The file with the private key of the certificate, as PEM. It is not needed when"
+            "The file with the certificate's private key, as PEM. It is not needed when"
             " certfile holds the key as well. The master reads it, so only the user that starts"
-            " the server needs to be able to."
+            " the server needs read access."
         ),
         flags=("--keyfile",),
         metavar="FILE",
@@ -65,9 +65,9 @@ SETTINGS = (
         parse=optional(_password),
         default=None,
         help=(
-            "The password of an encrypted private key. It is set in a config file only, since"
-            " everybody on the machine can see command lines; the file is Python and may read it"
-            " from wherever it is kept."
+            "The password of an encrypted private key. It can only be set in a config file,"
+            " because every user of the machine can see command lines. The file is Python and can"
+            " read the password from wherever it is kept."
         ),
         places=("file",),
         secret=True,
@@ -79,9 +79,9 @@ SETTINGS = (
         default=None,
         help=(
             "The file with the server's certificate, as PEM, followed by those of the authorities"
-            " between it and a root that clients know. With it, all addresses of bind speak TLS,"
-            " 1.2 or newer, and nothing else. It is read at the start and at every reload"
-            " (SIGHUP), which is how a renewed certificate comes into use."
+            " between it and a root that clients know. With it, all addresses in bind speak TLS"
+            " 1.2 or newer, and nothing else. It is read at startup and on every reload"
+            " (SIGHUP), so a reload puts a renewed certificate into use."
         ),
         flags=("--certfile",),
         metavar="FILE",
@@ -93,8 +93,8 @@ SETTINGS = (
         default=None,
         help=(
             "Accepted so that old configurations still work, and ignored with a warning. It"
-            " names one exact version of the protocol, by default one that is broken. corn"
-            " speaks TLS 1.2 and every newer version that the ssl module knows; the hook"
+            " selects one exact version of the protocol, by default one that is broken. corn"
+            " speaks TLS 1.2 and every newer version the ssl module supports; the hook"
             " ssl_context can set another range."
         ),
         flags=("--ssl-version",),
@@ -107,8 +107,8 @@ SETTINGS = (
         default=0,
         help=(
             "Whether clients are asked for a certificate: 0 or none, 1 or optional, 2 or required"
-            " (the values of the ssl module). A certificate that a client shows must be good in"
-            " any case, and its contents are in the environ. 1 and 2 need ca_certs."
+            " (the values of the ssl module). A certificate that a client does send must be valid"
+            " in any case, and its contents are in the environ. 1 and 2 need ca_certs."
         ),
         flags=("--cert-reqs",),
         metavar="MODE",
@@ -131,9 +131,9 @@ SETTINGS = (
         parse=boolean,
         default=True,
         help=(
-            "Take a connection that ends without TLS's own closing message for one that was"
-            " closed as it should be. Many clients end that way, and HTTP requests say their own"
-            " length. With --no-suppress-ragged-eofs such an end is an error: what was being"
+            "Treat a connection that ends without TLS's own closing message as closed"
+            " properly. Many clients end that way, and HTTP requests carry their own"
+            " length. With --no-suppress-ragged-eofs such an end is an error: whatever was being"
             " received is dropped without an answer, and the log says so."
         ),
         flags=("--suppress-ragged-eofs", "--no-suppress-ragged-eofs"),
@@ -146,8 +146,8 @@ SETTINGS = (
         default=False,
         help=(
             "Accepted for old configurations; both values mean the same to corn. A handshake"
-            " begins as soon as the client has connected, and never keeps another connection"
-            " waiting; header_timeout limits it."
+            " begins as soon as the client has connected, and never delays another connection;"
+            " header_timeout limits how long it may take."
         ),
         flags=("--do-handshake-on-connect",),
         action="store_true",
@@ -158,8 +158,8 @@ SETTINGS = (
         parse=optional(string),
         default=None,
         help=(
-            "The ciphers for TLS 1.2, as a list in the form of OpenSSL. Without it the choice is"
-            " that of Python's ssl module. The ciphers of TLS 1.3 are always OpenSSL's own."
+            "The ciphers for TLS 1.2, as a list in OpenSSL's format. The default is the"
+            " choice of Python's ssl module. The ciphers of TLS 1.3 are always OpenSSL's own."
         ),
         flags=("--ciphers",),
         metavar="CIPHERS",
@@ -168,12 +168,12 @@ SETTINGS = (
 
 
 def configured(config: Any) -> bool:
-    """Whether the server speaks TLS."""
+    """Tell whether the server speaks TLS."""
     return config.certfile is not None or config.keyfile is not None
 
 
 def notes(config: Any) -> list[str]:
-    """What an operator should know of settings that do nothing."""
+    """Return notes for the operator about settings that do nothing."""
     said = []
     for name in (setting.name for setting in SETTINGS):
         origin = config.origin(name)
@@ -183,7 +183,7 @@ def notes(config: Any) -> list[str]:
             said.append(f"{name} has no effect without certfile ({origin})")
         elif name == "ssl_version":
             said.append(
-                "ssl_version is ignored: TLS 1.2 and newer are spoken, unless the hook"
+                "ssl_version is ignored: corn speaks TLS 1.2 and newer, unless the hook"
                 f" ssl_context says otherwise ({origin})"
             )
     return said
@@ -192,14 +192,14 @@ def notes(config: Any) -> list[str]:
 class Tls:
     """The TLS of one generation of workers; made in the master, used in each of them.
 
-    The context is made before the fork. So whatever is wrong with it is known before
-    anything is bound; the files are read while the process may still read them, and a worker
-    that is replaced at night needs none of them; and workers share the key of session
-    tickets, so that a client may resume its session with any of them.
+    The context is made before the fork, for three reasons. Any error in it is found before
+    anything is bound. The files are read while the process may still read them, and a worker
+    replaced later does not need them. And workers share the key for session tickets, so that a
+    client can resume its session with any of them.
 
-    :param customised: whether the hook ssl_context is implemented. Then the settings need
-        not say all there is to say, and a context that cannot be made from them is an error
-        only when the hook asks for it.
+    :param customised: True if the hook ssl_context is implemented. Then the settings may be
+        incomplete, and a context that cannot be made from them is an error only when the hook
+        asks for it.
     :raises ConfigError: names the setting.
     """
 
@@ -217,7 +217,7 @@ class Tls:
                 raise
 
     def default_context(self) -> SSLContext:
-        """The context that the settings describe.
+        """Return the context that the settings describe.
 
         :raises ConfigError: names the setting that cannot be used.
         """
@@ -229,24 +229,24 @@ class Tls:
         return self._default
 
     def context(self, hooks: Hooks) -> SSLContext:
-        """The context of a worker: the hook's, or the default one.
+        """Return a worker's context: the hook's, or the default one.
 
-        :raises HookFailed: when the hook does.
-        :raises ConfigError: when there is none.
+        :raises HookFailed: when the hook raises.
+        :raises ConfigError: when neither gives a usable context.
         """
-        # lazy: it has been imported when this object was made
+        # lazy: making this object has imported it
         from ssl import SSLContext
 
         made = hooks.first("ssl_context", config=self._config, default_factory=self.default_context)
         if made is None:
             return self.default_context()
         if not isinstance(made, SSLContext):
-            raise ConfigError(f"hook ssl_context returned {made!r}, which is no ssl.SSLContext")
+            raise ConfigError(f"hook ssl_context returned {made!r}, not an ssl.SSLContext")
         return made
 
 
 def prepare(config: Any, hooks: Hooks) -> Tls | None:
-    """The TLS that a configuration asks for, or None.
+    """Make the TLS that a configuration asks for; returns None if it asks for none.
 
     :raises ConfigError: names the setting that cannot be used.
     """

@@ -1,1 +1,1 @@
-"""Reload on code change, for development; nothing but the settings is imported without it."""
+"""Reload on code change, for development; when it is off, only its settings are imported."""

@@ -1,4 +1,4 @@
-"""Which files take part in an application, and in its failure to be imported."""
+"""Finds the files that make up an application, and those involved when importing it fails."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ _STANDARD = _standard_library()
 
 
 def is_library(path: str) -> bool:
-    """Whether a file belongs to an installed distribution or to Python itself."""
+    """Tell whether a file belongs to an installed distribution or to Python itself."""
     return path.startswith(_STANDARD) or not _PACKAGES.isdisjoint(path.split(os.sep))
 
 
 class ImportClock:
-    """The first of the finders in ``sys.meta_path``: finds nothing, and notes when it was asked.
+    """First in ``sys.meta_path``: finds nothing, but records when each module was looked up.
 
-    A module's file is read after that moment. So one that has been saved since then may have
-    been read before, and one that the application itself writes and then imports has not.
+    A module's file is read after that moment. So a file saved later than that may have been read
+    in its old state; a file that the application writes and then imports was not.
     """
 
     def __init__(self) -> None:
@@ -47,11 +47,11 @@ class ImportClock:
 
 
 def module_files(modules: dict[str, ModuleType]) -> Iterator[tuple[str, str]]:
-    """The names and the files of those modules that are no library's."""
+    """Yield the names and files of the modules that do not belong to a library."""
     for name, module in modules.items():
         try:
-            # Past every __getattr__: a module that is to be imported when it is first used must
-            # not be imported because somebody looks, and anything may be in sys.modules.
+            # Bypass every __getattr__: looking at a lazy module must not import it, and sys.modules
+            # may contain anything.
             path = object.__getattribute__(module, "__dict__").get("__file__")
         except AttributeError:
             continue
@@ -62,21 +62,21 @@ def module_files(modules: dict[str, ModuleType]) -> Iterator[tuple[str, str]]:
 
 
 def forget_bytecode(path: str) -> None:
-    """Remove what was compiled of a source.
+    """Remove the bytecode compiled from a source.
 
-    Python takes it for current when the source has the same size and was saved in the same
-    second (PEP 552), and two quick saves of a small correction may well be like that.
+    Python considers it current if the source has the same size and was saved in the same second
+    (PEP 552), which two quick saves of a small correction may well satisfy.
     """
     if not path.endswith(".py"):
         return
     try:
         os.unlink(cache_from_source(path))
     except (OSError, NotImplementedError):
-        return  # there is none
+        return  # it has no bytecode
 
 
 def files_of(error: BaseException) -> set[str]:
-    """The files to save that may put an error right, some of which may not exist yet."""
+    """List the files that, once saved, may fix an error; some of them may not exist yet."""
     found: set[str] = set()
     seen: set[int] = set()
     chain: list[BaseException | None] = [error]
@@ -91,9 +91,9 @@ def files_of(error: BaseException) -> set[str]:
         if isinstance(each, ImportError):
             found.add(each.path or "")
             found.update(_candidates(each))
-        # A group of exceptions has some more.
+        # A group contains more exceptions.
         chain += [each.__cause__, each.__context__, *getattr(each, "exceptions", ())]
-    # Code that is of no file has a name such as <string>.
+    # Code that did not come from a file has a name such as <string>.
     return {path for path in found if os.path.isabs(path) and not is_library(path)}
 
 
@@ -104,11 +104,11 @@ def _frames(traceback: TracebackType | None) -> Iterator[str]:
 
 
 def _candidates(error: ImportError) -> Iterator[str]:
-    """Where the module that is missing would be."""
+    """Yield the paths where the missing module could be."""
     if not isinstance(error, ModuleNotFoundError) or not error.name:
         return
     parent, _, name = error.name.rpartition(".")
-    # Of a package whose import fails nothing is left, so its directory has to be guessed.
+    # A package whose import failed leaves nothing behind, so its directory has to be guessed.
     guesses = [os.path.join(each, *parent.split(".")) for each in sys.path]
     for directory in getattr(sys.modules.get(parent), "__path__", guesses):
         directory = os.path.abspath(directory)
@@ -117,7 +117,7 @@ def _candidates(error: ImportError) -> Iterator[str]:
 
 
 def expand(patterns: Iterable[str]) -> set[str]:
-    """The files that the patterns match now; a name without a pattern in it stands for itself."""
+    """List the files that match the patterns now; a plain name stands for itself."""
     found: set[str] = set()
     for pattern in patterns:
         if glob.has_magic(pattern):
@@ -129,7 +129,7 @@ def expand(patterns: Iterable[str]) -> set[str]:
 
 
 def check_extra_files(config: Config) -> None:
-    """Refuse an extra file that is not there; a pattern may wait for its files.
+    """Refuse an extra file that does not exist; a pattern need not match any file yet.
 
     :raises ConfigError: names the file.
     """

@@ -1,18 +1,18 @@
-"""An event for threads of the operating system, in a process that may know no others."""
+"""An event for real threads, even in a process whose threading module has been patched."""
 
 from __future__ import annotations
 
-# Taken now, before a worker class replaces what the module has. threading.Event makes a lock
-# for each wait; with gevent's the thread would get a hub, in which it has been seen to get stuck.
+# Imported now, before a worker class patches the module. threading.Event makes a lock for each
+# wait; gevent's lock would give the thread a hub of its own, where it has been seen to hang.
 from _thread import allocate_lock
 from threading import Event
 
 
 class NativeEvent(Event):
-    """Like its base, which code that is given one may know it by; but it is set only once."""
+    """An event that can be set only once; its base class lets callers treat it as any Event."""
 
     def __init__(self) -> None:
-        # The base has nothing to add: the lock is held as long as the event is not set.
+        # The base is not initialised: the lock is all the state, held until the event is set.
         self._held = allocate_lock()
         self._held.acquire()
         self._is_set = False

@@ -1,4 +1,4 @@
-"""The page that stands in for an application which cannot be imported."""
+"""The page that replaces an application which cannot be imported."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ _PAGE = """<!DOCTYPE html>
 <h1>The application cannot be loaded</h1>
 <p>{message}</p>
 <pre>{details}</pre>
-<p>It is tried again as soon as one of the files is saved.</p>
+<p>corn tries again as soon as one of the files is saved.</p>
 </body>
 </html>
 """
 
 
 def failure_app(message: str, details: str) -> WSGIApp:
-    """An application that answers every request with a message and a traceback."""
+    """Make an application that answers every request with a message and a traceback."""
     text = _PAGE.format(message=escape(message), details=escape(details))
-    # A file's name need not be text in any encoding.
+    # A file name need not be valid text in any encoding.
     body = text.encode("utf-8", "backslashreplace")
     headers = [
         ("Content-Type", "text/html; charset=utf-8"),

@@ -1,7 +1,7 @@
-"""The reloader of one worker: it watches files, and asks for another worker when they change.
+"""The reloader of one worker: watches files, and asks for new workers when they change.
 
-It runs in a thread of the worker. Nothing is taken down by it: the master forks workers that
-import the new code, and tells the old ones to go when these are ready.
+It runs in a thread of the worker, and stops nothing itself: the master forks workers that import
+the new code, and tells the old ones to stop when the new ones are ready.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import sys
 
-# Taken now, before a worker class replaces what the module has: gevent's monkey patching, say,
-# would make a greenlet of the thread, and an engine that waits in C would hold all of them up.
+# Imported now, before a worker class patches the module. gevent's monkey patching, for example,
+# would turn the thread into a greenlet, and an engine that waits in C would block all of them.
 from _thread import start_new_thread
 from collections.abc import Callable
 from time import time
@@ -33,11 +33,11 @@ from corn_core.reloading.snapshot import Snapshot
 from corn_core.settings.config import Config
 
 STOP_PATIENCE = 2.0
-"""Seconds that a worker waits for the thread at its end."""
+"""Seconds that a worker waits for the thread when it exits."""
 
 
 class ReloadedWorker(Protocol):
-    """What the reloader asks of its worker."""
+    """The part of a worker that the reloader uses."""
 
     alive: bool
     cfg: Config
@@ -47,9 +47,9 @@ class ReloadedWorker(Protocol):
 
 
 class Reloader:
-    """Watches the modules that are imported after it was made, and extra files.
+    """Watches the modules imported after it was made, and extra files.
 
-    It is made in the worker, before the application is imported; what was imported earlier came
+    It is made in the worker before the application is imported. Modules imported earlier came
     from the master, and would be the same in every new worker.
     """
 
@@ -71,9 +71,9 @@ class Reloader:
         sys.meta_path.insert(0, self._clock)
 
     def load(self, load_app: Callable[[], WSGIApp]) -> WSGIApp:
-        """The application; or, if its code fails, one that shows the traceback.
+        """Load the application; if its code fails, return one that shows the traceback.
 
-        :raises AppLoadError: it is not its code that is wrong, but how it is named.
+        :raises AppLoadError: when the name of the application is wrong, rather than its code.
         """
         try:
             return load_app()
@@ -81,7 +81,7 @@ class Reloader:
             if not error.details:
                 raise
             self._log.error("%s\n%s", error, error.details.rstrip())
-            # Now, and not in the first sweep: the mistake may be put right before that.
+            # Now rather than in the first sweep, because the mistake may be corrected before that.
             for path in files_of(error) - self._snapshot.paths:
                 if self._snapshot.add(path, self._made_at):
                     self._saved_meanwhile.append(path)
@@ -90,33 +90,33 @@ class Reloader:
     # -- for hook functions and applications -----------------------------------------
 
     def add_extra_file(self, path: str) -> None:
-        """Watch one more file, or the files of one more pattern."""
+        """Watch one more file, or all files that match one more pattern."""
         pattern = os.path.abspath(path)
         for each in expand([pattern]) - self._snapshot.paths:
             self._snapshot.add(each)
         self._patterns.append(pattern)
 
     def get_files(self) -> list[str]:
-        """The files that are watched, in alphabetical order."""
+        """List the watched files in alphabetical order."""
         return sorted({*self._snapshot.paths, *(f for _, f in self._modules())})
 
     # -- watching --------------------------------------------------------------------
 
     def start(self) -> None:
-        """Begin to watch, in a thread that ends with the process at the latest."""
+        """Start watching, in a thread that ends with the process at the latest."""
         self._started = True
         start_new_thread(self._run, ())
 
     def stop(self) -> None:
-        """Watch no longer. An engine may be in code that must not be there at Python's end."""
+        """Stop watching, and wait for an engine whose code must not run while Python shuts down."""
         self._stop.set()
         if self._started:
             self._ended.wait(STOP_PATIENCE)
 
     def sweep(self) -> list[str]:
-        """Look at all files once; those that have changed since the last time."""
+        """Check all files once; returns those that have changed since the last sweep."""
         changed = [path for path in self._snapshot.paths if self._snapshot.changed(path)]
-        # Those that nobody has looked at yet. One that matches a pattern has just been made.
+        # The files that are new here. One that matches a pattern has just been created.
         for path in expand(self._patterns):
             if path not in self._snapshot:
                 self._snapshot.add(path)
@@ -129,7 +129,7 @@ class Reloader:
         return changed
 
     def _modules(self) -> list[tuple[str, str]]:
-        # A copy, since other threads import meanwhile.
+        # A copy, because other threads may be importing.
         modules = sys.modules.copy()
         own = {name: modules[name] for name in modules.keys() - self._inherited}
         return list(module_files(own))
@@ -142,8 +142,8 @@ class Reloader:
                     self._tell(changed)
                 self._wait()
         except Exception:
-            # Broad: nobody else would say that changes are not seen any longer.
-            self._log.exception("The reloader has failed; changes are not noticed any more")
+            # Broad: otherwise nothing would report that changes are no longer noticed.
+            self._log.exception("The reloader has failed; changes are no longer noticed")
         finally:
             self._ended.set()
 
@@ -159,6 +159,6 @@ class Reloader:
         try:
             self._engine.wait(set(filter(os.path.isdir, directories)), self._stop)
         except Exception as error:
-            # Broad: the engine is anybody's. The system may be out of watches, for example.
+            # Broad: the engine may be a third party's. The system may be out of watches, say.
             self._log.warning("The reload engine has failed (%s); polling instead", error)
             self._engine = PollEngine()

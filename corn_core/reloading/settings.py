@@ -11,13 +11,13 @@ SETTINGS = (
         parse=boolean,
         default=False,
         help=(
-            "Restart workers when code changes. It is meant for development: each worker looks"
+            "Restart workers when code changes. It is meant for development: each worker checks"
             " once a second whether a module that the application has imported was saved. The"
-            " new workers are ready before the old ones go. An application that cannot be"
-            " imported is answered for with a page that shows the traceback, to anybody, until"
-            " it is saved without the mistake. What is in site-packages or in the standard"
-            " library is not watched, nor is what the master has imported: the config file's"
-            " modules, and everything with preload_app."
+            " new workers are ready before the old ones go. If the application cannot be"
+            " imported, every client gets a page with the traceback, until the mistake is fixed"
+            " and saved. Modules in site-packages or the standard library are not watched,"
+            " nor are those the master has imported: the config file's modules, and, with"
+            " preload_app, all of them."
         ),
         flags=("--reload",),
         action="store_true",
@@ -28,10 +28,10 @@ SETTINGS = (
         parse=name_or_object,
         default="auto",
         help=(
-            "What tells a worker to look for changes: poll, which is once a second, or the name"
-            " of an installed engine such as watchfiles, which the system tells of changes at"
+            "What tells a worker to look for changes: poll, which looks once a second, or the name"
+            " of an installed engine such as watchfiles, which the operating system notifies at"
             " once. Also package.module.Class, package.module:Class or egg:distribution#name."
-            " auto takes an installed engine if there is one, and poll otherwise."
+            " auto uses an installed engine if there is one, and poll otherwise."
         ),
         flags=("--reload-engine",),
         metavar="NAME",
@@ -42,9 +42,9 @@ SETTINGS = (
         parse=strings,
         default=[],
         help=(
-            "A file to watch beside the application's modules, such as a template. It may be a"
-            " pattern, in which ** stands for any number of directories; a file that comes to"
-            " match it later, or is removed, counts as a change too. Give the flag several"
+            "A file to watch besides the application's modules, such as a template. It may be a"
+            " pattern, in which ** stands for any number of directories; a file that starts"
+            " matching later, or is removed, counts as a change too. Give the flag several"
             " times, or a list. It has no effect without reload."
         ),
         flags=("--reload-extra-file",),

@@ -1,4 +1,4 @@
-"""What the watched files looked like when they were last looked at."""
+"""Remembers the state of the watched files, to find out which have changed."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import os
 from time import monotonic, time
 
 ABSENCE = 0.5
-"""Seconds after which a file that is not there any more has been removed. Many editors save by
-moving the old file away and then writing the new one."""
+"""Seconds after which a missing file counts as removed. Many editors save by moving the old file
+away and then writing the new one."""
 
 Look = tuple[int, int] | None
-"""Modification time in nanoseconds, and size; None for no such file."""
+"""Modification time in nanoseconds, and size; None if there is no such file."""
 
 
 def look(path: str) -> Look:
@@ -22,9 +22,9 @@ def look(path: str) -> Look:
 
 
 class Snapshot:
-    """Compares files with what they were before.
+    """Compares files with their previous state.
 
-    A change is told once: afterwards the file is compared with what it has become.
+    A change is reported once; after that, the file is compared with its new state.
     """
 
     def __init__(self) -> None:
@@ -39,16 +39,16 @@ class Snapshot:
         return set(self._looks)
 
     def add(self, path: str, since: float | None = None) -> bool:
-        """Watch a file from now on; whether it has been saved already since a moment.
+        """Watch a file from now on; returns whether it was saved after ``since``.
 
         :param since: seconds since the epoch; None when it does not matter.
         """
         self._looks[path] = now = look(path)
-        # A file from the future would have been saved since any moment, again and again.
+        # A file dated in the future would count as just saved, again and again.
         return now is not None and since is not None and since <= now[0] / 1e9 <= time()
 
     def changed(self, path: str) -> bool:
-        """Whether a watched file has been saved, made or removed since the last look."""
+        """Tell whether a watched file was saved, created or removed since the last check."""
         now = look(path)
         vanished = now is None and self._looks[path] is not None
         if vanished and monotonic() - self._gone.setdefault(path, monotonic()) < ABSENCE:

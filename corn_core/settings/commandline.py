@@ -1,4 +1,4 @@
-"""The command line: a parser derived from the registry, and a look at argv before there is one."""
+"""The command line: a parser derived from the registry, and a peek at argv before one exists."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from corn_core.settings.model import Setting
 from corn_core.settings.registry import COMMANDS, Registry
 
 Given = dict[str, tuple[str, Any]]
-"""What arguments gave: names of settings, each with the flag that was used and the raw value."""
+"""The settings given as arguments: by name, the flag that was used and the raw value."""
 
 Explain = Callable[[str], str | None]
-"""Says why a flag or a setting is unknown, if that is known."""
+"""Explains why a flag or a setting is unknown; returns None if there is no better explanation."""
 
 USAGE = "corn [OPTIONS] [MODULE:APP]"
 DESCRIPTION = "Serve the WSGI application APP of the Python module MODULE."
@@ -25,25 +25,25 @@ DESCRIPTION = "Serve the WSGI application APP of the Python module MODULE."
 COMMAND_HELP = {
     "help": "Show this text and exit.",
     "version": "Show the version and exit.",
-    "plugins": "Show what is installed for corn, and what of it cannot be loaded, and exit.",
+    "plugins": "List what is installed for corn, including what cannot be loaded, and exit.",
 }
-"""What the help says of the flags that are no settings; a key for each of ``COMMANDS``."""
+"""The help for flags that are not settings; one key for each of ``COMMANDS``."""
 
 
 def early_command(argv: Sequence[str]) -> str | None:
-    """The command in argv, a key of ``COMMANDS``; None when there is none.
+    """Find the command in argv; returns a key of ``COMMANDS``, or None if there is none.
 
-    It can be told before there are plugins, and so before there is a parser.
+    This works before plugins are loaded, and so before a parser exists.
     """
     flags = {flag: command for command, flags in COMMANDS.items() for flag in flags}
     return next((flags[token] for token in _split(argv)[0] if token in flags), None)
 
 
 def early_value(setting: Setting, argv: Sequence[str], environ: Mapping[str, str]) -> Any:
-    """The value of one repeatable setting, before there is a parser.
+    """Read one repeatable setting before a parser exists.
 
-    This is for the setting that says which plugins to leave out: plugins
-    declare flags, so it must be known before the command line can be parsed.
+    The setting that says which plugins to leave out needs this: plugins declare flags, so its
+    value must be known before the command line can be parsed.
     """
     _, more = extra_arguments(environ)
     for arguments in (argv, more):
@@ -56,19 +56,18 @@ def early_value(setting: Setting, argv: Sequence[str], environ: Mapping[str, str
 def parse(
     registry: Registry, argv: Sequence[str], explain: Explain, variable: str = ""
 ) -> tuple[Given, list[str]]:
-    """What the arguments say: values of settings, and the arguments that are no flags.
+    """Parse the arguments into values of settings and the arguments that are not flags.
 
-    :param variable: the environment variable that the arguments are from, for messages.
+    :param variable: the environment variable that the arguments came from, for messages.
     :raises ConfigError: for a flag that does not exist, or lacks its value.
     """
     flags, rest = _split(argv)
     if not flags:
-        # The variable is rarely set, and a parser takes more than a millisecond to make.
+        # The variable is rarely set, and making a parser takes more than a millisecond.
         return {}, [*rest]
     place = f" ({variable})" if variable else ""
     try:
-        # Positional arguments are not declared: argparse would take only those
-        # that stand together.
+        # Positional arguments are not declared, because argparse would accept only adjacent ones.
         namespace, others = _parser(registry, for_help=False).parse_known_args(flags)
     except _Refused as error:
         raise ConfigError(f"{error}{place}") from None
@@ -79,15 +78,15 @@ def parse(
 
 
 def flag_origin(flag: str, variable: str) -> Origin:
-    """Where a flag's value is from; ``variable`` is empty for the command line itself."""
+    """Return the origin of a flag's value; ``variable`` is empty for the command line itself."""
     return Origin("cmd_args", f"{variable} {flag}") if variable else Origin("flag", flag)
 
 
 def help_text(registry: Registry, usage: str = USAGE, description: str = DESCRIPTION) -> str:
-    """The text of ``corn -h``, grouped by section and by plugin.
+    """Format the text of ``corn -h``, grouped by section and by plugin.
 
-    :param usage: what to type, for another command that takes the same flags.
-    :param description: what that command does.
+    :param usage: the usage line, for another command that takes the same flags.
+    :param description: a sentence about that command.
     """
     parser = _parser(registry, for_help=True)
     parser.usage, parser.description = usage, description
@@ -95,7 +94,7 @@ def help_text(registry: Registry, usage: str = USAGE, description: str = DESCRIP
 
 
 class _Refused(Exception):
-    """argparse's complaint; by itself it would print it and exit with status 2."""
+    """argparse's complaint, which it would otherwise print before exiting with status 2."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -104,7 +103,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 class _Give(argparse.Action):
-    """Notes the raw value of a setting, and the spelling of the flag that gave it."""
+    """Records the raw value of a setting, and the spelling of the flag that gave it."""
 
     def __init__(self, setting: Setting, option_strings: Sequence[str], **keywords: Any) -> None:
         super().__init__(option_strings, **keywords)
@@ -127,7 +126,7 @@ class _Give(argparse.Action):
 
 
 class _Command(argparse.Action):
-    """A flag that should have been noticed before parsing, and was hidden among others."""
+    """Refuses a command among other flags; :func:`early_command` finds those on their own."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any, **__: Any) -> None:
         parser.error(f"{'/'.join(self.option_strings)} must be given on its own")
@@ -194,7 +193,7 @@ def _unknown(registry: Registry, token: str, explain: Explain) -> str:
 
 
 def _split(argv: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
-    """The arguments before and after the ``--`` that ends the flags."""
+    """Split the arguments at the ``--`` that ends the flags."""
     if "--" not in argv:
         return argv, ()
     end = argv.index("--")
@@ -202,7 +201,7 @@ def _split(argv: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
 
 
 def _values_of(flags: Sequence[str], argv: Sequence[str]) -> Iterator[str]:
-    """The values of a long flag, in both spellings: ``--flag value`` and ``--flag=value``."""
+    """Yield the values of a long flag, in both spellings: ``--flag value`` and ``--flag=value``."""
     for index, token in enumerate(argv):
         flag, equals, value = token.partition("=")
         if flag in flags and equals:

@@ -1,4 +1,4 @@
-"""The finished configuration: immutable, and each value knows where it came from."""
+"""The finished configuration: immutable, with the origin of each value."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ Kind = Literal[
 
 
 class Origin(NamedTuple):
-    """Where a value came from.
+    """The source of a value.
 
-    :param kind: the source; ``argument`` is a positional one, ``code`` is a program
-        that uses corn.
+    :param kind: the kind of source; ``argument`` is a positional argument, ``code`` is a
+        program that embeds corn.
     :param detail: the variable, the file and line, or the flag; empty for a default.
     """
 
@@ -37,10 +37,10 @@ CODE = Origin("code", "set in code")
 
 
 def parsed(setting: Setting, raw: object, origin: Origin, parse: Parser | None = None) -> Any:
-    """The value of a setting for what was given.
+    """Parse a raw value for a setting.
 
-    :param parse: takes the place of the setting's parser.
-    :raises SettingError: when the setting cannot take it.
+    :param parse: used instead of the setting's own parser.
+    :raises SettingError: when the setting cannot take the value.
     :raises ConfigError: when the setting's own parser is broken.
     """
     try:
@@ -71,12 +71,12 @@ class Config:
         values: Mapping[str, Any],
         origins: Mapping[str, Origin],
     ) -> None:
-        # Straight into the instance, so that reading a value is a plain attribute access.
+        # Stored in the instance itself, so that reading a value is a plain attribute access.
         vars(self).update(values)
         vars(self).update(settings=settings, _origins=origins)
 
     def __getattr__(self, name: str) -> Any:
-        # Called only for what is not there.
+        # Called only for attributes that do not exist.
         settings = vars(self).get("settings", {})
         raise AttributeError(f"there is no setting {name!r}{did_you_mean(name, settings)}")
 
@@ -93,7 +93,7 @@ class Config:
         return f"<Config of {len(self.settings)} settings>"
 
     def origin(self, name: str) -> Origin:
-        """Where the value of a setting came from.
+        """Return where the value of a setting came from.
 
         :raises KeyError: when there is no such setting.
         """
@@ -101,15 +101,15 @@ class Config:
         return origin
 
     def names(self) -> list[str]:
-        """The names of the settings, in the order of their declaration."""
+        """Return the names of the settings, in order of declaration."""
         return list(self.settings)
 
     def as_dict(self) -> dict[str, Any]:
-        """The values by name."""
+        """Return the values by name."""
         return {name: vars(self)[name] for name in self.settings}
 
     def replace(self, **raw: object) -> Config:
-        """A configuration with some values set in code, parsed as any other.
+        """Return a copy with some values set in code, parsed like any others.
 
         :raises ConfigError: when there is no such setting, or it cannot take the value.
         """

@@ -1,4 +1,4 @@
-"""The config file: which one, what it assigns, and on which line."""
+"""Finds and executes the config file, and records on which line each name is assigned."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SETTINGS = (
         default_text="./corn.conf.py, if there is one",
         help=(
             "The config file, as PATH, file:PATH, or python:MODULE. It is Python code,"
-            " executed at the start and at every reload; a path is relative to the"
+            " executed at startup and on every reload; a path is relative to the"
             " directory that corn was started in. Without this flag ./corn.conf.py is"
             " read if it exists; an empty text reads none. It has no effect in a config"
             " file."
@@ -43,9 +43,9 @@ SETTINGS = (
 class ConfigFile(NamedTuple):
     """An executed config file.
 
-    :param name: the file as the user calls it, for messages.
-    :param values: its global names and their values; without what Python puts there.
-    :param lines: the lines on which a name is assigned, by name.
+    :param name: the file as the user named it, for messages.
+    :param values: its global names and their values, without those that Python adds.
+    :param lines: the lines on which each name is assigned.
     """
 
     name: str
@@ -53,7 +53,7 @@ class ConfigFile(NamedTuple):
     lines: Mapping[str, list[int]]
 
     def origin(self, name: str) -> Origin:
-        """Where the file assigns a name; only the file, when the line cannot be told."""
+        """Return where the file assigns a name, without the line if that is unknown."""
         lines = self.lines.get(name, [])
         if not lines:
             return Origin("file", self.name)
@@ -62,7 +62,7 @@ class ConfigFile(NamedTuple):
 
 
 class ChosenFile(NamedTuple):
-    """A config file that has been executed, and how it was asked for."""
+    """An executed config file, and the location that named it."""
 
     location: str
     contents: ConfigFile
@@ -73,7 +73,8 @@ def chosen_file(
 ) -> ChosenFile | None:
     """Execute the config file that the first of the arguments names, or the default one.
 
-    :param given: what lists of arguments say, each with the variable that it is from.
+    :param given: parsed lists of arguments, each with the variable it came from.
+    :returns: None if there is no default file, or if an empty text asks for none.
     :raises ConfigError: see :func:`execute`.
     """
     location, origin = _location(registry, given)
@@ -97,8 +98,8 @@ def _location(registry: Registry, given: Sequence[tuple[Given, str]]) -> tuple[s
 def execute(location: str, cwd: str, origin: Origin, secrets: Collection[str] = ()) -> ConfigFile:
     """Execute the config file at ``PATH``, ``file:PATH`` or ``python:MODULE``.
 
-    It is not imported: nothing of it stays in ``sys.modules``, and each call
-    executes it anew. While it runs, it can import from ``cwd``.
+    The file is not imported: it leaves nothing in ``sys.modules``, and each call executes it
+    again. While it runs, it can import from ``cwd``.
 
     :param secrets: names whose values no traceback is to show.
     :raises ConfigError: when it does not exist or cannot be read, or when it
@@ -113,19 +114,19 @@ def execute(location: str, cwd: str, origin: Origin, secrets: Collection[str] = 
             name = location.removeprefix("file:")
             path = os.path.join(cwd, name)
         module.__file__ = path
-        # For relative imports, which only a module of a package can make.
+        # For relative imports, which only a module in a package can use.
         module.__package__ = module.__name__.rpartition(".")[0]
         return _execute(name, module, _read(name, path, origin), secrets)
 
 
 @contextmanager
 def importable(directory: str) -> Iterator[None]:
-    """Let imports find the modules of a directory, for the time being."""
+    """Let imports find the modules in a directory, until the context ends."""
     sys.path.insert(0, directory)
     try:
         yield
     finally:
-        # By value and not by place: what ran in between may have inserted more.
+        # By value, not by position: the code in between may have inserted more entries.
         if directory in sys.path:
             sys.path.remove(directory)
 
@@ -133,7 +134,7 @@ def importable(directory: str) -> Iterator[None]:
 def _module_path(module: str, origin: Origin) -> str:
     from importlib.util import find_spec  # lazy: few servers are configured by a module
 
-    # Broad, since this imports the package that the module is in.
+    # Broad, because this imports the package that contains the module.
     try:
         spec = find_spec(module) if module else None
     except (Exception, SystemExit) as error:
@@ -160,15 +161,15 @@ def _execute(name: str, module: ModuleType, source: bytes, secrets: Collection[s
     path = str(module.__file__)
     try:
         tree = ast.parse(source, path)
-        # The future imports of this module are no business of the file's.
+        # The __future__ imports of this module must not apply to the config file.
         code = compile(tree, path, "exec", dont_inherit=True)
     except (SyntaxError, ValueError) as error:
         line = f" line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
         message = error.msg if isinstance(error, SyntaxError) else str(error)
         raise ConfigError(f"{name}{line}: {type(error).__name__}: {message}") from error
     with _registered(module):
-        # Broad, since a config file is any Python. A SystemExit is a failure
-        # too: at a reload it must not end the server.
+        # Broad, because a config file may be any Python. A SystemExit is a failure too: during
+        # a reload it must not end the server.
         try:
             exec(code, vars(module))
         except (Exception, SystemExit) as error:
@@ -181,7 +182,7 @@ def _execute(name: str, module: ModuleType, source: bytes, secrets: Collection[s
 
 @contextmanager
 def _registered(module: ModuleType) -> Iterator[None]:
-    """Make a module known while it is executed, for the dataclasses in it look for it."""
+    """Put a module into ``sys.modules`` while it runs, because dataclasses look it up there."""
     before = sys.modules.get(module.__name__)
     sys.modules[module.__name__] = module
     try:
@@ -194,7 +195,7 @@ def _registered(module: ModuleType) -> Iterator[None]:
 
 
 def _lines(tree: ast.Module) -> dict[str, list[int]]:
-    """The lines on which global names are assigned, conditional ones included."""
+    """Map global names to the lines on which they are assigned, conditionally or not."""
     lines: dict[str, list[int]] = {}
     pending: list[ast.AST] = [tree]
     while pending:
@@ -207,7 +208,7 @@ def _lines(tree: ast.Module) -> dict[str, list[int]]:
 
 
 def _lines_of_values(tree: ast.Module, names: Collection[str]) -> Iterator[int]:
-    """The lines of the statements that assign one of the names."""
+    """Return the lines of the statements that assign one of the names."""
     for statement in ast.walk(tree):
         if isinstance(statement, ast.Assign | ast.AnnAssign | ast.AugAssign | ast.NamedExpr):
             assigned = {each for node in ast.walk(statement) for each in _assigned(node)}
@@ -220,7 +221,7 @@ _SCOPES = (*_DEFINITIONS, ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, a
 
 
 def _assigned(node: ast.AST) -> list[str]:
-    """The global names that this node itself assigns."""
+    """List the global names that this node itself assigns."""
     if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
         return [node.id]
     if isinstance(node, _DEFINITIONS):

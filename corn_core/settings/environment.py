@@ -1,4 +1,4 @@
-"""What environment variables say: values of settings, and more arguments for the command line."""
+"""Environment variables: defaults of settings, and more command-line arguments."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ FOREIGN_CMD_ARGS = "GUNICORN_CMD_ARGS"
 
 
 def default_value(setting: Setting, environ: Mapping[str, str]) -> tuple[Any, Origin]:
-    """The value of a setting that nobody gives: its variable's, or its default.
+    """Return the value of a setting that was not given: from its variable, or its default.
 
-    An empty variable is taken for one that is not set.
+    An empty variable counts as unset.
 
-    :raises ConfigError: when the variable's text is no value for the setting.
+    :raises ConfigError: when the setting cannot take the variable's text.
     """
     text = environ.get(setting.env, "").strip() if setting.env else ""
     if not text:
         default = setting.default
-        # A list is copied, so that nobody can alter the declaration by way of a value.
+        # A list is copied, so that changing a value cannot change the declaration.
         return (default.copy() if isinstance(default, list | dict) else default), DEFAULT
     origin = Origin("environment", setting.env or "")
     return parsed(setting, text, origin, partial(_parse_text, setting)), origin
@@ -36,7 +36,9 @@ def _parse_text(setting: Setting, text: Any) -> Any:
 
 
 def extra_arguments(environ: Mapping[str, str]) -> tuple[str, list[str]]:
-    """The variable that holds more arguments, and the arguments; an empty name if there is none.
+    """Return the variable that holds more arguments, and the arguments.
+
+    The name is empty if there is no such variable.
 
     :raises ConfigError: when its quotes do not match.
     """

@@ -1,4 +1,4 @@
-"""The framework layer: what the file of a web framework says about the server."""
+"""The framework layer: server settings from the configuration file of a web framework."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from corn_core.settings.config import Config, Origin
 
 
 class AppLoader(Protocol):
-    """What a loader class of the group ``corn.loaders`` makes."""
+    """The interface of loaders, as made by the classes in the group ``corn.loaders``."""
 
     def load(self, config: Config) -> WSGIApp: ...
     def name(self, config: Config) -> str:
-        """What to call the application, in process titles for example."""
+        """Return what to call the application, in process titles for example."""
 
 
 def in_framework(name: str) -> Origin:
-    """The origin of a setting of which no more is known."""
+    """Return the origin of a setting about which no more is known."""
     return Origin("framework", "framework settings")
 
 
@@ -26,11 +26,11 @@ class Framework(NamedTuple):
     """Settings of a framework, and how to load its application.
 
     :param settings: raw values by the names of settings and hooks. A hook is a function or the
-        dotted name of one. A name that is neither is an error.
-    :param origin: where the framework sets a name, for messages.
-    :param directory: from where hooks named by text can be imported too.
+        dotted name of one. A name that is neither a setting nor a hook is an error.
+    :param origin: returns where the framework sets a name, for messages.
+    :param directory: another directory from which hooks named by text can be imported.
     :param loader: loads the application; None leaves that to ``app_loader``.
-    :param warnings: what the user should be told; nothing of it prevents a start.
+    :param warnings: messages for the user; none of them prevents a start.
     """
 
     settings: Mapping[str, object]
@@ -41,4 +41,4 @@ class Framework(NamedTuple):
 
 
 Ask = Callable[[Config], Framework | None]
-"""Asks for the framework, given the configuration without it; None when there is none."""
+"""Returns the framework, given the configuration without it, or None when there is none."""

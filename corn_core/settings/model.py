@@ -1,7 +1,7 @@
-"""The declaration of a setting, and the parsers that turn what a user gave into its value.
+"""The declaration of a setting, and the parsers that turn a user's input into its value.
 
-A setting is data. The command line, the config file, ``--print-config`` and the
-reference documentation are all derived from these declarations.
+A setting is data. The command line, the config file, ``--print-config`` and the reference
+documentation are all derived from these declarations.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Place = Literal["cli", "file"]
 
 
 class Expected(ValueError):
-    """A parser's refusal: its text completes the sentence "expected ..."."""
+    """Raised by a parser that refuses a value; its text completes "expected ..."."""
 
 
 class Hidden:
@@ -37,21 +37,21 @@ class Setting(NamedTuple):
     :param name: the name in a config file and the attribute of ``Config``.
     :param section: the heading under which help and reference list it.
     :param parse: turns a raw value into the setting's value, see :data:`Parser`.
-    :param default: the value when nobody sets it; already parsed.
-    :param help: what it does, what it costs to change it. The first sentence
-        is what ``corn -h`` shows; the rest appears in the reference.
+    :param default: the value when it is not set; already parsed.
+    :param help: what it does, and what it costs to change it. ``corn -h`` shows the first
+        sentence; the rest appears in the reference.
     :param flags: command-line flags, empty when it cannot be set there.
     :param metavar: the placeholder for the flag's argument in the help.
     :param action: how the flag acts; ``append`` collects repeated flags in a list, and beside
         a ``store_true`` flag there may be one that begins with ``--no-``.
     :param choices: the accepted texts, shown in the help and in error messages.
-    :param env: an environment variable that takes the place of the default.
+    :param env: an environment variable that replaces the default.
     :param env_value: turns the variable's text into a raw value for ``parse``.
     :param places: where it may be set.
-    :param default_text: how documentation shows a default that differs by machine.
-    :param since: the version of corn (or of the plugin) that brought it.
+    :param default_text: how documentation shows a default that differs between machines.
+    :param since: the version of corn (or of the plugin) that introduced it.
     :param secret: keeps its value out of messages, logs, ``--print-config`` and documentation,
-        which show only its type. The text of an :class:`Expected` is shown as it is, so a parser
+        which show only its type. The text of an :class:`Expected` is shown as it is, so the parser
         of a secret must not quote what it was given.
     """
 
@@ -83,7 +83,7 @@ class Setting(NamedTuple):
 
 
 def boolean(raw: object) -> bool:
-    """``True``, ``False`` or their names, in any case; nothing else means a truth value."""
+    """Accept ``True``, ``False`` or their names in any case, and nothing else."""
     if isinstance(raw, bool):
         return raw
     if isinstance(raw, str) and raw.strip().lower() in ("true", "false"):
@@ -92,7 +92,7 @@ def boolean(raw: object) -> bool:
 
 
 def integer(low: int = 0, high: int | None = None) -> Parser:
-    """A parser of whole numbers from ``low`` to ``high``; text may be decimal, 0x, 0o or 0b."""
+    """Make a parser of whole numbers from ``low`` to ``high``; text may be decimal, 0x, 0o, 0b."""
     expected = f"a whole number of at least {low}"
     if high is not None:
         expected = f"a whole number from {low} to {high}"
@@ -103,7 +103,7 @@ def integer(low: int = 0, high: int | None = None) -> Parser:
                 raw = int(raw.strip(), 0)
             except ValueError:
                 raise Expected(expected) from None
-        # bool is a subclass of int, and ``workers = True`` is surely a mistake.
+        # bool is a subclass of int, but ``workers = True`` is surely a mistake.
         if not isinstance(raw, int) or isinstance(raw, bool):
             raise Expected(expected)
         if raw < low or (high is not None and raw > high):
@@ -114,7 +114,7 @@ def integer(low: int = 0, high: int | None = None) -> Parser:
 
 
 def seconds(raw: object) -> float:
-    """A duration in seconds, 0 or more; text may have a fraction."""
+    """Accept a duration in seconds, 0 or more, with or without a fraction."""
     expected = "a number of seconds, 0 or more"
     if isinstance(raw, str):
         try:
@@ -127,14 +127,14 @@ def seconds(raw: object) -> float:
 
 
 def string(raw: object) -> str:
-    """Text, without the white space around it."""
+    """Accept text, and strip the white space around it."""
     if not isinstance(raw, str):
         raise Expected("text")
     return raw.strip()
 
 
 def optional(parse: Parser) -> Parser:
-    """A parser that also takes ``None``, and takes empty text for it."""
+    """Make a parser that also accepts ``None``, and treats empty text as ``None``."""
 
     def parse_optional(raw: object) -> Any:
         if raw is None or (isinstance(raw, str) and not raw.strip()):
@@ -145,7 +145,7 @@ def optional(parse: Parser) -> Parser:
 
 
 def one_of(*choices: str) -> Parser:
-    """A parser of one of the given words, in any case."""
+    """Make a parser that accepts one of the given words, in any case."""
 
     def parse(raw: object) -> str:
         if isinstance(raw, str) and raw.strip().lower() in choices:
@@ -156,7 +156,7 @@ def one_of(*choices: str) -> Parser:
 
 
 def strings(raw: object) -> list[str]:
-    """A list of texts; one text stands for a list of one, and is not split."""
+    """Accept a list of texts; a single text becomes a list of one, and is not split."""
     if isinstance(raw, str):
         raw = [raw]
     if not isinstance(raw, Iterable) or isinstance(raw, (bytes, Mapping)):
@@ -168,12 +168,12 @@ def strings(raw: object) -> list[str]:
 
 
 def comma_separated(raw: object) -> list[str]:
-    """A list of texts, or one text that commas divide."""
+    """Accept a list of texts, or one text that is split at commas."""
     return [part.strip() for item in strings(raw) for part in item.split(",") if part.strip()]
 
 
 def name_or_object(raw: object) -> Any:
-    """A name that is looked up later, or the thing itself (a class, a callable)."""
+    """Accept a name to look up later, or the object itself (a class, a callable)."""
     if isinstance(raw, str) and raw.strip():
         return raw.strip()
     if callable(raw):

@@ -1,4 +1,4 @@
-"""``--check-config`` and ``--print-config``: the settings, and the text of the latter."""
+"""``--check-config`` and ``--print-config``: their settings, and the output of the latter."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ SETTINGS = (
 def print_config(
     config: Config, hooks: Mapping[str, tuple[Callable[..., Any], str]] | None = None
 ) -> str:
-    """The configuration as text: ``name = value  # origin``, one line a setting or hook."""
+    """Format the configuration, one line per setting or hook: ``name = value  # origin``."""
     lines = [
         f"{name} = {_shown(config.settings[name].shown(value))}  # {config.origin(name)}"
         for name, value in config.as_dict().items()
@@ -53,7 +53,7 @@ def print_config(
 
 
 def _shown(value: object) -> str:
-    """A value as one line: what was defined in code by its name, anything else as Python text."""
+    """Format a value on one line: objects defined in code by name, all others as Python text."""
     name = getattr(value, "__qualname__", None)
     if name is not None:
         return f"<{getattr(value, '__module__', '?')}.{name}>"

@@ -1,4 +1,4 @@
-"""The registry: every setting there is, and who declared it."""
+"""The registry of all settings and their owners."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ COMMANDS = {
     "version": ("-v", "--version"),
     "plugins": ("--plugins",),
 }
-"""Flags that are no settings: each is a command of its own."""
+"""Flags that are not settings: each is a command of its own."""
 
 _RESERVED = {*HOOKS, *dir(Config), "settings"}
 
@@ -40,12 +40,12 @@ class Registry:
         """
         self._check_name(setting, owner)
         if owner != CORE:
-            # The core's own are looked at by a test, and not at every start.
+            # A test checks the core's own, so that a start does not have to.
             check_default(setting, owner)
         if isinstance(setting.flags, str):
             raise ConfigError(
                 f"{_by(owner)} declares the flags of {setting.name!r} as the text"
-                f" {setting.flags!r}, and not as a tuple"
+                f" {setting.flags!r} instead of a tuple"
             )
         for flag in setting.flags:
             self._check_flag(flag, setting, owner)
@@ -77,11 +77,11 @@ class Registry:
         return list(self._settings)
 
     def flags(self) -> list[str]:
-        """Every flag, those of the commands included."""
+        """List every flag, including those of the commands."""
         return list(self._flags)
 
     def sections(self) -> dict[tuple[str, str], list[Setting]]:
-        """The settings by owner and section: the core's sections first, then plugin by plugin."""
+        """Group the settings by owner and section: the core's first, then plugin by plugin."""
         grouped: dict[tuple[str, str], list[Setting]] = {}
         for setting in self:
             grouped.setdefault((self._owners[setting.name], setting.section), []).append(setting)
@@ -109,13 +109,13 @@ class Registry:
 
 
 def check_default(setting: Setting, owner: str) -> None:
-    """Refuse a default that its own parser refuses, or makes something else of.
+    """Refuse a default that its own parser refuses or changes.
 
     :raises ConfigError: the text names the owner.
     """
     default = setting.shown(setting.default)
     mistake = f"{_by(owner)} declares setting {setting.name!r} with the default {default!r}"
-    # Broad, since the parser is somebody else's.
+    # Broad, because the parser is a plugin's code.
     try:
         value = setting.parse(setting.default)
     except Expected as error:
@@ -126,7 +126,7 @@ def check_default(setting: Setting, owner: str) -> None:
             None if setting.secret else error
         )
     if value != setting.default:
-        raise ConfigError(f"{mistake}, of which its parser makes {setting.shown(value)!r}")
+        raise ConfigError(f"{mistake}, which its parser turns into {setting.shown(value)!r}")
 
 
 def _by(owner: str) -> str:

@@ -1,9 +1,9 @@
 """The sources of a configuration, from the least authoritative to the most, and their sum.
 
-Defaults and the variables that take their place, the framework's settings, the
-config file, the arguments in ``CORN_CMD_ARGS``, the command line: each sets
-some values, the later ones win, and lists are replaced as a whole. Nothing
-here acts on the process, beyond what executing a config file does by itself.
+The sources are defaults and the variables that replace them, the framework's settings, the
+config file, the arguments in ``CORN_CMD_ARGS``, and the command line. Each sets some values,
+later ones win, and lists are replaced as a whole. Nothing here acts on the process, except
+that a config file is executed.
 """
 
 from __future__ import annotations
@@ -29,22 +29,22 @@ from corn_core.settings.framework import AppLoader, Ask, Framework
 from corn_core.settings.registry import Registry
 
 APP_SETTING = "wsgi_app"
-"""The setting that a positional argument gives a value to."""
+"""The setting that a positional argument sets."""
 
 
 class ConfigHook(NamedTuple):
-    """A hook function that the configuration names, and where it does."""
+    """A hook function from the configuration, and its origin."""
 
     function: Callable[..., Any]
     origin: str
 
 
 class Resolution(NamedTuple):
-    """A configuration and what else its sources say.
+    """A configuration, and everything else its sources contained.
 
     :param hooks: the hook functions of the config file, by the hook's name.
-    :param warnings: what the user should be told; nothing of it prevents a start.
-    :param loader: loads the application, if the framework says how.
+    :param warnings: messages for the user; none of them prevents a start.
+    :param loader: the framework's own loader of the application, if it has one.
     """
 
     config: Config
@@ -63,20 +63,20 @@ def resolve(
 ) -> Resolution:
     """Read all sources and add them up.
 
-    :param registry: the settings there are.
+    :param registry: all settings.
     :param argv: the command line, without the program's name.
-    :param cwd: the directory that relative paths of config files are meant for.
-    :param framework: gives what a framework's own file says. Which file that is, another source
-        may say, so it is told what the others come to.
+    :param cwd: the directory to which paths of config files are relative.
+    :param framework: returns the settings from a framework's own file. Another source may name
+        that file, so the function gets the sum of the others.
     :param explain: says why a flag or setting is unknown, if that is known.
-    :raises ConfigError: when a source cannot be read or a value cannot be
-        taken; the text says which, and where it is from.
+    :raises ConfigError: when a source cannot be read or a setting cannot take a value; the text
+        says which, and where it came from.
     """
     variable, more = extra_arguments(environ)
     given = _Given(
         environ, variable, parse(registry, more, explain, variable), parse(registry, argv, explain)
     )
-    # Executed once, however often its values are added up.
+    # Executed once, although its values may be added up twice.
     file = chosen_file(registry, [(given.command[0], ""), (given.more[0], variable)], cwd)
     layers = _Layers(registry, explain, cwd)
     resolution = layers.add_up(given, file, None)
@@ -87,9 +87,9 @@ def resolve(
 
 
 class _Given(NamedTuple):
-    """What the environment and the command line say, each argument list taken apart.
+    """The environment and the command line, with each list of arguments parsed.
 
-    :param variable: the environment variable that ``more`` is from.
+    :param variable: the environment variable that ``more`` came from.
     """
 
     environ: Mapping[str, str]
@@ -99,7 +99,7 @@ class _Given(NamedTuple):
 
 
 class _Layers:
-    """The sum of the sources so far; each method puts one more on top."""
+    """The sum of the sources so far; each method adds one more on top."""
 
     def __init__(self, registry: Registry, explain: Explain, cwd: str) -> None:
         self.registry = registry
@@ -113,10 +113,10 @@ class _Layers:
     def add_up(
         self, given: _Given, file: ChosenFile | None, framework: Framework | None
     ) -> Resolution:
-        """All sources, from the least authoritative to the most."""
+        """Add all sources, from the least authoritative to the most."""
         variable = given.variable
         if variable == FOREIGN_CMD_ARGS:
-            self.warnings.append(f"{variable} is used, since {CMD_ARGS} is not set")
+            self.warnings.append(f"{variable} is used because {CMD_ARGS} is not set")
         self.set_defaults(given.environ)
         if framework is not None:
             self.set_framework(framework)
@@ -146,7 +146,7 @@ class _Layers:
             self.set(name, raw, flag_origin(flag, variable))
 
     def set_app(self, rest: Sequence[str], variable: str) -> None:
-        """Take the first positional argument for the application; say that others are ignored."""
+        """Use the first positional argument as the application; warn that others are ignored."""
         for argument in rest[1:]:
             self.warnings.append(
                 f"argument {argument!r} is ignored; the application is {rest[0]!r}"
@@ -156,7 +156,7 @@ class _Layers:
             self.set(APP_SETTING, rest[0], Origin(kind, variable or "command line"))
 
     def set_framework(self, framework: Framework) -> None:
-        """Take the settings and hooks of a framework; any other name is a mistake."""
+        """Add the settings and hooks of a framework; any other name is an error."""
         self.warnings += framework.warnings
         directory = framework.directory or self.cwd
         for name, raw in framework.settings.items():
@@ -165,12 +165,12 @@ class _Layers:
 
     def _no_such(self, name: str) -> str:
         if name in self.registry:
-            return f"{name} can be set by {', '.join(self.registry[name].flags)} only"
+            return f"{name} can only be set by {', '.join(self.registry[name].flags)}"
         hint = did_you_mean(name, self._names_in_files())
         return self.explain(name) or f"there is no setting {name!r}{hint}"
 
     def set_file(self, file: ChosenFile) -> None:
-        """Take what a config file assigns to names, most of which may be its own."""
+        """Add the settings and hooks of a config file, which may have names of its own too."""
         location, contents = file
         if not location.startswith("python:") and not location.endswith(".py"):
             self.warnings.append(
@@ -182,7 +182,7 @@ class _Layers:
                 self._judge_other(name, raw, origin)
 
     def _take(self, name: str, raw: object, origin: Origin, directory: str) -> bool:
-        """Whether it is a name that a file may set; it is set then."""
+        """Set a setting or hook if a file may set it; returns False if it may not."""
         setting = self.registry.get(name)
         if setting is not None and "file" in setting.places:
             self.set(name, raw, origin)
@@ -207,7 +207,7 @@ class _Layers:
         self.hooks[name] = ConfigHook(raw, str(origin))
 
     def _judge_other(self, name: str, raw: object, origin: Origin) -> None:
-        """A name that is no setting for a file: a helper of the file's author, or a mistake."""
+        """Warn about a name that may not be set in a file, if it looks like a mistake."""
         if name in self.registry or name in HOOKS:
             self.warnings.append(f"{name} has no effect in a config file ({origin})")
             return
@@ -218,14 +218,14 @@ class _Layers:
             return
         hint = did_you_mean(name, self._names_in_files())
         if hint:
-            self.warnings.append(f"{name!r} is no setting and no hook{hint} ({origin})")
+            self.warnings.append(f"{name!r} is neither a setting nor a hook{hint} ({origin})")
 
 
 def _imported(name: str, path: str, origin: Origin) -> object:
-    """What ``package.module.function`` or ``package.module:function`` names."""
+    """Import the object named ``package.module.function`` or ``package.module:function``."""
     module, _, attribute = path.partition(":") if ":" in path else path.rpartition(".")
     try:
         return getattr(import_module(module), attribute)
-    except (Exception, SystemExit) as error:  # broad: importing runs somebody's code
+    except (Exception, SystemExit) as error:  # broad: importing runs the user's code
         failure = ConfigError(f"{name}: {path!r}: {one_line(error)} ({origin})")
         raise explained(failure, error) from error

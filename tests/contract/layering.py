@@ -64,7 +64,7 @@ class Import:
 
 
 def core_sources() -> dict[str, str]:
-    """The sources of all modules of corn_core."""
+    """Return the sources of all modules of corn_core."""
     return _sources(Path(corn_core.__file__).parent)
 
 
@@ -78,7 +78,7 @@ def _sources(root: Path) -> dict[str, str]:
 
 
 def plugin_sources() -> dict[str, dict[str, str]]:
-    """The sources of all modules of each plugin, by its package."""
+    """Return the sources of all modules of each plugin, by its package."""
     found = {}
     for package in sorted(ROOT.glob("plugins/*/src/*")):
         if (package / "__init__.py").exists():
@@ -87,7 +87,7 @@ def plugin_sources() -> dict[str, dict[str, str]]:
 
 
 def imports(sources: Sources) -> list[Import]:
-    """Every import statement of every module, the conditional ones included."""
+    """Yield every import statement of every module, including conditional ones."""
     found = []
     for module, source in sources.items():
         lines = source.splitlines()
@@ -109,7 +109,7 @@ def _import_nodes(
 
 
 def _targets(node: ast.Import | ast.ImportFrom, sources: Sources) -> list[str]:
-    """The modules that a statement imports: ``from a import b`` may mean ``a.b`` or ``a``."""
+    """List the modules a statement imports: ``from a import b`` may mean ``a.b`` or ``a``."""
     if isinstance(node, ast.Import):
         return [alias.name for alias in node.names]
     if node.level:
@@ -120,7 +120,7 @@ def _targets(node: ast.Import | ast.ImportFrom, sources: Sources) -> list[str]:
 
 
 def _explained(lines: list[str], number: int) -> bool:
-    """Whether a ``lazy:`` comment stands on the line, or in the comment right above it."""
+    """Tell whether a ``lazy:`` comment is on the line, or in the comment right above it."""
     while True:
         if "# lazy: " in lines[number - 1]:
             return True
@@ -130,7 +130,7 @@ def _explained(lines: list[str], number: int) -> bool:
 
 
 def group(module: str) -> tuple[int, str] | None:
-    """The rank of a module and the name of its group there; None when it has no rank."""
+    """Return a module's rank and the name of its group there; None when it has no rank."""
     path = module.removeprefix("corn_core.").split(".")
     for names in (".".join(path), path[0]):
         for rank, groups in enumerate(RANKS):
@@ -160,7 +160,7 @@ def relative(sources: Sources) -> list[str]:
 
 
 def cycle(sources: Sources) -> list[str]:
-    """The modules of one import cycle, or nothing."""
+    """Return the modules of one import cycle, or nothing."""
     graph: dict[str, set[str]] = {name: set() for name in sources}
     for found in imports(sources):
         if found.target in sources and found.target != found.importer:

@@ -68,12 +68,12 @@ class Block:
 
     @property
     def space(self) -> str:
-        """What is between it and the block to which it is added."""
+        """The text between it and the block that it is added to."""
         return "\n" if self.text.startswith(" ") else "\n\n"
 
     @property
     def exit_status(self) -> int:
-        """What the last of its commands exits with."""
+        """The exit status of the last of its commands."""
         return int(self._value("exit") or 0)
 
     @property
@@ -93,7 +93,7 @@ class Block:
 
 
 def blocks(text: str) -> list[Block]:
-    """The code blocks of a page, in order."""
+    """Return the code blocks of a page, in order."""
     return [
         Block(match["language"], frozenset(match["words"].split()), match["text"])
         for match in _FENCE.finditer(text)
@@ -101,7 +101,7 @@ def blocks(text: str) -> list[Block]:
 
 
 def files(text: str) -> dict[str, str]:
-    """The files that a page writes, each whole."""
+    """Return the files that a page writes, each whole."""
     found: dict[str, str] = {}
     for block in blocks(text):
         if block.file:
@@ -116,17 +116,17 @@ def without_blocks(text: str) -> str:
 
 
 def headings(text: str) -> list[str]:
-    """The headings of a page, without the backquotes in them."""
+    """Return the headings of a page, without the backquotes in them."""
     return [found.replace("`", "") for found in _HEADING.findall(without_blocks(text))]
 
 
 def anchors(text: str) -> set[str]:
-    """The anchors that Sphinx and GitHub make of the headings."""
+    """Return the anchors that Sphinx and GitHub make of the headings."""
     return {re.sub(r"[^\w -]", "", one.lower()).replace(" ", "-") for one in headings(text)}
 
 
 def links(text: str) -> list[str]:
-    """Where the links of a page lead, those in code left aside."""
+    """List the targets of a page's links, except those in code."""
     return _LINK.findall(_CODE.sub("", without_blocks(text)))
 
 
@@ -135,7 +135,7 @@ def inline_code(text: str) -> list[str]:
 
 
 def broken_links(page: Path) -> Iterator[str]:
-    """The relative links of a page that lead nowhere."""
+    """Yield the relative links of a page that lead nowhere."""
     for link in links(page.read_text()):
         if "://" in link or link.startswith("mailto:"):
             continue

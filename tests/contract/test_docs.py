@@ -43,7 +43,7 @@ def reference(name: str) -> str:
 
 
 def section(text: str, heading: str) -> str:
-    """What stands under a heading of the third level."""
+    """Return the text under a heading of the third level."""
     found = re.search(rf"^### `{heading}`\n(.*?)(?=^##|\Z)", text, flags=re.MULTILINE | re.DOTALL)
     assert found, f"{heading} has no heading"
     return found[1]
@@ -128,7 +128,7 @@ def test_code_is_run_or_said_to_be_an_example(page: Path) -> None:
     for block in pages.blocks(page.read_text()):
         if block.language in ("console", "python", "sh"):
             marked = block.words & {"run", "server", "example"}
-            assert marked or block.file or block.appended_to, f"nobody runs this:\n{block.text}"
+            assert marked or block.file or block.appended_to, f"this is never run:\n{block.text}"
 
 
 @pytest.mark.parametrize("page", [*PROSE, *REFERENCE, *OTHERS], ids=by_name)

@@ -16,7 +16,7 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 
 
 def command_of(example: Path) -> list[str]:
-    """The arguments of the command in the first line of the docstring."""
+    """Return the arguments of the command in the first line of the docstring."""
     documentation = ast.get_docstring(ast.parse(example.read_text())) or ""
     found = re.search(r"`corn ([^`]+)`", documentation.partition("\n")[0])
     assert found, f"{example} does not say how to run it"

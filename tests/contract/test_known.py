@@ -1,4 +1,4 @@
-"""What the core knows of other distributions, for its hints, is what these declare."""
+"""The core's hints about other distributions match what these declare."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from tests.contract.pages import ROOT
 MANIFESTS = [ROOT / "pyproject.toml", *sorted(ROOT.glob("plugins/*/pyproject.toml"))]
 
 AUTO = {"core"}
-"""Entry points that nobody asks for by name."""
+"""Entry points that no user asks for by name."""
 
 
 def declared(group: str) -> dict[str, tuple[str, str]]:
-    """The entry points of our distributions: by name, the distribution and what it names."""
+    """Return our distributions' entry points: by name, the distribution and the target."""
     found = {}
     for manifest in MANIFESTS:
         project = tomllib.loads(manifest.read_text())["project"]

@@ -60,7 +60,7 @@ def test_missing_python(tmp_path: Path) -> None:
 
 
 def dry(target: str, *arguments: str) -> str:
-    """What make would run, without running it."""
+    """Return the commands that make would run, without running them."""
     command = ["make", "--no-print-directory", "--dry-run", target, *arguments]
     outcome = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert outcome.returncode == 0, outcome.stderr

@@ -47,7 +47,7 @@ def test_tutorial_works(page: Path, newcomer: Newcomer) -> None:
 
 
 def written(page: Path) -> dict[str, str]:
-    """The files of distributions that a page writes; others are for trying them."""
+    """Return the files of distributions that a page writes; others are for trying them."""
     found = pages.files(page.read_text())
     return {name: text for name, text in found.items() if "/" in name}
 

@@ -44,7 +44,7 @@ _ANY = re.compile("|".join(f"({shown})" for shown, _ in _VARYING))
 
 
 def pattern(line: str) -> str:
-    """A regular expression for a line that a page shows."""
+    """Make a regular expression for a line that a page shows."""
     pieces, end = [], 0
     for match in _ANY.finditer(line):
         assert match.lastindex is not None
@@ -54,7 +54,7 @@ def pattern(line: str) -> str:
 
 
 def output_pattern(lines: list[str]) -> re.Pattern[str]:
-    """A regular expression for all that a command prints."""
+    """Make a regular expression for all that a command prints."""
     parts = [r"(?:.*\n)*?" if line == "..." else rf"{pattern(line)}\n" for line in lines]
     return re.compile("".join(parts))
 
@@ -97,7 +97,7 @@ class Walkthrough:
             with (self.directory / block.appended_to).open("a") as file:
                 file.write(block.space + block.text)
         if "run" in block.words:
-            # What is no transcript is a program of its own.
+            # A block that is not a transcript is a program of its own.
             commands = block.commands or [(f"python -c {shlex.quote(block.text)}", [])]
             for number, (command, shown) in enumerate(commands, 1):
                 self._run(command, shown, block.exit_status if number == len(commands) else 0)
@@ -201,10 +201,10 @@ class Walkthrough:
         return _ADDRESS.sub(lambda match: self._port(match[0]), text)
 
     def _port(self, shown: str) -> str:
-        """The free port that takes the place of one that a page shows."""
+        """Return the free port that takes the place of one that a page shows."""
         if shown not in self._ports:
-            # It stays bound, and so nobody else's, but does not listen: with SO_REUSEADDR, a
-            # server can bind it too.
+            # It stays bound, so that no other program gets it, but does not listen: with
+            # SO_REUSEADDR, a server can bind it too.
             reserved = socket.socket()
             reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             reserved.bind(("127.0.0.1", 0))
@@ -212,7 +212,7 @@ class Walkthrough:
         return str(self._ports[shown].getsockname()[1])
 
     def _default_address(self, command: str) -> dict[str, str]:
-        """The address for a server to which the page gives none."""
+        """Return the address for a server to which the page gives none."""
         if self._binds or re.search(r"(^|\s)(-b|--bind|--print-config|\w*CMD_ARGS)\b", command):
             return {}
         return {"CORN_CMD_ARGS": f"--bind=127.0.0.1:{self._port('8000')}"}

@@ -228,7 +228,7 @@ def test_socket_that_cannot_be_listened_on_is_named(activate: Activate, tmp_path
         server = activate([datagrams], *arguments, names="dns", wait=False)
         server.wait(1)
     (line,) = [line for line in server.log.splitlines() if line.startswith("error: ")]
-    assert "fd://3 (dns) of the service manager: it is no stream socket" in line
+    assert "fd://3 (dns) of the service manager: it is not a stream socket" in line
     assert not (tmp_path / "pid").exists()
 
 

@@ -152,7 +152,7 @@ def test_a_framework_has_settings_and_an_application(
 def test_a_framework_that_is_none(installed: Installed) -> None:
     installed.plugin(FRAMEWORK)
     outcome = run("--greeting=bad", "probe:app", env=installed.env)
-    assert outcome.stderr == "error: corn_framework gave {'workers': 2}, which is no Framework\n"
+    assert outcome.stderr == "error: corn_framework returned {'workers': 2}, not a Framework\n"
     assert outcome.returncode == 1
 
 

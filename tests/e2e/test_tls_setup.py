@@ -283,7 +283,7 @@ def test_settings_without_a_certificate(serve: Serve) -> None:
     ("flags", "message"),
     [
         (["--certfile=none.pem"], "certfile 'none.pem': it cannot be read: No such file"),
-        (["--keyfile=probe.py"], "keyfile 'probe.py': a key is of no use without its certfile"),
+        (["--keyfile=probe.py"], "keyfile 'probe.py': a key needs a certificate; set certfile too"),
         (["--certfile=probe.py"], "certfile 'probe.py': there is no certificate in the file"),
         (["--cert-reqs=3"], "cert_reqs: expected 0 or none, 1 or optional, 2 or required"),
         (["--keyfile-password=x"], "there is no flag --keyfile-password"),

@@ -1,4 +1,4 @@
-"""What a case of the corpus is: bytes on the wire, and what they mean."""
+"""A case of the corpus: bytes on the wire, and what they mean."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where corn knowingly differs from h11 or httptools, and why."""
+"""The cases in which corn knowingly differs from h11 or httptools, and the reasons."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ MILDER = (
 
 # What a peer takes and corn refuses.
 STRICTER = (
-    Deviation(H11, "HTTP/2.0 is no version of ours", ("the preface of HTTP/2",)),
-    Deviation(HTTPTOOLS, "HTTP/0.9 is no version of ours", ("HTTP/0.9",)),
+    Deviation(H11, "HTTP/2.0 is not supported", ("the preface of HTTP/2",)),
+    Deviation(HTTPTOOLS, "HTTP/0.9 is not supported", ("HTTP/0.9",)),
     Deviation(
         HTTPTOOLS,
         "there is one space between the parts of a request line (RFC 9112 section 3)",

@@ -14,7 +14,7 @@ from tests.http_corpus.case import Case, Message
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a parser made of some wire data; the class of the error, not its text."""
+    """A parser's result for some wire data; the class of the error, not its text."""
 
     messages: tuple[Message, ...]
     error: type[BadRequest] | None
@@ -113,5 +113,5 @@ def check(case: Case, parser_class: type[RequestParser] = RequestParser) -> None
 
 
 def with_fields(fields: dict[str, str], **changes: object) -> Message:
-    """A message with these fields besides ``Host: a``."""
+    """Make a message with these fields besides ``Host: a``."""
     return replace(Message(fields={"HTTP_HOST": "a", **fields}), **changes)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""What h11 and httptools make of the first message of some wire data."""
+"""Parses the first message of some wire data with h11 and httptools."""
 
 from __future__ import annotations
 

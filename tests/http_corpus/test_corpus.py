@@ -54,7 +54,7 @@ def test_deviations_are_real(deviation: Deviation) -> None:
 
 
 def verdict(case: Case) -> Verdict:
-    """What the case says of its first message."""
+    """Return what the case expects of its first message."""
     if not case.messages or case.messages[0].cut:
         return None
     first = case.messages[0]

@@ -20,7 +20,7 @@ from django.urls import path
 settings.configure(
     ALLOWED_HOSTS=["*"],
     ROOT_URLCONF=__name__,
-    SECRET_KEY="known to everybody",
+    SECRET_KEY="not a secret",
     USE_TZ=True,
     MIDDLEWARE=["django.middleware.common.CommonMiddleware"],
 )

@@ -111,7 +111,7 @@ def server(app: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve
 
 
 def by_name(headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """The application's fields, those of one name in their order (RFC 9110 section 5.3)."""
+    """Group the application's fields by name, in order (RFC 9110 section 5.3)."""
     fields = [field for field in headers if field[0].lower() not in SERVERS_OWN]
     return sorted(fields, key=lambda field: field[0].lower())
 

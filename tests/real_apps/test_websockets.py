@@ -52,7 +52,7 @@ def say(client: Any, text: str) -> None:
 
 
 def lines(server: Server, path: str, count: int = 1) -> list[str]:
-    """The access lines of a path, when there are so many."""
+    """Return the access lines of a path, once there are that many."""
 
     def found() -> list[str] | None:
         seen = [line for line in server.output.splitlines() if line.startswith(f"{path} ")]

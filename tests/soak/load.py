@@ -20,7 +20,7 @@ TIMEOUT = 30.0
 
 @dataclass
 class Tally:
-    """What happened to the requests of one client."""
+    """The outcome of one client's requests."""
 
     sent: int = 0
     answered: int = 0

@@ -1,4 +1,4 @@
-"""What the master holds: descriptors, memory, zombies, and files that it has left behind."""
+"""Measures what the master holds: descriptors, memory, zombies, and files it has left behind."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from corn_testkit.waiting import children
 
 
 class Holdings(NamedTuple):
-    """What a process holds at a moment; memory in KiB, the private part of it."""
+    """The resources of a process at one moment; memory is the private part, in KiB."""
 
     descriptors: int
     private_kib: int
@@ -21,7 +21,7 @@ class Holdings(NamedTuple):
 
 
 def holdings(pid: int, tmp_dir: Path) -> Holdings:
-    """What a master holds."""
+    """Measure the resources of a master."""
     rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
     private = sum(
         int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Private_")

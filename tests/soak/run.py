@@ -23,7 +23,7 @@ OPTIONS = {
     "recycling": ("--max-requests=50",),
 }
 
-# A worker is idle now and then only if nobody keeps a connection to it.
+# A worker is idle now and then only if no client keeps a connection to it.
 FEWER_CLIENTS = {
     "SIGKILL of an idle worker": {"kept": 0, "new": 1},
 }
@@ -39,7 +39,7 @@ SHORT = dict.fromkeys(FULL, 2)
 
 
 class Outcome(NamedTuple):
-    """What one scenario came to."""
+    """The outcome of one scenario."""
 
     name: str
     times: int
@@ -48,7 +48,7 @@ class Outcome(NamedTuple):
 
 @contextmanager
 def running(*options: str) -> Iterator[tuple[Server, Path]]:
-    """A server with two workers, and its temporary directory."""
+    """Start a server with two workers; yields it and its temporary directory."""
     home = Path(tempfile.mkdtemp(prefix="soak-"))
     (home / "tmp").mkdir()
     arguments = [
@@ -74,7 +74,7 @@ def running(*options: str) -> Iterator[tuple[Server, Path]]:
 
 
 def under_load(name: str, times: int) -> Outcome:
-    """One scenario; the clients go on for a while before it and after it."""
+    """Run one scenario; the clients go on for a while before it and after it."""
     with running(*OPTIONS.get(name, ())) as (server, _):
         load = Load(server.address, **FEWER_CLIENTS.get(name, CLIENTS))
         served(load, 100)
@@ -84,7 +84,7 @@ def under_load(name: str, times: int) -> Outcome:
 
 
 def growth_of_master(times: int) -> Holdings:
-    """What the master holds more after so many reloads, than it did after the first three."""
+    """Return what the master holds after so many reloads beyond what it held after three."""
     with running() as (server, tmp_dir):
         for _ in range(3):
             reload(server)

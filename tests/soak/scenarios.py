@@ -1,4 +1,4 @@
-"""What is done to a server while it is under load."""
+"""The operations performed on a server while it is under load."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def reload(server: Server, load: Load, times: int) -> None:
 
 
 def resize(server: Server, load: Load, times: int) -> None:
-    """One worker more, and one worker less."""
+    """Add a worker, and remove one."""
     for _ in range(times):
         server.signal(SIGTTIN)
         settled(server, 3)
@@ -68,7 +68,7 @@ def kill(server: Server, load: Load, times: int) -> None:
 
 
 def stop_idle(server: Server) -> int | None:
-    """A worker that was stopped while it had no connection; others go on."""
+    """Stop a worker while it has no connection; the others go on."""
     for pid in server.workers():
         os.kill(pid, SIGSTOP)
         if connections(pid) == 0:
@@ -78,7 +78,7 @@ def stop_idle(server: Server) -> int | None:
 
 
 def connections(pid: int) -> int:
-    """The sockets of a process that do not listen."""
+    """Count the sockets of a process that do not listen."""
     listening = listening_inodes()
     count = 0
     for name in os.listdir(f"/proc/{pid}/fd"):
@@ -116,7 +116,7 @@ def upgrade(server: Server, load: Load, times: int) -> None:
 
 
 def new_master(server: Server) -> int | None:
-    """The process id in the pidfile that a new master writes."""
+    """Return the process id in the pidfile that a new master writes."""
     try:
         return int(Path(f"{server.home / 'pid'}.2").read_text())
     except (FileNotFoundError, ValueError):

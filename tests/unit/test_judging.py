@@ -51,13 +51,13 @@ class NearMiss(Good):
 @pytest.mark.parametrize(
     ("found", "fault"),
     [
-        (dict, "is no subclass of corn_core.worker.Worker (it is the class builtins.dict)"),
-        (pytest, "is no subclass of corn_core.worker.Worker (it is of type module)"),
+        (dict, "is not a subclass of corn_core.worker.Worker (it is the class builtins.dict)"),
+        (pytest, "is not a subclass of corn_core.worker.Worker (it is of type module)"),
         (Misspelt, "has no method run(self), which is what serves requests"),
-        (Unbound, "check_config is no classmethod"),
-        (OneText, "ignored_settings is the text 'threads', and not several names"),
-        (Capable, "capabilities is the text 'keepalive', and not several names"),
-        (NearMiss, "'thread' in ignored_settings is no setting; did you mean 'threads'?"),
+        (Unbound, "check_config is not a classmethod"),
+        (OneText, "ignored_settings is the text 'threads', not a list of names"),
+        (Capable, "capabilities is the text 'keepalive', not a list of names"),
+        (NearMiss, "'thread' in ignored_settings is not a setting; did you mean 'threads'?"),
     ],
 )
 def test_worker_class_that_cannot_work(config: Config, found: Any, fault: str) -> None:
@@ -140,9 +140,9 @@ def test_loader_that_is_none(config: Config) -> None:
 
 
 def test_loader_that_gives_nothing(config: Config) -> None:
-    with pytest.raises(CornError, match="app loader 'mine': name gave None, which is no text"):
+    with pytest.raises(CornError, match="app loader 'mine': name returned None, not a text"):
         Loader(Vague, config).name(config)
     loader = Loader(Named, config)
     assert loader.name(config) == "it"
-    with pytest.raises(AppLoadError, match="load gave None instead of an application"):
+    with pytest.raises(AppLoadError, match="load returned None instead of an application"):
         loader.load(config)

@@ -61,7 +61,7 @@ class HelloThreadsWorker(Worker):
             thread.join(TICK)
 
     def accept(self, listener):
-        """Begin a conversation; False when nobody has called."""
+        """Begin a conversation; returns False if no client is waiting."""
         try:
             sock, peer = listener.socket.accept()
         except BlockingIOError:
@@ -103,7 +103,7 @@ class Conversation(ConnectionInfo):
         self.cut_short = False
 
     def hold(self):
-        """What the thread does."""
+        """Serve the client: the whole life of the thread."""
         try:
             self.shake_hands()
             patience = self.terms.header_timeout
@@ -143,7 +143,7 @@ class Conversation(ConnectionInfo):
     # -- reading ---------------------------------------------------------------------
 
     def read_head(self, patience):
-        """The next request; None when there is none."""
+        """Return the next request, or None when there is none."""
         begun, ends = False, moment_after(patience)
         while (request := self.parser.next_request()) is None:
             if self.parser.mid_head and not begun:

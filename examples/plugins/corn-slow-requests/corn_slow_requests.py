@@ -41,13 +41,13 @@ class SlowRequests:
 
     @hookimpl
     def post_request(self, worker, req, resp):
-        """In the worker, after each response."""
+        """Log a slow request; called in the worker, after each response."""
         if resp.duration >= self.limit:
             worker.log.warning("%s %s took %.3f seconds", req.method, req.uri, resp.duration)
 
     @hookimpl
     def on_tick(self, server):
-        """In the master, once a second: which requests have not come to their end."""
+        """Log requests that still run; called in the master, once a second."""
         begun = monotonic() - self.limit
         slow = {
             (worker.pid, worker.request_started): worker

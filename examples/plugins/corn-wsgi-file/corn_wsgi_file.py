@@ -10,13 +10,13 @@ from corn_core.errors import AppLoadError, ConfigError
 
 class WsgiFileLoader:
     def name(self, config):
-        """What to call the application, in process titles for example."""
+        """Return what to call the application, in process titles for example."""
         if not config.wsgi_app:
             raise ConfigError("no application to serve: name a file, as in 'corn site.wsgi'")
         return config.wsgi_app
 
     def load(self, config):
-        """The application; in each worker, or once in the master with preload_app."""
+        """Load the application; in each worker, or in the master with preload_app."""
         path = self.name(config)
         if not os.path.isfile(path):
             raise AppLoadError(f"{path!r}: there is no such file in {os.getcwd()}")

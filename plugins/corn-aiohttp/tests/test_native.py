@@ -34,7 +34,7 @@ NAMES = ("app", "make", "make()", "make_later", "make_later(0.01)")
 def test_whatever_names_the_application(serve: Serve, name: str, flags: tuple[str, ...]) -> None:
     server = serve("-k", "aiohttp", *flags, f"native:{name}", cwd=APPS)
     assert server.get("/hello") == "hello"
-    # It starts in the worker, and ends there, whoever has loaded it.
+    # It starts in the worker, and ends there, wherever it was loaded.
     worker = server.get("/pid")
     server.stop()
     assert f"starts in {worker}\n" in server.log
@@ -134,7 +134,7 @@ def test_a_stop_waits_for_a_request(serve: Serve, gate: Gate) -> None:
         gate.entered()
         server.signal(SIGTERM)
         server.wait_for_log("shuts down")
-        # One that may send another request, for it was told so before.
+        # A client that may send another request, because it was told so before.
         late.sendall(get("/hello"))
         assert b"Connection: close\r\n" in read_all(late)
         gate.open()
@@ -203,7 +203,7 @@ def test_tls_and_unix_sockets(
         with secured(address.connect(), context) as client:
             client.sendall(get("/hello", "Connection: close"))
             assert parse(read_all(client)).text == "hello"
-    # One that does not speak TLS harms nobody.
+    # One that does not speak TLS harms no other.
     assert server.raw(get("/hello")) == b""
     server.stop()
 

@@ -17,7 +17,7 @@ PASSWORD = "correct horse battery"
 SETTINGS = """
 INSTALLED_APPS.append("corn_django")
 ALLOWED_HOSTS = ["*"]
-SECRET_KEY = "known to everybody, and too long to be taken for one that is weak"
+SECRET_KEY = "public, but much too long to be taken for a weak secret"
 TEMPLATES[0]["DIRS"] = [BASE_DIR / "templates"]
 # Since Django 6.1 what startproject makes sends no mail, which is an error of deployment.
 SILENCED_SYSTEM_CHECKS = ["mail.E001"]

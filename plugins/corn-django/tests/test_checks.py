@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-Project = Any  # the class of conftest.py, which is no module that can be imported
+Project = Any  # the class in conftest.py, which cannot be imported as a module
 
 WAYS = {
     "beside": (),

@@ -1,4 +1,4 @@
-"""What is served, and what is said when it cannot be told or cannot be loaded."""
+"""Choosing what to serve, and the messages when that is unclear or cannot be loaded."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from corn_testkit.fixtures import Serve
 from corn_testkit.server import Server
 
-Project = Any  # the class of conftest.py, which is no module that can be imported
+Project = Any  # the class in conftest.py, which cannot be imported as a module
 
 STATUS_CONFIG, STATUS_APP = 1, 4
 

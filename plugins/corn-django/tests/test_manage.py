@@ -19,7 +19,7 @@ from corn_testkit.client import Address
 from corn_testkit.fixtures import Serve
 from corn_testkit.waiting import DEADLINE, children, polls, session_members, wait_for
 
-Project = Any  # the class of conftest.py, which is no module that can be imported
+Project = Any  # the class in conftest.py, which cannot be imported as a module
 
 
 def test_help_lists_every_option_of_the_server(project: Project) -> None:
@@ -102,7 +102,7 @@ def test_address_is_listened_on(serve: Serve, project: Project, tmp_path: Path) 
 
 
 def test_options_reach_the_server(serve: Serve, project: Project) -> None:
-    """Those that manage.py looks at too, and one that only the config file has."""
+    """Including options that manage.py itself reads, and one from the config file."""
     project.save("mysite/second.py", "from mysite.settings import *\nimport beside\n")
     project.save("lib/beside.py", "")
     project.save("corn.conf.py", "def post_worker_init(worker):\n    worker.log.info('by hook')\n")

@@ -18,7 +18,7 @@ from corn_testkit.gate import Gate
 from corn_testkit.server import Server
 from corn_testkit.waiting import wait_for
 
-Project = Any  # the class of conftest.py, which is no module that can be imported
+Project = Any  # the class in conftest.py, which cannot be imported as a module
 
 PASSWORD = "correct horse battery"
 STATIC = "/static/admin/css/base.css"
@@ -150,7 +150,7 @@ def test_saved_view_is_served(serve: Serve, project: Project, way: str) -> None:
 
 
 def test_saved_template_is_served(serve: Serve, project: Project) -> None:
-    """Django would show the one that it has read, which it does once a worker."""
+    """Django would show the old one, because it reads each template once per worker."""
     server = serve("--reload", "mysite.wsgi", cwd=project.directory)
     assert server.get("/page") == "page one"
     project.save("templates/page.html", "page number two")

@@ -1,4 +1,4 @@
-"""What is particular about eventlet: where it works, and how quiet it is."""
+"""The peculiarities of eventlet: where it works, and how quiet it is."""
 
 from __future__ import annotations
 

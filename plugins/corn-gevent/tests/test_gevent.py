@@ -1,4 +1,4 @@
-"""What is particular about gevent: its names, and the patches that a master does not get."""
+"""The peculiarities of gevent: its names, and the patches that a master does not get."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def access_line(path: Path, *arguments: Any) -> dict[str, Any]:
 
 
 def documented(section: str) -> list[str]:
-    """The names in the table of a section of the README."""
+    """Return the names in the table of a section of the README."""
     text = README.partition(f"## {section}\n")[2].partition("\n## ")[0]
     return re.findall(r"^\| `(\w+)` \|", text, re.M)
 

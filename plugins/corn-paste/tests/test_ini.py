@@ -1,4 +1,4 @@
-"""What the server takes from an ini file, without a server."""
+"""Reading an ini file, without a server."""
 
 from __future__ import annotations
 
@@ -132,10 +132,10 @@ def test_a_file_without_a_server_has_no_settings(tmp_path: Path) -> None:
         ("[server:main]\nuse = two", "site.ini section [server:main]: there is no [server:two] in"
                                      " site.ini"),
         ("[server:main]\nuse = config:no.ini", "'no.ini' does not exist ({}/no.ini)"),
-        ("[server:main]\nworkers = %(n)s", "workers: there is no 'n', neither in [DEFAULT] nor"
+        ("[server:main]\nworkers = %(n)s", "workers: 'n' is neither in [DEFAULT] nor"
                                            " among the variables given"
                                            " (site.ini section [server:main])"),
-        ("[server:main]\nget workers = n", "get workers: there is no 'n', neither in [DEFAULT] nor"
+        ("[server:main]\nget workers = n", "get workers: 'n' is neither in [DEFAULT] nor"
                                            " among the variables given"
                                            " (site.ini section [server:main])"),
         ("[server:main]\na = 1\na = 2", "site.ini: DuplicateOptionError: While reading from"

@@ -52,7 +52,7 @@ def ask(port: int, path: str = "/metrics", method: str = "GET", **fields: str) -
 
 
 def samples(port: int) -> Samples:
-    """Every sample by its name and labels, as it stands in the text."""
+    """Return every sample by its name and labels, as written in the text."""
     status, text = ask(port)
     assert status == 200
     found = {}
@@ -257,10 +257,10 @@ def test_a_reload_to_an_address_in_use_keeps_the_old_one(
         other = taken.getsockname()[1]
         config.write_text(f"metrics_bind = '127.0.0.1:{other}'")
         server.signal(SIGHUP)
-        server.wait_for_log(rf"Metrics: cannot listen on 127.0.0.1:{other}: .*; trying on")
+        server.wait_for_log(rf"Metrics: cannot listen on 127.0.0.1:{other}: .*; still trying")
         assert ask(port, "/livez")[0] == 200
     wait_for(lambda: ready(other), "the metrics where they are wanted")
-    assert server.log.count("trying on") == 1
+    assert server.log.count("still trying") == 1
 
 
 def test_metrics_follow_an_upgrade(serve: Serve, port: int, tmp_path: Path) -> None:

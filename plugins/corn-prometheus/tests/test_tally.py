@@ -1,4 +1,4 @@
-"""What the workers count, in shared memory."""
+"""The workers' counters, in shared memory."""
 
 from __future__ import annotations
 

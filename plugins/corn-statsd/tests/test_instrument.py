@@ -1,4 +1,4 @@
-"""What the master does about datagrams that are lost, and about another configuration."""
+"""The master's handling of lost datagrams, and of another configuration."""
 
 from __future__ import annotations
 

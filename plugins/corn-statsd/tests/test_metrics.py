@@ -1,4 +1,4 @@
-"""What is measured: requests, gauges, messages, and metrics in the calls of a log."""
+"""The metrics: requests, gauges, messages, and metrics in log calls."""
 
 from __future__ import annotations
 

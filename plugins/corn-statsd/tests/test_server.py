@@ -45,7 +45,7 @@ class Collector:
                 return [line for packet in self.packets for line in packet.split("\n")]
 
     def counters(self) -> Counter[str]:
-        """The sums of the counters."""
+        """Sum up the counters."""
         found = re.findall(r"^(.+):(\d+)\|c$", "\n".join(self.lines()), re.MULTILINE)
         totals: Counter[str] = Counter()
         for name, value in found:
@@ -53,7 +53,7 @@ class Collector:
         return totals
 
     def values(self, name: str, kind: str) -> list[float]:
-        """The values of a gauge or a timer, in their order."""
+        """Return the values of a gauge or a timer, in their order."""
         pattern = rf"^{re.escape(name)}:([\d.]+)\|{kind}$"
         return [float(value) for value in re.findall(pattern, "\n".join(self.lines()), re.M)]
 
@@ -108,7 +108,7 @@ def test_figures_are_those_of_the_requests_sent(serve: Serve, collector: Collect
 
 
 def sockets_to(port: int, pid: int) -> set[str]:
-    """The inodes of the UDP sockets of a process that are connected to a port."""
+    """Return the inodes of the UDP sockets of a process that are connected to a port."""
     table = [line.split() for line in Path("/proc/net/udp").read_text().splitlines()[1:]]
     connected = {fields[9] for fields in table if fields[2].endswith(f":{port:04X}")}
     held = {os.readlink(path) for path in Path(f"/proc/{pid}/fd").iterdir()}

@@ -190,7 +190,7 @@ def test_child_sees_what_the_parent_publishes_and_the_other_way_round(
 
 
 def lines(board: Board, receiver: Receiver, send: Callable[[StatsdClient], object]) -> list[bytes]:
-    """The datagrams that a client makes of something."""
+    """Return the datagrams that a client makes of something."""
     sock = receiver(socket.AF_INET, ("127.0.0.1", 0))
     board.publish((socket.AF_INET, sock.getsockname()))
     client = StatsdClient(Transport(board, 1), "shop.", "a:b,c")

@@ -174,7 +174,7 @@ def run(pytester: pytest.Pytester, source: str, leaks: str = "true") -> pytest.R
 
 @pytest.fixture(autouse=True)
 def surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the check waits for never comes, and is not waited for as long as usual."""
+    """Shorten the check's deadline, because what it waits for never comes in these tests."""
     monkeypatch.setenv("CORN_TESTKIT_DEADLINE", "0.6")
 
 

@@ -98,7 +98,7 @@ def test_tls(native: Native, certificate: Certificate, context: ssl.SSLContext) 
         client.sendall(get("/origin", "Connection: close"))
         told = json.loads(parse(read_all(client)).body)
     assert told == {"protocol": "https", "remote_ip": "127.0.0.1"}
-    # A client that speaks no TLS is nobody else's trouble.
+    # A client that does not speak TLS does not affect the others.
     with server.address.connect() as client, suppress(ConnectionResetError):
         client.sendall(get("/"))
         client.recv(100)
@@ -133,7 +133,7 @@ def test_bytes_that_might_have_been_a_proxy_header(native: Native) -> None:
 
 
 def unread(client: socket.socket) -> int:
-    """The bytes that the other side of a connection to this machine has not taken yet."""
+    """Count the bytes that the other side of a local connection has not taken yet."""
     ours, theirs = (f"{port:04X}" for port in (client.getsockname()[1], client.getpeername()[1]))
     for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
         fields = line.split()
@@ -152,7 +152,7 @@ def test_preloaded_application(native: Native) -> None:
     server = native("--preload", "--workers=2")
     server.wait_for_workers(2)
     assert int(server.get("/pid")) in server.workers()
-    # What it had from the master is another loop, which nobody runs.
+    # What it had from the master is another loop, which never runs.
     assert server.get("/loop") == "False"
     server.stop()
 

@@ -23,7 +23,7 @@ Talk = Callable[[WebSocketClientConnection], Coroutine[Any, Any, Any]]
 
 
 async def soon(awaitable: Awaitable[Any]) -> Any:
-    """The result, or TimeoutError."""
+    """Return the result, or raise TimeoutError."""
     return await asyncio.wait_for(awaitable, TIMEOUT)
 
 

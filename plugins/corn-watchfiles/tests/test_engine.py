@@ -34,14 +34,14 @@ class Waiting:
             self.returned.set()
 
     def end(self) -> bool:
-        """Whether it ends when it is told to."""
+        """Tell it to end; returns whether it did."""
         self.stop.set()
         self._thread.join(10)
         return not self._thread.is_alive()
 
 
 def returns_after_saving(waiting: Waiting, path: Path) -> bool:
-    """Whether the wait returns when a file is saved; again, for it may not have begun before."""
+    """Save a file, repeatedly because the wait may not have begun; returns whether it returned."""
     end = monotonic() + 10
     while not waiting.returned.wait(0.2) and monotonic() < end:
         path.write_text(str(monotonic()))
@@ -59,7 +59,7 @@ def test_wait_returns_when_a_file_is_saved(tmp_path: Path) -> None:
 
 
 def test_directories_may_change(tmp_path: Path) -> None:
-    """What a report of the first directory would wait for is told of the second."""
+    """A change of directory takes effect although the first one never reports anything."""
     engine, stop = WatchfilesEngine(), Event()
     first, second = tmp_path / "first", tmp_path / "second"
     returned = Event()

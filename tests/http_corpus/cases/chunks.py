@@ -45,7 +45,7 @@ SIZES = (
     bad("a size with a plus", "9112 7.1", b"+5\r\nhello\r\n0\r\n\r\n"),
     bad("a negative size", "9112 7.1", b"-5\r\nhello\r\n0\r\n\r\n"),
     bad("a size with an underscore", "9112 7.1", b"0_5\r\nhello\r\n0\r\n\r\n"),
-    bad("a size that is no number", "9112 7.1", b"g\r\nhello\r\n0\r\n\r\n"),
+    bad("a size that is not a number", "9112 7.1", b"g\r\nhello\r\n0\r\n\r\n"),
     bad("a size in other digits", "9112 7.1", b"\xb2\r\nhe\r\n0\r\n\r\n"),
     bad("a space before a size", "9112 7.1", b" 5\r\nhello\r\n0\r\n\r\n"),
     bad("a space after a size", "9112 7.1", b"5 \r\nhello\r\n0\r\n\r\n"),

@@ -16,7 +16,7 @@ def head(lines: bytes) -> bytes:
 
 
 def bad(name: str, rfc: str, lines: bytes, limits: Limits | None = None) -> Case:
-    """A head with one field, or several, that is not acceptable."""
+    """Make a case of a head with an unacceptable field, or several."""
     return Case(
         name, rfc, head(lines), error=BadFieldLine, error_target="/", limits=limits or Limits()
     )
@@ -40,7 +40,7 @@ def bad_host(name: str, rfc: str, value: bytes) -> Case:
 
 
 def wants(name: str, rfc: str, lines: bytes, fields: dict[str, str], **changes: object) -> Case:
-    """What a client wants of the connection."""
+    """Make a case of what a client wants of the connection."""
     return Case(name, rfc, head(lines), (with_fields(fields, **changes),))
 
 

@@ -1,4 +1,4 @@
-"""Where a body ends: Content-Length, Transfer-Encoding, both, and several messages in a row."""
+"""The end of a body: Content-Length, Transfer-Encoding, both, and several messages in a row."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ CODING = (
     ),
     bad("identity", "9112 7", b"Transfer-Encoding: identity", CodingNotImplemented),
     bad("gzip", "9112 6.1", b"Transfer-Encoding: gzip", CodingNotImplemented),
-    bad("a coding nobody knows", "9112 6.1", b"Transfer-Encoding: xchunked", CodingNotImplemented),
+    bad("an unknown coding", "9112 6.1", b"Transfer-Encoding: xchunked", CodingNotImplemented),
     bad("chunked in quotes", "9112 7", b'Transfer-Encoding: "chunked"', CodingNotImplemented),
     bad("two words", "9112 7", b"Transfer-Encoding: chunked x", CodingNotImplemented),
     bad(

@@ -17,7 +17,7 @@ NONE = Limits(request_line=0, fields=0, field_size=0, body=0)
 
 
 def target(length: int) -> str:
-    """A target that makes a GET's request line this long."""
+    """Make a target that makes a GET's request line this long."""
     return "/" + "b" * (length - len("GET / HTTP/1.1"))
 
 

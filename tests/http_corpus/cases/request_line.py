@@ -7,7 +7,7 @@ from tests.http_corpus.case import Case, Message
 
 
 def line(name: str, rfc: str, first: bytes, *messages: Message) -> Case:
-    """A case of one line and a Host field."""
+    """Make a case of one line and a Host field."""
     return Case(name, rfc, first + b"\r\nHost: a\r\n\r\n", messages)
 
 

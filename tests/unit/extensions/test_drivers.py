@@ -153,7 +153,7 @@ def test_worker_in_a_misspelt_group(site: Site) -> None:
     site.install("corn-mine", {"corn.worker": {"mine": "mine:Worker"}})
     assert refusal("mine") == (
         "worker class 'mine' is not known; corn-mine 1.2 has it in the entry-point group"
-        " 'corn.worker', where nobody looks (no worker is installed; pip install corn-sync)"
+        " 'corn.worker', which corn does not use (no worker is installed; pip install corn-sync)"
     )
 
 

@@ -93,7 +93,7 @@ def test_disabling_what_is_not_installed_is_noted(site: Site) -> None:
     plugins = load_plugins(["statsdd", "core"])
     assert plugins.warnings == [
         "the core's own plugin cannot be disabled",
-        "plugin 'statsdd' is disabled, but not installed; did you mean 'statsd'?",
+        "plugin 'statsdd' is disabled but not installed; did you mean 'statsd'?",
     ]
 
 
@@ -118,10 +118,10 @@ WRONG_HOOKS = [
      " mean 'pre_fork'?"),
     ("@corn_core.hookimpl\ndef xyzzy(): pass", "there is no hook 'xyzzy'"),
     ("@corn_core.hookimpl(wrapper=True)\ndef pre_fork(server):\n  return (yield)", "hook pre_fork"
-     " is a wrapper, which corn does not call, since each implementation is guarded on its own;"
+     " is a wrapper, which corn does not call, because each implementation is guarded on its own;"
      " make it a plain function"),
     ("@corn_core.hookimpl(hookwrapper=True)\ndef pre_fork(server):\n  yield", "hook pre_fork is a"
-     " wrapper, which corn does not call, since each implementation is guarded on its own;"
+     " wrapper, which corn does not call, because each implementation is guarded on its own;"
      " make it a plain function"),
     ("@corn_core.hookimpl\nasync def pre_fork(server): pass", "hook pre_fork is an async function,"
      " which corn does not await"),
@@ -160,7 +160,7 @@ def test_class_in_the_place_of_an_object_is_called_that(site: Site) -> None:
     with pytest.raises(ExtensionError) as caught:
         load_plugins()
     assert str(caught.value) == (
-        "plugin 'x' (corn-x 1.2): Mine is a class, and has to be an object of that class"
+        "plugin 'x' (corn-x 1.2): Mine is a class; register an object of that class"
     )
 
 
@@ -170,7 +170,8 @@ def test_hook_that_is_not_marked_is_noted(site: Site) -> None:
     # What a plugin imports under the name of a hook is not its own, nor is what is no function.
     site.plugin("borrower", "from corn_good_plugin import post_fork\non_exit = None\n")
     assert load_plugins().warnings == [
-        "plugin 'bare' (corn-bare 1.2): when_ready is not marked with hookimpl, and so never called"
+        "plugin 'bare' (corn-bare 1.2): when_ready is not marked with hookimpl, so it is never"
+        " called"
     ]
 
 
@@ -183,10 +184,10 @@ def test_optional_hook_of_another_version_is_no_error(site: Site) -> None:
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        ("return ['workers']", "corn_settings gave 'workers', which is no Setting"),
+        ("return ['workers']", "corn_settings returned 'workers', not a Setting"),
         (
             "from corn_core import Setting\n  return Setting('a', 'A', str, '', 'An a.')",
-            "corn_settings gave a Setting, and not several in a tuple",
+            "corn_settings returned a Setting, not a tuple of them",
         ),
         ("return 3", "corn_settings failed: TypeError: 'int' object is not iterable"),
         ("yield 1 / 0", "corn_settings failed: ZeroDivisionError: division by zero"),

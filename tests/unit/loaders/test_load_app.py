@@ -180,7 +180,7 @@ def test_missing_package(write: Write) -> None:
 @pytest.mark.usefixtures("shop")
 def test_module_that_is_no_package() -> None:
     assert str(refused("shop.app")) == (
-        "'shop.app': there is no module 'shop.app', for 'shop' is a module and not a package"
+        "'shop.app': there is no module 'shop.app' because 'shop' is a module, not a package"
     )
 
 
@@ -339,10 +339,10 @@ OFFER = " (callables there: app, create_app, make_site, forgot_to_return, gives_
         ("shop:site.zebra", "shop.site has no 'zebra'"),
         ("shop", f"shop has no 'application'{OFFER}; did you mean 'Application'?"),
         ("shop:zebra", f"shop has no 'zebra'{OFFER}"),
-        ("shop:nothing", f"nothing is None, which is no WSGI application{OFFER}"),
-        ("shop:config", f"config is a dict, which is no WSGI application{OFFER}"),
+        ("shop:nothing", f"nothing is None, not a WSGI application{OFFER}"),
+        ("shop:config", f"config is a dict, not a WSGI application{OFFER}"),
         ("shop:config()", "config is a dict, and cannot be called"),
-        ("shop:os", f"os is a module, which is no WSGI application{OFFER}"),
+        ("shop:os", f"os is a module, not a WSGI application{OFFER}"),
     ],
 )
 def test_name_that_is_no_application(uri: str, message: str) -> None:
@@ -382,8 +382,8 @@ def test_name_that_is_made_when_it_is_looked_up(write: Write) -> None:
 @pytest.mark.parametrize(
     ("uri", "message"),
     [
-        ("shop:forgot_to_return()", "forgot_to_return() returned None, which is no WSGI applic"),
-        ("shop:gives_text()", "gives_text() returned a str, which is no WSGI application"),
+        ("shop:forgot_to_return()", "forgot_to_return() returned None, not a WSGI applic"),
+        ("shop:gives_text()", "gives_text() returned a str, not a WSGI application"),
         (
             "shop:create_app(1, 2)",
             "create_app() failed: TypeError: create_app() takes from 0 to 1 positional arguments",

@@ -101,7 +101,7 @@ def test_what_is_no_number(environ: dict[str, str], message: str) -> None:
 def test_error_names_the_socket_and_leaves_all_open(passed: Passed) -> None:
     passed.add(socket.create_server(("127.0.0.1", 0)))
     passed.add(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-    message = rf"cannot listen on fd://{FIRST + 1} \(dns\) of the service manager: it is no stream"
+    message = rf"fd://{FIRST + 1} \(dns\) of the service manager: it is not a stream"
     with pytest.raises(BindError, match=message):
         take_activated(variables(2, LISTEN_FDNAMES="web:dns"), os.getpid(), FIRST)
     assert all(os.fstat(FIRST + number) for number in range(2))

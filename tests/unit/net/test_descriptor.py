@@ -66,7 +66,7 @@ def test_closed_descriptor() -> None:
 
 
 def test_file() -> None:
-    with open(os.devnull) as file, pytest.raises(BindError, match="the descriptor is no socket"):
+    with open(os.devnull) as file, pytest.raises(BindError, match="the descriptor is not a socket"):
         adopt(file.fileno())
 
 
@@ -75,8 +75,8 @@ def test_file() -> None:
     [
         (socket.AF_INET, socket.SOCK_STREAM, "the socket does not listen"),
         (socket.AF_UNIX, socket.SOCK_STREAM, "the socket does not listen"),
-        (socket.AF_INET, socket.SOCK_DGRAM, "no stream socket"),
-        (socket.AF_UNIX, socket.SOCK_SEQPACKET, "no stream socket"),
+        (socket.AF_INET, socket.SOCK_DGRAM, "not a stream socket"),
+        (socket.AF_UNIX, socket.SOCK_SEQPACKET, "not a stream socket"),
     ],
 )
 def test_socket_of_another_kind(family: int, kind: int, message: str) -> None:

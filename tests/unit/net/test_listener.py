@@ -190,7 +190,7 @@ def test_address_of_no_interface_is_tried_again(
     bound: Bound, caplog: pytest.LogCaptureFixture
 ) -> None:
     # 192.0.2.0/24 is for documentation, and nobody's (RFC 5737).
-    with pytest.raises(BindError, match="no interface of this machine has the address"):
+    with pytest.raises(BindError, match="no interface of this machine has that address"):
         bound("192.0.2.1:0")
     assert len(bound.pauses) == 4
     assert caplog.messages[0] == "Invalid address: ('192.0.2.1', 0)"

@@ -110,7 +110,7 @@ def test_settings_without_a_certificate_do_nothing() -> None:
 
 def test_ssl_version_is_ignored(certificate: Certificate) -> None:
     (note,) = notes(config(certfile=certificate.both, ssl_version=3))
-    assert note.startswith("ssl_version is ignored: TLS 1.2 and newer are spoken")
+    assert note.startswith("ssl_version is ignored: corn speaks TLS 1.2 and newer")
     assert note.endswith("(set in code)")
 
 
@@ -164,7 +164,7 @@ REFUSED: dict[str, tuple[Raw, str]] = {
     ),
     "a key alone": (
         lambda cert, ca, tmp: {"keyfile": cert.keyfile},
-        "keyfile '.*': a key is of no use without its certfile",
+        "keyfile '.*': a key needs a certificate; set certfile too",
     ),
     "a certificate alone": (
         lambda cert, ca, tmp: {"certfile": cert.certfile},
@@ -180,7 +180,7 @@ REFUSED: dict[str, tuple[Raw, str]] = {
     ),
     "another key": (
         lambda cert, ca, tmp: {"certfile": cert.certfile, "keyfile": ca.issue().keyfile},
-        "keyfile '.*': the key is not that of the certificate in '.*'",
+        "keyfile '.*': the key does not belong to the certificate in '.*'",
     ),
     "no password": (
         lambda cert, ca, tmp: {"certfile": cert.certfile, "keyfile": cert.encrypted},
@@ -196,11 +196,11 @@ REFUSED: dict[str, tuple[Raw, str]] = {
     ),
     "unknown ciphers": (
         lambda cert, ca, tmp: {"certfile": cert.both, "ciphers": "NONSENSE"},
-        "ciphers 'NONSENSE': OpenSSL knows no such cipher",
+        "ciphers 'NONSENSE': OpenSSL does not know such a cipher",
     ),
     "nobody to trust": (
         lambda cert, ca, tmp: {"certfile": cert.both, "cert_reqs": 1},
-        "cert_reqs 1: certificates of clients are good for nothing unless ca_certs is set",
+        "cert_reqs 1: client certificates cannot be verified unless ca_certs is set",
     ),
     "no authority in the file": (
         lambda cert, ca, tmp: {"certfile": cert.both, "ca_certs": cert.keyfile},
@@ -286,7 +286,7 @@ def test_the_hook_must_return_a_context(certificate: Certificate) -> None:
     calling = hooks(lambda config: "TLSv1")
     tls = prepare(config(certfile=certificate.both), calling)
     assert tls is not None
-    with pytest.raises(ConfigError, match=r"ssl_context returned 'TLSv1', which is no"):
+    with pytest.raises(ConfigError, match=r"ssl_context returned 'TLSv1', not an ssl.SSLContext"):
         tls.context(calling)
 
 

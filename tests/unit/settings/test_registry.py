@@ -97,7 +97,7 @@ def test_bad_flags(flag: str) -> None:
     ("default", "fault"),
     [
         (0, "default 0, but expects a whole number of at least 1"),
-        ("2", "default '2', of which its parser makes 2"),
+        ("2", "default '2', which its parser turns into 2"),
     ],
 )
 def test_default_that_is_no_value_of_the_setting(default: object, fault: str) -> None:
@@ -126,5 +126,5 @@ def test_defaults_of_the_core_are_values_of_their_settings() -> None:
 
 def test_flags_that_are_a_text() -> None:
     assert refusal(OTHER._replace(flags="--other")) == (  # type: ignore[arg-type]
-        "plugin 'statsd' declares the flags of 'other' as the text '--other', and not as a tuple"
+        "plugin 'statsd' declares the flags of 'other' as the text '--other' instead of a tuple"
     )

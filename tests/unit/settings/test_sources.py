@@ -157,7 +157,7 @@ def test_foreign_variable_is_used_with_a_warning(sources: Sources) -> None:
     resolution = sources.resolve()
     assert resolution.config.workers == 7
     assert str(resolution.config.origin("workers")) == "GUNICORN_CMD_ARGS -w"
-    assert resolution.warnings == ["GUNICORN_CMD_ARGS is used, since CORN_CMD_ARGS is not set"]
+    assert resolution.warnings == ["GUNICORN_CMD_ARGS is used because CORN_CMD_ARGS is not set"]
     sources.environ["CORN_CMD_ARGS"] = "-w 8"
     assert sources.resolve().config.workers == 8
     assert sources.resolve().warnings == []
@@ -225,9 +225,9 @@ def test_bad_value_is_located(sources: Sources, level: str, where: str) -> None:
 @pytest.mark.parametrize(
     ("source", "warnings"),
     [
-        ("worker = 4", ["'worker' is no setting and no hook; did you mean 'workers'?"
+        ("worker = 4", ["'worker' is neither a setting nor a hook; did you mean 'workers'?"
                         " (corn.conf.py line 1)"]),
-        ("\ndef pre_frok(a, b): pass", ["'pre_frok' is no setting and no hook; did you mean"
+        ("\ndef pre_frok(a, b): pass", ["'pre_frok' is neither a setting nor a hook; did you mean"
                                         " 'pre_fork'? (corn.conf.py line 2)"]),
         ("config = 'x.py'", ["config has no effect in a config file (corn.conf.py line 1)"]),
         ("check_config = True", ["check_config has no effect in a config file"
@@ -239,7 +239,7 @@ def test_bad_value_is_located(sources: Sources, level: str, where: str) -> None:
         ("_worker = 4", []),
         ("Worker = 4", []),
         ("helper = 4\ndef another(): pass", []),
-        ("class worker_clas: pass", ["'worker_clas' is no setting and no hook; did you mean"
+        ("class worker_clas: pass", ["'worker_clas' is neither a setting nor a hook; did you mean"
                                      " 'worker_class'? (corn.conf.py line 1)"]),
     ],
 )  # fmt: skip
@@ -342,7 +342,7 @@ def test_hook_of_a_file_beats_the_frameworks(sources: Sources) -> None:
                      " (framework settings)"),
         ("nothing_like_it", "there is no setting 'nothing_like_it' (framework settings)"),
         ("statsd_host", "statsd_host needs corn-statsd (framework settings)"),
-        ("config", "config can be set by -c, --config only (framework settings)"),
+        ("config", "config can only be set by -c, --config (framework settings)"),
     ],
 )  # fmt: skip
 def test_a_framework_sets_only_what_there_is(sources: Sources, name: str, message: str) -> None:

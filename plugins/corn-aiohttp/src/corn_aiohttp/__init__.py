@@ -1,3 +1,3 @@
-"""corn-aiohttp: the worker that serves aiohttp applications, and WSGI applications in threads."""
+"""corn-aiohttp: a worker that serves aiohttp applications, and WSGI applications in threads."""
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""Accepting connections for a server that runs in an event loop."""
+"""Accepts connections for a server that runs in an event loop."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class Acceptor:
     """Accepts on one listener, as long as the worker may hold more connections.
 
-    The loop's own way of accepting knows no limit, and closes the listener without a look at
-    the connections that wait in its backlog.
+    The loop's own way of accepting has no limit, and closes the listener without accepting the
+    connections in its backlog.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Acceptor:
 
     @property
     def busy(self) -> bool:
-        """Whether there are connections that the server does not know yet."""
+        """True if there are connections that the server does not know about yet."""
         return bool(self._greeting)
 
     def resume(self) -> None:
@@ -57,9 +57,9 @@ class Acceptor:
             self._loop.add_reader(self._listener.fileno(), self._on_acceptable)
 
     def stop(self, take_the_backlog: bool) -> None:
-        """Accept no more, but what has been established.
+        """Stop accepting.
 
-        :param take_the_backlog: whether nobody else will accept on this listener.
+        :param take_the_backlog: first accept what is in the backlog, because no other worker will.
         """
         self._stopped = True
         if take_the_backlog or self._listener.per_worker:
@@ -87,7 +87,7 @@ class Acceptor:
     def _accept(self, batch: int) -> None:
         for _ in range(batch):
             if not self._has_room():
-                self._pause()  # the next tick looks again
+                self._pause()  # the next tick tries again
                 return
             if not self._stopped and not self._balance.has_turn(self._held(), monotonic()):
                 self._pause()
@@ -109,7 +109,7 @@ class Acceptor:
             task.add_done_callback(self._greeting.discard)
 
     async def _greet(self, connection: socket.socket) -> None:
-        """Give a connection to the server, after the handshake if there is one."""
+        """Do the handshake, if there is one, and give the connection to the server."""
         context = self._worker.ssl_context
         timeout = self._worker.cfg.header_timeout or None
         try:
@@ -120,6 +120,6 @@ class Acceptor:
                 ssl_handshake_timeout=timeout if context else None,
             )
         except OSError as error:
-            # A failed handshake, or a client that has left already.
+            # The handshake failed, or the client has already left.
             self._worker.log.debug("A connection was not established: %s", error)
             connection.close()

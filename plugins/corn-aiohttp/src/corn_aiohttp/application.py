@@ -1,4 +1,4 @@
-"""What an application's text may name: an Application, something that gives one, or WSGI."""
+"""Finds out what an application is: an aiohttp Application, a factory of one, or WSGI."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from corn_core.loaders.wsgi import is_asynchronous
 
 
 def is_native(app: Any) -> bool:
-    """Whether aiohttp's own server is to serve it; else it is a WSGI application."""
+    """Tell whether aiohttp's own server should serve it; otherwise it is a WSGI application."""
     return isinstance(app, web.Application) or is_asynchronous(app) or is_factory(app)
 
 
 def is_factory(app: Any) -> bool:
-    """Whether it can be called with nothing, and not as a WSGI application is called."""
+    """Tell whether it can be called without arguments, but not like a WSGI application."""
     try:
         signature = inspect.signature(app)
     except (TypeError, ValueError):
-        return False  # a callable in C, which does not say
+        return False  # a callable in C without a signature
     return _takes(signature) and not _takes(signature, "environ", "start_response")
 
 
@@ -35,9 +35,9 @@ def _takes(signature: inspect.Signature, *arguments: object) -> bool:
 
 
 async def make_application(uri: str, app: Any) -> web.Application:
-    """The Application that ``app`` is or gives.
+    """Return the Application that ``app`` is or makes.
 
-    :param uri: how the operator named it.
+    :param uri: the operator's name for it.
     :raises AppLoadError: when there is none.
     """
     if not isinstance(app, web.Application):
@@ -46,7 +46,7 @@ async def make_application(uri: str, app: Any) -> web.Application:
             if inspect.isawaitable(app):
                 app = await app
         except Exception as error:
-            # Broad, because it is anybody's code.
+            # Broad, because the application may raise anything.
             raise failure(uri, "making the application", error) from None
     if not isinstance(app, web.Application):
         raise AppLoadError(
@@ -56,6 +56,6 @@ async def make_application(uri: str, app: Any) -> web.Application:
 
 
 def failure(uri: str, doing: str, error: Exception) -> AppLoadError:
-    """What to tell the operator of an application that failed."""
+    """Make the error that tells the operator how an application failed."""
     text = f"{type(error).__name__}: {error}"
     return AppLoadError(f"{uri!r}: {doing} failed: {text}", application_traceback(error))

@@ -1,4 +1,4 @@
-"""An aiohttp application, served by aiohttp's own server in an event loop of this process."""
+"""Serves an aiohttp application with aiohttp's own server in this process's event loop."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ IGNORED = (
     *("limit_request_body", "limit_response_spool", "proxy_allow_ips", "secure_scheme_headers"),
     *("sendfile", "suppress_ragged_eofs", "threads", "tmp_upload_dir", "write_timeout"),
 )
-"""Settings of corn's own HTTP, which has no part in this."""
+"""Settings of corn's own HTTP code, which is not used here."""
 
 TICK = 1.0
 """Seconds between heartbeats."""
 
 PAUSE = 0.05
-"""Seconds between looks at what is left, while the worker drains."""
+"""Seconds between checks for what is left, while the worker drains."""
 
 DRAIN_GRACE = 1.0
 """Seconds for which a draining worker waits for connections that send nothing."""
 
 
 class NativeServer:
-    """Serves the application of a worker; one for each process, and so one event loop."""
+    """Serves a worker's application; there is one per process, with one event loop."""
 
     def __init__(self, worker: Worker) -> None:
         self.worker = worker
@@ -50,14 +50,14 @@ class NativeServer:
     # -- before the worker is ready ------------------------------------------------------
 
     def start(self) -> None:
-        """Make the application and let it start up.
+        """Make the application and run its start-up functions.
 
         :raises AppLoadError: when one of the two fails.
-        :raises ConfigError: for settings without which the server would serve nobody.
+        :raises ConfigError: for settings with which no request could be served.
         """
         if self.cfg.proxy_protocol != "off":
             raise ConfigError(
-                "proxy_protocol: expected off, for aiohttp's own server does not understand it,"
+                "proxy_protocol: expected off, as aiohttp's own server does not understand it,"
                 f" got {self.cfg.proxy_protocol!r} ({self.cfg.origin('proxy_protocol')})"
             )
         self._warn()
@@ -65,7 +65,7 @@ class NativeServer:
         self._complete(self._start_up())
 
     def _warn(self) -> None:
-        """Say which settings have no effect; in the first worker only, for all have them."""
+        """Warn about settings without effect, but only in the first worker: all have the same."""
         if self.worker.age > 1:
             return
         for name in IGNORED:
@@ -83,7 +83,7 @@ class NativeServer:
             runner = web.AppRunner(self._app, **self._observer.arguments, **self._limits())
             await runner.setup()
         except Exception as error:
-            # Broad, because the start-up functions are anybody's code.
+            # Broad, because the start-up functions may raise anything.
             raise failure(uri, "starting the application", error) from None
         assert runner.server is not None
         self._server = runner.server
@@ -95,7 +95,7 @@ class NativeServer:
             "max_field_size": self.cfg.limit_request_field_size,
             "max_headers": self.cfg.limit_request_fields,
         }
-        # 0 is no limit to corn, and none at all to aiohttp, which then has its own.
+        # 0 means no limit to corn. aiohttp has no such value, so its own default applies.
         return {name: value for name, value in limits.items() if value}
 
     # -- serving -------------------------------------------------------------------------
@@ -106,8 +106,8 @@ class NativeServer:
             self._complete(self._serve())
             self._complete(self._loop.shutdown_asyncgens())
         except BaseException:
-            # Somebody wants the worker to end now. What is left of the application is not
-            # ended in an orderly way, and that is no news.
+            # The worker was told to exit now. The application is not shut down in an orderly way,
+            # so complaints about that would be noise.
             self._loop.set_exception_handler(lambda loop, context: None)
             raise
         asyncio.set_event_loop(None)
@@ -138,7 +138,7 @@ class NativeServer:
         self.worker.notify()
         self.worker.slot.set_connections(len(self._server.connections))
         if not self.worker.alive:
-            # Its master is gone; or something took the wake-up descriptor of signals away.
+            # The master is gone, or something has replaced the signal wake-up descriptor.
             self._stopping.set()
         elif not self._stopping.is_set():
             self._resume()
@@ -154,14 +154,14 @@ class NativeServer:
     # -- the end -------------------------------------------------------------------------
 
     async def _drain(self) -> None:
-        """Take no more connections, finish what has begun, and end the application."""
-        # The master kills when the time is over, and the application must have ended by then.
+        """Stop accepting, finish the requests that have begun, and shut the application down."""
+        # The master kills when the time is up, and the application must have ended before that.
         margin = min(2.0, self.cfg.graceful_timeout / 4)
         deadline = self._loop.time() + self.cfg.graceful_timeout - margin
         stopping = self.worker.slot.server_stopping()
         for acceptor in self._acceptors:
             acceptor.stop(stopping)
-        # The application first: what never ends by itself may end when it is told.
+        # The application first, so that handlers that never end by themselves can be told to.
         ending = [self._loop.create_task(self._shut_down())]
         ending += [self._loop.create_task(self._close(one)) for one in self._observer.websockets]
         await self._await_connections(deadline)
@@ -173,7 +173,7 @@ class NativeServer:
         await self._clean_up()
 
     async def _await_connections(self, deadline: float) -> None:
-        """Wait until every connection has ended; those that send nothing are not waited for."""
+        """Wait until every connection has ended, except those that send nothing."""
         patience = self._loop.time() + DRAIN_GRACE
         while self._acceptors_busy() or self._server.connections:
             now = self._loop.time()
@@ -190,7 +190,7 @@ class NativeServer:
         try:
             await self._app.shutdown()
         except Exception:
-            # Anybody's code; the rest must be ended all the same.
+            # Broad, because the rest must be shut down whatever the application raises.
             self.worker.log.exception("Error in on_shutdown of the application")
 
     async def _clean_up(self) -> None:
@@ -204,5 +204,5 @@ class NativeServer:
         try:
             await websocket.close(code=WSCloseCode.GOING_AWAY, message=b"server stops")
         except Exception as error:
-            # Whatever is wrong with it, it ends now.
+            # Whatever goes wrong, the websocket ends now.
             self.worker.log.debug("Error closing a websocket: %s", error)

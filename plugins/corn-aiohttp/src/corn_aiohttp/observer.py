@@ -1,4 +1,4 @@
-"""Letting hooks, access log and scoreboard see the requests that aiohttp's server answers."""
+"""Reports the requests that aiohttp's server answers to hooks, access log and scoreboard."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     from corn_core.worker import Worker
 
 KEY = "corn.exchange"
-"""Where a request keeps its exchange."""
+"""The key under which a request keeps its exchange."""
 
 
 class Observer:
-    """Stands around the application's handler.
+    """Wraps the application's handler.
 
-    aiohttp runs each request in a task of its own, which ends when the response has been sent, or
-    whatever else became of it. The end of that task is the end of the exchange.
+    aiohttp runs each request in a task of its own, which ends when the response has been sent or
+    has failed. The end of that task is the end of the exchange.
 
     :ivar arguments: for the runner of the application.
-    :ivar websockets: those that are open, and perhaps some that are not any more.
+    :ivar websockets: the open ones, and perhaps some that have been closed.
     """
 
     def __init__(self, worker: Worker) -> None:
@@ -46,11 +46,11 @@ class Observer:
         self._native: NativeCycle
 
     def attach(self, app: web.Application) -> None:
-        """Be told of each response before it is sent; before the application starts."""
+        """Subscribe to each response before it is sent; call this before the application starts."""
         app.on_response_prepare.append(self._on_prepare)
 
     def watch(self, server: web.Server) -> None:
-        """Begin to observe; when the worker has all that it needs, and before connections come."""
+        """Start observing; call this when the worker is complete, before connections arrive."""
         self._native = self.worker.cycle.native(self.worker.request_done)
         self._handle = server.request_handler
         server.request_handler = self._observe
@@ -92,7 +92,7 @@ class Observer:
     async def _on_prepare(self, request: web.BaseRequest, response: web.StreamResponse) -> None:
         request[f"{KEY}.response"] = response
         if response.headers.get("Server") == http.SERVER_SOFTWARE:
-            # Which versions it runs is nobody's business.
+            # Do not reveal the versions that the server runs.
             response.headers["Server"] = "corn"
         if isinstance(response, web.WebSocketResponse):
             self.websockets.add(response)
@@ -109,7 +109,7 @@ class Observer:
             self._running[connection] = count
         response = request.get(f"{KEY}.response")
         if response is None and not task.cancelled() and task.exception() is None:
-            # One that the hook is not told of, such as the page for a handler that failed.
+            # A response that the signal does not report, such as the page for a failed handler.
             response = task.result()[0]
         if response is None:
             exchange.abandon()
@@ -118,7 +118,7 @@ class Observer:
             exchange.end(response.status, response.reason or "", response.headers.items(), size)
 
     def refused(self, request: web.BaseRequest, response: web.StreamResponse) -> None:
-        """aiohttp's parser has refused a request, of which it keeps nothing."""
+        """Report a request that aiohttp's parser has refused, and of which it keeps nothing."""
         status = f"{response.status} {response.reason}"
         headers = response.headers.items()
         self._native.refuse(None, status, headers, sent(response), self._info(request))
@@ -126,12 +126,12 @@ class Observer:
     def _info(self, request: web.BaseRequest) -> ConnectionInfo:
         transport = request.transport
         peer = None if transport is None else transport.get_extra_info("peername")
-        # Which listener it was makes no difference to what is described.
+        # Which listener it was does not matter for this description.
         return ConnectionInfo(self.worker.listeners[0], peer, None)
 
 
 def sent(response: web.StreamResponse) -> int:
-    """The bytes of a response's body that were sent, with the framing of chunks."""
+    """Return how many bytes of a response's body were sent, with the chunk framing."""
     # aiohttp counts the head too.
     head = f"HTTP/1.1 {response.status} {response.reason}\r\n\r\n"
     size = len(head) + sum(len(name) + len(value) + 4 for name, value in response.headers.items())
@@ -139,7 +139,7 @@ def sent(response: web.StreamResponse) -> int:
 
 
 class _Refusals(AbstractAccessLogger):
-    """Told by aiohttp of every response; only of some of them the observer has not heard."""
+    """Finds the responses that the observer did not see; aiohttp calls it for every response."""
 
     observer: Observer
 
@@ -149,7 +149,7 @@ class _Refusals(AbstractAccessLogger):
 
 
 class ServerLog:
-    """What aiohttp's server asks of a logger, in the worker's own log."""
+    """The logger that aiohttp's server expects, writing to the worker's own log."""
 
     def __init__(self, worker: Worker) -> None:
         self._log = worker.log
@@ -162,9 +162,9 @@ class ServerLog:
 
     def exception(self, message: str, *arguments: Any, exc_info: Any = True) -> None:
         if isinstance(exc_info, HttpProcessingError):
-            # It is the client's fault, and a traceback would say nothing of the client.
+            # The client is at fault, and a traceback would not say anything about the client.
             text = escape(str(exc_info.message).partition("\n")[0])
-            # Not every version of aiohttp says whose it is.
+            # Not every version of aiohttp says which client it was.
             peer = arguments[0] if arguments else "?"
             self._log.warning("Invalid request from ip=%s: %s", peer, text)
         else:

@@ -1,4 +1,4 @@
-"""The aiohttp worker: aiohttp applications by aiohttp's own server, WSGI ones in threads."""
+"""The aiohttp worker: serves aiohttp applications natively, and WSGI applications in threads."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from corn_core.settings.config import Config
 from corn_core.worker import Worker
 
 DEFAULT_THREADS = 8
-"""The size of the pool when ``threads`` is not set. Whoever chooses this worker for a WSGI
-application wants requests that wait to hold up no others, so that one thread would be too few; and
+"""The size of the pool when ``threads`` is not set. A user who chooses this worker for a WSGI
+application does not want waiting requests to delay others, so one thread would be too few; and
 threads cost nothing until they are needed."""
 
 
@@ -20,7 +20,7 @@ class AiohttpWorker(Worker):
     """Serves an ``aiohttp.web.Application`` in an event loop, or a WSGI application in threads.
 
     The application decides which: an Application, or a function or coroutine function without
-    parameters that gives one, is served by aiohttp's own server.
+    parameters that returns one, is served by aiohttp's own server.
     """
 
     multithread = True
@@ -39,7 +39,7 @@ class AiohttpWorker(Worker):
             super().check_app(app, config)
 
     def prepare(self) -> None:
-        """Make and start an application of aiohttp's; a WSGI application needs nothing."""
+        """Make and start an aiohttp application; a WSGI application needs nothing."""
         if is_native(self.app):
             self._server = NativeServer(self)
             self._server.start()

@@ -1,7 +1,7 @@
-"""``python -m corn_django``: the server in the place of a ``manage.py corn``.
+"""``python -m corn_django``: the server that replaces a ``manage.py corn``.
 
-It is the ``corn`` command in a process of its own, since ``manage.py`` has imported the project
-by then: in a master like that, a reload would bring no new code.
+It is the ``corn`` command in a fresh interpreter. ``manage.py`` has already imported the project,
+and in a master that has, a reload would not bring new code.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from corn_django.names import PATH_VARIABLE
 
 
 def _main() -> int:
-    # As manage.py has left it: with its own directory, and whatever it adds.
+    # As manage.py left it: with its own directory, and anything else it added.
     if PATH_VARIABLE in os.environ:
         sys.path[:] = os.environ[PATH_VARIABLE].split(os.pathsep)
     return main()

@@ -12,11 +12,11 @@ from corn_django.guard import guarded
 
 
 def run_deployment_checks() -> None:
-    """Do what ``manage.py check --deploy`` does; what is no error is shown, and that is all.
+    """Do what ``manage.py check --deploy`` does; warnings are only shown.
 
     :raises AppLoadError: when there is an error, or a check cannot be run.
     """
-    # All on standard error, since --print-config prints what others may read.
+    # All on standard error, because other programs may read what --print-config prints.
     command = BaseCommand(stdout=sys.stderr, stderr=sys.stderr, no_color=True)
     guarded("Django's deployment checks cannot be run", partial(_check, command))
 

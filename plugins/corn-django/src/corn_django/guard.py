@@ -1,4 +1,4 @@
-"""Running a project's code: whatever it raises becomes one line and the project's traceback."""
+"""Runs a project's code; whatever it raises becomes one line and the project's traceback."""
 
 from __future__ import annotations
 
@@ -14,27 +14,28 @@ _HERE = os.path.dirname(__file__) + os.sep
 
 
 def guarded(what: str, code: Callable[[], Any]) -> Any:
-    """What ``code`` returns.
+    """Run ``code``, and return its result.
 
-    :param what: what has failed then, as the beginning of the message.
-    :raises AppLoadError: when it raises anything, an attempt to end the process included.
+    :param what: what has failed if it raises, to begin the message with.
+    :raises AppLoadError: when it raises anything, including an attempt to end the process.
     """
     try:
         return code()
     except (CornError, WorkerQuit):
-        raise  # it says all there is to say; or a signal ends the worker here by chance
+        raise  # the message is complete; or a signal ends the worker, and happened to arrive here
     except (Exception, SystemExit) as error:
-        # Broad, because it is anybody's code.
+        # Broad, because the project may raise anything.
         error = error.with_traceback(_beyond_here(error.__traceback__))
         details = ""
-        # Without a frame of its own there is nothing to show, but a SyntaxError shows the place.
+        # Without a frame of the project there is nothing to show, except for a SyntaxError,
+        # which shows the place by itself.
         if in_application(error) or isinstance(error, SyntaxError):
             details = application_traceback(error)
         raise AppLoadError(f"{what}: {one_line(error)}", details) from None
 
 
 def _beyond_here(traceback: TracebackType | None) -> TracebackType | None:
-    """A traceback without its first frames, which are of this package."""
+    """Strip the first frames of a traceback, which belong to this package."""
     while traceback is not None and traceback.tb_frame.f_code.co_filename.startswith(_HERE):
         traceback = traceback.tb_next
     return traceback

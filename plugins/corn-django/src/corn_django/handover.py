@@ -1,4 +1,4 @@
-"""From the arguments of ``manage.py corn`` to a server in the place of that process."""
+"""Turns ``manage.py corn`` into a server that replaces its process."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from corn_core.settings.registry import Registry
 from corn_django.names import PATH_VARIABLE
 
 DESCRIPTION = (
-    "Serve this Django project at ADDRPORT: a port of 127.0.0.1, ADDRESS:PORT, or another"
-    " address that --bind takes."
+    "Serve this Django project at ADDRPORT: a port on 127.0.0.1, ADDRESS:PORT, or another"
+    " address that --bind accepts."
 )
 
 _ADDRESS = re.compile(r"(.*:)?\d+|(unix|fd):.+")
 
 
 def usage(program: str, command: str) -> str:
-    """The help of ``manage.py corn``: the server's options, in the server's form.
+    """Format the help of ``manage.py corn``: the server's options, in the server's format.
 
-    :param program: what ``sys.argv`` begins with.
+    :param program: the first item of ``sys.argv``.
     """
     name = os.path.basename(program)
     prefix = "python " if name.endswith(".py") else ""
@@ -35,10 +35,10 @@ def usage(program: str, command: str) -> str:
 
 
 def server_arguments(argv: Sequence[str]) -> list[str]:
-    """The arguments for ``corn``: the options as they are, and the address as one of them.
+    """Translate the arguments for ``corn``: options stay, and the address becomes one of them.
 
-    :raises ConfigError: for an option that does not exist, or lacks its value, and for an
-        argument that is no address.
+    :raises ConfigError: for an option that does not exist or lacks its value, and for an
+        argument that is not an address.
     """
     if early_command(argv):
         return [*argv]
@@ -54,7 +54,7 @@ def server_arguments(argv: Sequence[str]) -> list[str]:
         try:
             return parse(registry, rest, plugins.explain) == (options, [])
         except ConfigError:
-            return False  # what was left out is the value of an option that looks the same
+            return False  # the text that was left out is the value of an option
 
     places = (index for index, token in enumerate(argv) if token == address)
     remainders = ([*argv[:index], *argv[index + 1 :]] for index in places)
@@ -62,7 +62,7 @@ def server_arguments(argv: Sequence[str]) -> list[str]:
 
 
 def take_over(arguments: Sequence[str]) -> NoReturn:
-    """Become a server: the same process, with a Python that has imported nothing yet."""
+    """Become a server: replace this process's program by a Python that has imported nothing."""
     flags = [f"-W{each}" for each in sys.warnoptions]
     flags += [f"-X{name}" if on is True else f"-X{name}={on}" for name, on in sys._xoptions.items()]
     path = os.pathsep.join(each for each in sys.path if isinstance(each, str))

@@ -1,4 +1,4 @@
-"""The loader of Django projects, in which the settings say what the application is."""
+"""The loader of Django projects, whose settings name the application."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class DjangoLoader:
         self._serving = serving
 
     def load(self, config: Any) -> WSGIApp:
-        """The application of ``wsgi_app``, or else that of the project; see :meth:`name`.
+        """Load the application that ``wsgi_app`` names, or else the project's; see :meth:`name`.
 
         :raises AppLoadError: when it cannot be loaded; with the project's own traceback, if
-            the error came out of its code.
+            the error came from its code.
         """
         app: WSGIApp
         app = load_app(config.wsgi_app) if config.wsgi_app else _load(find_settings(config))
@@ -37,24 +37,23 @@ class DjangoLoader:
         return app
 
     def name(self, config: Any) -> str:
-        """What is served: ``wsgi_app``, or the project's settings module.
+        """Return what is served: ``wsgi_app``, or the project's settings module.
 
-        :raises ConfigError: when there is no project, or it cannot be told which settings it
-            has.
-        :raises AppLoadError: when these cannot be imported.
+        :raises ConfigError: when there is no project, or its settings cannot be determined.
+        :raises AppLoadError: when the settings cannot be imported.
         """
         if config.wsgi_app:
             return str(config.wsgi_app)
         module = find_settings(config)
-        # A check loads the project itself, and at a reload the old workers serve on until new ones
-        # have loaded it.
+        # A check loads the project anyway, and in a reload the old workers keep serving until new
+        # ones have loaded it.
         if not (config.check_config or config.print_config or self._serving):
             try_settings(module)
         return module.name
 
 
 def _load(module: SettingsModule) -> Any:
-    """What runserver would serve: WSGI_APPLICATION, or Django's own handler without that."""
+    """Load what runserver would serve: WSGI_APPLICATION, or without it Django's own handler."""
     import_settings(module)
     what = failure(module)
     path = guarded(what, _application_path)
@@ -66,12 +65,12 @@ def _load(module: SettingsModule) -> Any:
     try:
         return load_app(":".join(path.rsplit(".", 1)))
     except AppLoadError as error:
-        # Whoever typed no application must be told where this one comes from.
+        # The user named no application, so say where this one came from.
         raise AppLoadError(f"{name}: {error}", error.details) from None
 
 
 def _application_path() -> Any:
-    # lazy: nothing of Django may be imported before its settings are known
+    # lazy: Django must not be imported before its settings are known
     from django.conf import settings
 
     return settings.WSGI_APPLICATION
@@ -93,7 +92,7 @@ def _with_static_files(app: WSGIApp) -> Any:
         return app
     if not apps.is_installed(STATICFILES):
         raise AppLoadError(f"django_static: {STATICFILES!r} is not in INSTALLED_APPS")
-    # lazy: it can be imported when it is installed
+    # lazy: it can only be imported if the app is installed
     from django.contrib.staticfiles.handlers import StaticFilesHandler
 
     return StaticFilesHandler(app)

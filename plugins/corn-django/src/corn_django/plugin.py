@@ -1,4 +1,4 @@
-"""The plugin ``django``: its settings, and the hooks. Django itself is imported by others."""
+"""The plugin ``django``: its settings and hooks. Other modules import Django itself."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from corn_django.names import MANAGE, PATH_VARIABLE, SETTINGS_VARIABLE
 
 
 def dotted_module(raw: object) -> str:
-    """The parser of ``django_settings``."""
+    """Parse ``django_settings``."""
     name = string(raw)
     if not all(part.isidentifier() for part in name.split(".")):
         raise Expected("a module's dotted name, such as mysite.settings")
@@ -28,10 +28,9 @@ SETTINGS = (
         parse=optional(dotted_module),
         default=None,
         help=(
-            "The Django settings module, such as mysite.settings. It is what"
-            " DJANGO_SETTINGS_MODULE is set to, before the application is loaded, whatever that"
-            " was and whatever raw_env says. When no application is named, the project with"
-            " these settings is served."
+            "The Django settings module, such as mysite.settings. DJANGO_SETTINGS_MODULE is set to"
+            " it before the application is loaded, whatever its value was and whatever raw_env"
+            " says. If no application is named, the project with these settings is served."
         ),
         flags=("--settings",),
         metavar="MODULE",
@@ -43,8 +42,8 @@ SETTINGS = (
         default=False,
         help=(
             "Serve the static files of a Django project in development, as runserver does: with"
-            " DEBUG, those that django.contrib.staticfiles finds, under STATIC_URL. Without DEBUG"
-            " it has no effect."
+            " DEBUG, those that django.contrib.staticfiles finds, under STATIC_URL. It has no"
+            " effect without DEBUG."
         ),
         flags=("--django-static",),
         action="store_true",
@@ -59,7 +58,7 @@ def corn_settings() -> tuple[Setting, ...]:
 
 @hookimpl
 def corn_configured(config: Any) -> None:
-    """Static files are served by this plugin's loader, so it has to be that one."""
+    """Refuse ``django_static`` with another loader, because this plugin's own serves the files."""
     if not config.django_static:
         return
     for other, chosen in {
@@ -80,7 +79,7 @@ def corn_environment(config: Any) -> dict[str, str] | None:
 
 @hookimpl
 def corn_app_loader(config: Any) -> Any:
-    """Take the project of this directory, if nothing else says what to serve.
+    """Choose the project in this directory, if nothing else says what to serve.
 
     It is not called when a framework's own file does.
     """
@@ -88,7 +87,7 @@ def corn_app_loader(config: Any) -> Any:
         return None
     if config.app_loader == "auto" and not _is_for_a_project(config):
         return None
-    # lazy: most servers that have this plugin installed are told what to serve
+    # lazy: most servers with this plugin installed are told what to serve
     from corn_django.loader import DjangoLoader
 
     return partial(DjangoLoader, serving=_serving)
@@ -106,16 +105,16 @@ def when_ready() -> None:
 
 @hookimpl
 def pre_fork() -> None:
-    """Close what a preloaded project has connected to: a connection is of one process only."""
+    """Close a preloaded project's database connections, which processes cannot share."""
     if _is_set_up():
-        # In the master. A worker that closed it would end it for everybody.
+        # In the master: if a worker closed it, it would end for all processes.
         sys.modules["django.db"].connections.close_all()
 
 
 @hookimpl
 def post_worker_init(worker: Any) -> None:
     if worker.reloader is not None and _is_set_up():
-        # lazy: it is for development
+        # lazy: needed only in development
         from corn_django.templates import watch_templates
 
         watch_templates(worker)
@@ -124,7 +123,7 @@ def post_worker_init(worker: Any) -> None:
 @hookimpl
 def corn_check_app() -> None:
     if _is_set_up():
-        # lazy: only a check runs checks
+        # lazy: needed only for a check
         from corn_django.checks import run_deployment_checks
 
         run_deployment_checks()
@@ -141,13 +140,13 @@ def _is_there_a_project() -> bool:
         return True
     try:
         with open(MANAGE, "rb") as file:
-            # Other frameworks have a file of this name too.
+            # Other frameworks have a file with this name too.
             return SETTINGS_VARIABLE.encode() in file.read()
     except OSError:
         return False
 
 
 def _is_set_up() -> bool:
-    """Whether a Django project has been loaded into this process."""
+    """Tell whether a Django project has been loaded into this process."""
     module = sys.modules.get("django.apps")
     return module is not None and bool(module.apps.ready)

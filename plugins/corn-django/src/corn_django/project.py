@@ -1,4 +1,4 @@
-"""Which Django settings are meant; found out without running any code of the project."""
+"""Finds out which Django settings to use, without running any code of the project."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class SettingsModule(NamedTuple):
 
 
 def find_settings(config: Any) -> SettingsModule:
-    """The settings that are asked for, or else those of the ``manage.py`` in this directory.
+    """Find the settings that were asked for, or else those of the ``manage.py`` in this directory.
 
-    :raises ConfigError: when there are none, or it cannot be told which.
+    :raises ConfigError: when there are none, or more than one is possible.
     """
     if config.django_settings:
         return SettingsModule(config.django_settings, str(config.origin("django_settings")))
-    # Before manage.py, which by itself does not overwrite it either.
+    # Before manage.py, which does not overwrite the variable either.
     named = os.environ.get(SETTINGS_VARIABLE, "").strip()
     if named:
         return SettingsModule(named, f"environment variable {SETTINGS_VARIABLE}")
@@ -65,7 +65,7 @@ def _only(tree: ast.Module) -> SettingsModule:
 
 
 def _named(node: ast.AST) -> list[tuple[str | None, int]]:
-    """What a statement sets the variable to: None for what only running it would tell."""
+    """List the values a statement gives the variable; None if only running it would tell."""
     match node:
         case ast.Call(func=ast.Attribute(attr="setdefault"), args=[ast.Constant(key), value]):
             pass

@@ -1,4 +1,4 @@
-"""Templates under the eyes of the reloader: Django reads each of them once, in DEBUG too."""
+"""Has the reloader watch templates, which Django reads only once, even with DEBUG."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from corn_core.reloading.files import is_library
 
 
 def watch_templates(worker: Any) -> None:
-    """Have a worker watch the files in all directories with templates of the project."""
-    # Broad: TEMPLATES is anybody's, and what is wrong with it is shown by the first request.
+    """Have a worker watch the files in all of the project's template directories."""
+    # Broad: TEMPLATES may contain anything, and the first request will show what is wrong with it.
     try:
-        # lazy: it looks at the settings, so that importing it may fail as well
+        # lazy: it reads the settings, so importing it may fail as well
         from django.template.autoreload import get_template_directories
 
         directories = sorted(map(str, get_template_directories()))

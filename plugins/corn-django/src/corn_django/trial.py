@@ -1,7 +1,7 @@
-"""Importing a settings module for a trial, in a process of its own.
+"""Imports a settings module as a trial, in a process of its own.
 
-The master must not import the project, or no reload would bring new code. But a name that is
-wrong, or a module that fails, is to be told before anything is bound or forked.
+The master must not import the project, or a reload would not bring new code. But a wrong name, or
+a module that fails, should be reported before anything is bound or forked.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from corn_django.project import SettingsModule
 
 
 def try_settings(module: SettingsModule) -> None:
-    """Import the settings, and forget about them.
+    """Import the settings in another process, to see whether that works.
 
     :raises AppLoadError: when that fails, with the exit status of a wrong configuration.
     """
@@ -31,7 +31,7 @@ def try_settings(module: SettingsModule) -> None:
     with open(reading, "rb") as pipe:
         told = pipe.read()
     os.waitpid(pid, 0)
-    # What has died without a word is left to the workers, which say more about it.
+    # If the process died without a message, the workers will find out more.
     if told:
         message, details = json.loads(told)
         error = AppLoadError(message, details)
@@ -40,9 +40,7 @@ def try_settings(module: SettingsModule) -> None:
 
 
 def import_settings(module: SettingsModule) -> None:
-    """Import the settings by themselves.
-
-    What is wrong with them is shown without the frames of Django around it.
+    """Import only the settings, so that errors in them show without Django's frames.
 
     :raises AppLoadError: when that fails.
     """
@@ -51,13 +49,13 @@ def import_settings(module: SettingsModule) -> None:
 
 
 def failure(module: SettingsModule) -> str:
-    """How a message begins about settings that fail."""
+    """Format the beginning of a message about settings that fail."""
     return f"settings module {module.name!r} ({module.origin}) cannot be loaded"
 
 
 def _try(module: SettingsModule, report: int) -> NoReturn:
     try:
-        # Settings that print something do so once, in the worker.
+        # Settings that print something should do so only in the worker.
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, 1)
         os.dup2(null, 2)
@@ -66,5 +64,5 @@ def _try(module: SettingsModule, report: int) -> NoReturn:
         with open(report, "wb") as pipe:
             pipe.write(json.dumps([str(error), error.details]).encode())
     finally:
-        # Whatever else happens in here: this process must not go on as a second master.
+        # Whatever happens above, this process must not continue as a second master.
         os._exit(0)

@@ -1,4 +1,4 @@
-"""eventlet's hub as the stream driver uses it. Imports eventlet: a worker imports it late."""
+"""eventlet's hub as the stream driver uses it. Imports eventlet, so workers import it late."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NOT_WAITING = -1
 
 
 class EventletGate:
-    """Where a green thread waits for a descriptor, see ``corn_core.serving.scheduler.Gate``.
+    """Lets a green thread wait for a descriptor, see ``corn_core.serving.scheduler.Gate``.
 
     The listener for reading stays with the hub between two waits: adding and removing it would
     be two system calls a request. So it may be called while the green thread is busy with
@@ -58,7 +58,7 @@ class EventletGate:
         try:
             events: int = self._hub.switch()
         except BaseException:
-            # Somebody has thrown it in, as kill() does.
+            # The exception was thrown into the green thread, as kill() does.
             self._waiting = _NOT_WAITING
             raise
         return events
@@ -76,7 +76,7 @@ class EventletGate:
             self._switch(WRITABLE)
 
     def _on_closed(self, error: BaseException) -> None:
-        """Somebody has closed the descriptor, the application perhaps."""
+        """End the wait, because the descriptor was closed, perhaps by the application."""
         self._reader = None
         if self._waiting != _NOT_WAITING:
             self._waiting = _NOT_WAITING
@@ -123,14 +123,14 @@ class EventletScheduler:
                 try:
                     greenlet.wait()
                 except (Exception, GreenletExit):
-                    # Whatever it had to say, it has been asked to end, and did.
+                    # It was told to end and did, so its exception does not matter.
                     continue
 
 
 def in_hub() -> bool:
-    """Whether the code that runs now is called by the hub itself, so that it must not wait."""
+    """Tell whether the running code was called by the hub itself, and so must not wait."""
     return getcurrent() is get_hub().greenlet
 
 
 def _nothing() -> None:
-    """Nobody but the connection has an object for its descriptor."""
+    """Do nothing: only the connection has an object for its descriptor."""

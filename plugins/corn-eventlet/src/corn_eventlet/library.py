@@ -1,4 +1,4 @@
-"""Whether eventlet can be used here, and its import without its warnings."""
+"""Checks that eventlet can be used here, and imports it without its warnings."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ _CLASSIFIER = "Programming Language :: Python :: 3."
 
 
 def import_eventlet() -> ModuleType:
-    """eventlet.
+    """Import eventlet.
 
     :raises ConfigError: when it cannot be imported.
     """
     with warnings.catch_warnings():
-        # Its users know that it is deprecated; a server's log, or a test that makes errors of
-        # warnings, is not the place to say so.
+        # Its users know that it is deprecated; a server's log, or a test that turns warnings into
+        # errors, is not the place to say so.
         warnings.simplefilter("ignore")
         try:
             import eventlet
             import eventlet.hubs
             import eventlet.patcher
         except Exception as error:
-            # Broad: on a Python that is too new for it, anything may come out of it.
+            # Broad: on a Python that is too new for it, the import may raise anything.
             version = ".".join(map(str, sys.version_info[:3]))
             raise ConfigError(
                 f"worker_class: eventlet cannot be imported by Python {version}"
@@ -37,7 +37,7 @@ def import_eventlet() -> ModuleType:
 
 
 def check_python(classifiers: Iterable[str], version: Sequence[int], release: str) -> None:
-    """Refuse a Python that a release does not name among those it supports.
+    """Refuse a Python that a release does not list as supported.
 
     :param classifiers: those of the release; without any of Python 3.x all are accepted.
     :param version: the version of Python, major and minor.
@@ -58,7 +58,7 @@ def check_eventlet() -> None:
 
     :raises ConfigError: when it cannot.
     """
-    from importlib.metadata import metadata  # lazy: costs what only this worker should pay
+    from importlib.metadata import metadata  # lazy: slow, and only this worker needs it
 
     about = metadata("eventlet")
     check_python(about.get_all("Classifier") or [], sys.version_info[:2], about["Version"])

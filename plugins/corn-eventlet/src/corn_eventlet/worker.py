@@ -1,7 +1,7 @@
 """The eventlet worker: a green thread for each connection, in a monkey-patched process.
 
-Nothing of eventlet is imported at the top, so that the worker class can say what is wrong where
-eventlet does not work.
+Nothing from eventlet is imported at the top, so that the worker class can report what is wrong
+where eventlet does not work.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from corn_eventlet.library import check_eventlet, import_eventlet
 class EventletWorker(Worker):
     """Serves many connections at once, in one thread.
 
-    What would block is replaced by what lets other green threads run meanwhile, before the
-    application is imported: sockets, locks, sleeping and so on, but not the module ``os``.
+    Before the application is imported, everything that would block is replaced by versions that
+    let other green threads run: sockets, locks, sleeping and so on, but not the module ``os``.
     """
 
     multithread = True
@@ -38,14 +38,14 @@ class EventletWorker(Worker):
 
     @classmethod
     def before_boot(cls, config: Config, log: Logger) -> None:
-        """Patch the process; a master that preloads the application too."""
+        """Patch the process, and the master too if that preloads the application."""
         eventlet = import_eventlet()
-        # A hub that the master has made, for an application that it preloads perhaps, waits in
-        # an epoll which all its workers would share.
+        # A hub made in the master, perhaps by a preloaded application, has an epoll object that
+        # all workers would share.
         eventlet.hubs.use_hub()
-        # It reports whatever is raised meanwhile, and goes on.
+        # eventlet only reports what is raised meanwhile, and goes on; so signals are held back.
         with held_back():
-            # A master forks and waits for its children by itself.
+            # A master forks and waits for its children itself.
             eventlet.monkey_patch(os=False)
 
     def prepare(self) -> None:
@@ -61,7 +61,7 @@ class EventletWorker(Worker):
         self._driver.run()
 
     def obey(self, act: Callable[[], None]) -> None:
-        """Do what a signal asks for: never in the hub, where nothing may wait."""
+        """Do what a signal asks for, but never in the hub, where nothing may wait."""
         # lazy: see above
         from corn_eventlet.hub import EventletScheduler, in_hub
 
@@ -70,5 +70,5 @@ class EventletWorker(Worker):
         elif self._driver is not None:
             self._driver.obey(act)
         else:
-            # The application waits for something while it is being imported.
+            # The application is waiting for something while it is being imported.
             EventletScheduler().spawn(act)

@@ -1,3 +1,3 @@
-"""corn-gevent: the worker that serves each connection in a gevent greenlet."""
+"""corn-gevent: a worker that serves each connection in a gevent greenlet."""
 
 __version__ = "0.1.0"

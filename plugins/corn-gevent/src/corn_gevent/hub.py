@@ -17,7 +17,7 @@ _NOT_WAITING = -1
 
 
 class GeventGate:
-    """Where a greenlet waits for a descriptor, see ``corn_core.serving.scheduler.Gate``.
+    """Lets a greenlet wait for a descriptor, see ``corn_core.serving.scheduler.Gate``.
 
     The watcher for reading stays started between two waits: starting and stopping it would be
     two system calls a request. So it may fire while the greenlet is busy with something else;
@@ -62,7 +62,7 @@ class GeventGate:
         try:
             events: int = self._hub.switch()
         except BaseException:
-            # Somebody has thrown it in, as kill() does.
+            # The exception was thrown into the greenlet, as kill() does.
             self._waiting = _NOT_WAITING
             raise
         return events

@@ -1,4 +1,4 @@
-"""Monkey patching at the moments that suit a pre-fork server."""
+"""Monkey-patches at the times that suit a pre-fork server."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from typing import Any
 import gevent
 from gevent import monkey
 
-# What a master keeps as it was. It waits for its workers and their signals by itself; as
-# gevent has them, a child is waited for by a loop that never runs in a master, or that reaps
-# the workers along with the child that it waits for.
+# The modules a master keeps unpatched, because it waits for its workers and signals itself. With
+# gevent's versions, the wait for a child would need a loop that never runs in a master, or that
+# would reap the workers along with that child.
 _MASTERS_OWN = (os, signal, subprocess)
 
 _Changes = dict[ModuleType, Mapping[str, Any]]
@@ -24,10 +24,10 @@ _held_back: _Changes = {}
 
 
 def patch_master() -> None:
-    """Patch the process that preloads an application, all but what it needs itself.
+    """Patch the process that preloads an application, except for what the master itself needs.
 
-    The application finds sockets, locks and sleeping replaced. If it patches once more, as many
-    do in their first line, that changes nothing: gevent has been told to patch everything.
+    The application finds sockets, locks and sleeping replaced. Patching again, as many
+    applications do in their first line, changes nothing: gevent has been told to patch everything.
     """
     if _held_back:
         return
@@ -38,11 +38,11 @@ def patch_master() -> None:
 
 
 def patch_worker() -> None:
-    """Patch a worker; or the rest of it, when its master is patched."""
+    """Patch a worker, or what is left to patch if its master has been patched."""
     _patch_all()
     for module, patches in _held_back.items():
         vars(module).update(patches)
-    # The application may have made a hub when it was preloaded, which would be shared else.
+    # A preloaded application may have made a hub, which would otherwise be shared.
     gevent.reinit()
 
 
@@ -60,6 +60,6 @@ def _take_back(module: ModuleType, before: Mapping[str, Any]) -> Mapping[str, An
 
 def _patch_all() -> None:
     with warnings.catch_warnings():
-        # That ssl is imported already: contexts that were made before go on as they are.
+        # The warning is that ssl has already been imported: existing contexts stay unpatched.
         warnings.simplefilter("ignore", monkey.MonkeyPatchWarning)
         monkey.patch_all()

@@ -77,7 +77,7 @@ class Handshake(WebSocketHandler):  # type: ignore[misc]  # the library has no t
 
     @property
     def rfile(self) -> Any:
-        """What the WebSocket reads from; asked for once, when nothing can be wrong any more."""
+        """The file the WebSocket reads from; read once, when nothing can be wrong any more."""
         return self.socket.makefile("rb")
 
     def start_response(

@@ -20,8 +20,8 @@ from corn_gevent.patching import patch_master, patch_worker
 class GeventWorker(Worker):
     """Serves many connections at once, in one thread.
 
-    Everything of the standard library that would block is replaced by what lets other greenlets
-    run meanwhile, before the application is imported.
+    Before the application is imported, everything in the standard library that would block is
+    replaced by versions that let other greenlets run.
     """
 
     multithread = True
@@ -30,13 +30,13 @@ class GeventWorker(Worker):
     capabilities = frozenset({"balance", "keepalive", "concurrency", "long-requests", "socket"})
 
     _preloader = 0
-    """The process that has asked for patching first, when that was a master's."""
+    """The process id of the master, if that was the first to ask for patching."""
 
     _driver: StreamDriver | None = None
 
     @classmethod
     def before_boot(cls, config: Config, log: Logger) -> None:
-        """Patch the process; a master that preloads the application calls it first."""
+        """Patch the process; called in the master first if that preloads the application."""
         if config.preload_app and GeventWorker._preloader in (0, os.getpid()):
             GeventWorker._preloader = os.getpid()
             patch_master()
@@ -49,11 +49,11 @@ class GeventWorker(Worker):
         self._driver.run()
 
     def obey(self, act: Callable[[], None]) -> None:
-        """Do what a signal asks for: never in the hub, where nothing may wait."""
+        """Do what a signal asks for, but never in the hub, where nothing may wait."""
         if gevent.getcurrent() is not get_hub():
             act()
         elif self._driver is not None:
             self._driver.obey(act)
         else:
-            # The application waits for something while it is being imported.
+            # The application is waiting for something while it is being imported.
             gevent.spawn(act)

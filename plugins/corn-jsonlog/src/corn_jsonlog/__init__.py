@@ -1,3 +1,3 @@
-"""corn-jsonlog: error and access logs as JSON, one object a line."""
+"""corn-jsonlog: error and access logs as JSON, one object per line."""
 
 __version__ = "0.1.0"

@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     from corn_core.settings.config import Config
 
 RESERVED = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-"""What every log record has; anything else is an extra of whoever logged it."""
+"""The attributes of every log record; all others come from ``extra`` in the logging call."""
 
-# One encoder for all lines. What is not ASCII is escaped: then a line is valid JSON in whatever
-# encoding it is read, and no character in it ends the line.
+# One encoder for all lines. Everything outside ASCII is escaped, so that a line is valid JSON in
+# any encoding, and contains no character that would end it.
 _encode = json.JSONEncoder(default=str, check_circular=False, separators=(", ", ": ")).encode
 
 
 def timestamp(seconds: float) -> str:
-    """A moment as RFC 3339 has it, in UTC and with milliseconds."""
+    """Format a time as in RFC 3339, in UTC with milliseconds."""
     moment = datetime.fromtimestamp(seconds, UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
@@ -62,13 +62,13 @@ def _line(fields: dict[str, Any]) -> str:
     try:
         return _encode(fields)
     except (TypeError, ValueError, RecursionError):
-        # Keys that JSON has no text for, or a structure that contains itself. A line of the
-        # log is worth more than the form of what somebody attached to it.
+        # Keys that JSON cannot represent, or a structure that contains itself. Losing the log line
+        # would be worse than losing the structure of what was attached to it.
         return _encode({**fields, "extra": repr(fields.get("extra"))})
 
 
 class JsonLogger(Logger):
-    """The ``simple`` logger with JSON in its lines; files, syslog and reopening are the same.
+    """The ``simple`` logger with JSON lines; files, syslog and reopening are the same.
 
     ``access_log_format`` has no effect.
     """
@@ -84,7 +84,7 @@ class JsonLogger(Logger):
 
 
 class _SyslogFormatter(JsonFormatter):
-    """An access line is JSON already, and syslog gets both logs."""
+    """Passes access lines through, which are JSON already; syslog gets both logs."""
 
     def format(self, record: logging.LogRecord) -> str:
         return record.getMessage() if record.name == "corn.access" else super().format(record)
@@ -97,7 +97,7 @@ _referer, _user_agent = CLIENT_ATOMS["f"], CLIENT_ATOMS["a"]
 def render(
     response: Response, request: Request | None, environ: Mapping[str, Any], elapsed: timedelta
 ) -> str:
-    """One access line. What is not known of a request is null."""
+    """Format an access line; what is not known about a request is null."""
     asked = (response, request, environ, elapsed)
     status = response.status.partition(" ")[0]
     return _encode(

@@ -1,3 +1,3 @@
-"""corn-paste: applications and settings from PasteDeploy's ini files."""
+"""corn-paste: applications and settings from PasteDeploy ini files."""
 
 __version__ = "0.1.0"

@@ -1,8 +1,8 @@
-"""PasteDeploy's ini files, as far as the server reads them; nothing they name is imported.
+"""Reads PasteDeploy ini files, as far as the server needs them, without importing what they name.
 
-PasteDeploy itself imports what a section uses when it reads the section. The master must not:
-what it has imported, the workers of a reload cannot import anew. And the section of a server
-may name one that is not installed.
+PasteDeploy itself imports what a section uses when it reads the section. The master must not do
+that: after a reload, new workers could not import those modules again. Besides, a server section
+may name a server that is not installed.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ _RUNNERS = ("paste.server_runner", "paste.server_factory")
 
 
 class Section(NamedTuple):
-    """The section of a server.
+    """A server section.
 
-    :param use: what runs it, such as ``egg:corn-paste#main``; None when it does not say.
-    :param values: the rest of it.
-    :param places: the file and section that each value is from, for messages.
+    :param use: the server that it is for, such as ``egg:corn-paste#main``; None if not given.
+    :param values: the other keys.
+    :param places: the file and section that each value came from, for messages.
     """
 
     use: str | None
@@ -39,8 +39,8 @@ class Ini:
     """One file.
 
     :param path: the absolute path.
-    :param shown: what the user calls it.
-    :param variables: values for ``%(KEY)s``; those of ``[DEFAULT]`` take precedence.
+    :param shown: the path as the user gave it.
+    :param variables: values for ``%(KEY)s``; those in ``[DEFAULT]`` take precedence.
     :raises ConfigError: when it cannot be read.
     """
 
@@ -52,7 +52,7 @@ class Ini:
         self._parser = ConfigParser(
             {**variables, **{name: value.replace("%", "%%") for name, value in own.items()}}
         )
-        # Without the defaults in every section, to tell what a section itself has.
+        # This one does not merge the defaults into every section, so it shows a section's own keys.
         self._plain = ConfigParser(interpolation=None, default_section="\n")
         text = self._read()
         for parser in (self._parser, self._plain):
@@ -79,11 +79,11 @@ class Ini:
         return section in self._plain
 
     def find(self, kinds: tuple[str, ...], name: str) -> str | None:
-        """The section of that name, which is ``app:main`` or ``app`` for the name main."""
+        """Find the section of that name; for the name main, ``app:main`` or just ``app``."""
         return self._sections(kinds).get(name)
 
     def names(self, kinds: tuple[str, ...]) -> list[str]:
-        """The names of all sections of these kinds."""
+        """List the names of all sections of these kinds."""
         return list(self._sections(kinds))
 
     def _sections(self, kinds: tuple[str, ...]) -> dict[str, str]:
@@ -95,7 +95,7 @@ class Ini:
         return found
 
     def require_app(self, name: str, origin: object) -> None:
-        """Refuse a name that no application has."""
+        """Raise an error if no application has that name."""
         if self.find(APPS, name) is not None:
             return
         names = self.names(APPS)
@@ -106,9 +106,9 @@ class Ini:
         )
 
     def server(self, name: str = MAIN, seen: tuple[tuple[str, str], ...] = ()) -> Section | None:
-        """The section of a server, with what it inherits by ``use``; None when there is none.
+        """Return a server section, with what it inherits by ``use``; None if there is none.
 
-        :raises ConfigError: when it cannot be made out.
+        :raises ConfigError: when it cannot be resolved.
         """
         section = self.find(SERVERS, name)
         if section is None:
@@ -131,7 +131,7 @@ class Ini:
         return Section(base.use, base.values | values, base.places | places)
 
     def _other(self, use: str) -> tuple[Ini, str] | None:
-        """The file and the name of another section that ``use`` means; None for anything else."""
+        """Return the file and name of the section that ``use`` refers to; None if it is not one."""
         scheme, colon, rest = use.partition(":")
         if not colon:
             return self, use
@@ -154,32 +154,31 @@ class Ini:
                     values[option] = value
         except InterpolationMissingOptionError as error:
             raise ConfigError(
-                f"{error.option}: there is no {error.reference!r}, neither in [DEFAULT] nor among"
+                f"{error.option}: {error.reference!r} is neither in [DEFAULT] nor among"
                 f" the variables given ({place})"
             ) from None
         except ParserError as error:
             raise ConfigError(f"{place}: {one_line(error)}") from None
         except KeyError as error:
             raise ConfigError(
-                f"{option}: there is no {error}, neither in [DEFAULT] nor among the variables"
-                f" given ({place})"
+                f"{option}: {error} is neither in [DEFAULT] nor among the variables given ({place})"
             ) from None
         return values
 
     def _everywhere(self) -> dict[str, str]:
-        """What ``get`` takes values from."""
+        """Return the values that ``get`` may use."""
         defaults = {name: self._parser.get("DEFAULT", name) for name in self._parser.defaults()}
         return defaults | dict(self.variables)
 
     def files(self) -> set[str]:
-        """This file, and those that ``config:FILE`` in it names."""
+        """Return this file, and those that it refers to as ``config:FILE``."""
         found = {self.path}
         for section in self._plain.sections():
             for option in self._plain[section]:
                 try:
                     value = self._parser.get(section, option)
                 except ParserError:
-                    continue  # it is for the application to complain about
+                    continue  # loading the application will report it
                 for word in value.split():
                     if word.startswith("config:"):
                         path = word.removeprefix("config:").partition("#")[0]

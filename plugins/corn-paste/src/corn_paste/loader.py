@@ -1,4 +1,4 @@
-"""The loader of applications that an ini file describes."""
+"""The loader of applications described by an ini file."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from corn_core.settings.config import Config
 
 files_read: set[str] = set()
-"""The ini files that the application of this process was made of."""
+"""The ini files that this process's application was made from."""
 
 
 class PasteLoader:
     """The loader behind the name ``paste``, of the entry-point group ``corn.loaders``.
 
-    :param ini: the file, as it was when the configuration was read; it is read again for each
-        worker, whose application is that of the file as it is then.
-    :param app: the application's name; None is the main one.
+    :param ini: the file as it was when the configuration was read. Each worker reads it again,
+        and makes the application from its contents at that time.
+    :param app: the application's name; None means the main one.
     """
 
     def __init__(self, ini: Ini | None = None, app: str | None = None) -> None:
@@ -33,21 +33,24 @@ class PasteLoader:
         self._app = app
 
     def name(self, config: Config) -> str:
-        """The path of the file, with the name of the application if it has one."""
+        """Return the path of the file, with the name of the application if one was given."""
         return self._file().path + (f"#{self._app}" if self._app else "")
 
     def load(self, config: Config) -> WSGIApp:
-        """The application; AppLoadError when it cannot be had."""
+        """Load the application.
+
+        :raises AppLoadError: when it cannot be loaded.
+        """
         ini = self._file()
         files_read.update(ini.files())
         directory = os.path.dirname(ini.path)
         if directory not in sys.path:
-            # Where the modules of an application are that is not installed.
+            # The modules of an application that is not installed are here.
             sys.path.insert(0, directory)
         app = run_guarded(config.paste, "loading it", lambda: self._load(ini), _foreign())
         if not callable(app):
             raise AppLoadError(
-                f"{config.paste!r}: the factory returned {app!r}, which is no WSGI application"
+                f"{config.paste!r}: the factory returned {app!r}, not a WSGI application"
             )
         return app  # type: ignore[no-any-return]  # callable is all that can be known
 
@@ -60,7 +63,7 @@ class PasteLoader:
         return self._ini
 
     def _load(self, ini: Ini) -> Any:
-        # lazy: it is the application's own process that needs them
+        # lazy: only the process that loads the application needs them
         from urllib.parse import quote
 
         from paste.deploy import loadapp
@@ -69,7 +72,7 @@ class PasteLoader:
 
 
 def _foreign() -> tuple[str, ...]:
-    """The files through which an application is loaded, and which are none of its own."""
+    """Return prefixes of the files that load an application but do not belong to it."""
     import paste.deploy  # lazy: see above
 
     packages = (*paste.deploy.__path__, *importlib.__path__, os.path.dirname(__file__))

@@ -1,6 +1,6 @@
-"""What every server with this plugin loads: two settings, and the question whether they are used.
+"""The part that every server with this plugin loads: two settings, and a check for their use.
 
-Everything else is imported when the answer is yes.
+Everything else is imported only if they are used.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def parse_location(raw: object) -> str:
-    """The parser of ``paste``: the path of an ini file, and maybe the name of an application."""
+    """Parse ``paste``: the path of an ini file, and optionally the name of an application."""
     expected = "an ini file, as FILE or FILE#NAME, such as production.ini#admin"
     if not isinstance(raw, str):
         raise Expected(expected)
@@ -27,7 +27,7 @@ def parse_location(raw: object) -> str:
 
 
 def parse_globals(raw: object) -> list[str]:
-    """The parser of ``raw_paste_global_conf``: a list of ``KEY=VALUE`` texts."""
+    """Parse ``raw_paste_global_conf``: a list of ``KEY=VALUE`` texts."""
     pairs = strings(raw)
     for pair in pairs:
         key, equals, _ = pair.partition("=")
@@ -43,12 +43,12 @@ SETTINGS = (
         parse=optional(parse_location),
         default=None,
         help=(
-            "A PasteDeploy ini file to load the application from, and the settings of the server."
-            " FILE#NAME is the application of the section [app:NAME] or [composite:NAME], main"
-            " when no name is given. The section [server:main] may have any setting that a config"
-            " file may have; it counts for less than config file and flags. With the sections"
-            " [loggers], [handlers] and [formatters] the file is the logconfig too. A relative"
-            " path begins in chdir."
+            "A PasteDeploy ini file with the application to load and the settings of the server."
+            " FILE#NAME means the application in the section [app:NAME] or [composite:NAME]; the"
+            " default name is main. The section [server:main] may contain any setting that a config"
+            " file may contain; config file and flags override it. If the file has sections"
+            " [loggers], [handlers] and [formatters], it also serves as the logconfig. A relative"
+            " path is relative to chdir."
         ),
         flags=("--paste", "--paster"),
         metavar="FILE[#NAME]",
@@ -60,8 +60,8 @@ SETTINGS = (
         default=[],
         help=(
             "A variable for the ini file, KEY=VALUE. The application gets it among its global"
-            " settings, and %(KEY)s in the file stands for it, unless [DEFAULT] has that key. Give"
-            " it several times, or as a list."
+            " settings, and %(KEY)s in the file is replaced by it, unless [DEFAULT] has that key."
+            " Give it several times, or as a list."
         ),
         flags=("--paste-global",),
         metavar="KEY=VALUE",
@@ -96,10 +96,10 @@ def corn_configured(config: Any) -> None:
 
 @hookimpl
 def post_worker_init(worker: Any) -> None:
-    """With ``reload``, watch the ini files that the application was made of."""
+    """Watch the ini files that the application was made from, if ``reload`` is on."""
     if worker.reloader is None or not worker.cfg.paste:
         return
-    # lazy: it is for development
+    # lazy: needed only in development
     from glob import escape
 
     from corn_paste.loader import files_read

@@ -1,8 +1,8 @@
 """``use = egg:corn-paste#main``: the server for programs that read the ini file themselves.
 
-Such a program, ``pserve`` for one, loads the application and calls this with it and with what is
-in the server's section. All other sources of a configuration count as they do for ``corn``, but
-there is no command line.
+Such a program, for example ``pserve``, loads the application and passes it to this module, along
+with the contents of the server's section. All other sources of a configuration count as they do
+for ``corn``, but there is no command line.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from corn_paste.server import is_foreign, server_settings, settings_in
 
 
 def main(app: WSGIApp, global_conf: Mapping[str, Any] | None, /, **settings: str) -> None:
-    """Serve an application until told to stop; the workers' processes come back from here too.
+    """Serve an application until told to stop; the worker processes return from here too.
 
-    :param global_conf: the global settings of the ini file, its path as ``__file__`` among them.
-    :param settings: what the section of the server has, as text.
+    :param global_conf: the global settings of the ini file, including its path as ``__file__``.
+    :param settings: the contents of the server's section, as text.
     """
     runner = _Runner(app, {**(global_conf or {})}, settings)
     try:
@@ -42,7 +42,7 @@ def main(app: WSGIApp, global_conf: Mapping[str, Any] | None, /, **settings: str
 
 
 def _leave(status: int) -> NoReturn:
-    """Exit with a status, past the program that called: pserve turns a SystemExit into status 0."""
+    """Exit with a status, bypassing the caller: pserve would turn a SystemExit into status 0."""
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
@@ -51,7 +51,7 @@ def _leave(status: int) -> NoReturn:
 
 
 class _Runner:
-    """One server; also the loader of its application, which is there already."""
+    """One server, and the loader of its application, which is already loaded."""
 
     def __init__(
         self, app: WSGIApp, global_conf: dict[str, Any], settings: Mapping[str, str]
@@ -59,7 +59,7 @@ class _Runner:
         self._app = app
         self._variables = {name: str(value) for name, value in global_conf.items()}
         self._path = self._variables.get("__file__", "")
-        # Now, for the server may change the directory.
+        # Now, because the server may change directory.
         self._shown = _shown(self._path)
         self._given = dict(settings)
         self._name: str | None = None
@@ -69,7 +69,7 @@ class _Runner:
         self._environ = dict(os.environ)
 
     def run(self) -> int:
-        """Serve; returns the exit status of the master, or of the worker that this has become.
+        """Serve; returns the exit status of the master, or of the worker this process has become.
 
         :raises CornError: when the server cannot start.
         """
@@ -90,8 +90,8 @@ class _Runner:
 
     def _framework(self, config: Config) -> Framework:
         framework = self._server_settings(config)
-        # The application was loaded before this process became a master. That is what
-        # preload_app means, to the reloader and to the worker class.
+        # The application was loaded before this process became a master, which is what
+        # preload_app means to the reloader and the worker class.
         settings = {**framework.settings, "preload_app": True}
         loaded = Origin("framework", "the application was loaded before the server")
         return framework._replace(
@@ -100,7 +100,7 @@ class _Runner:
         )
 
     def _server_settings(self, config: Config) -> Framework:
-        """What the section says now, at a reload, if it can be found again."""
+        """Return the section's current settings in a reload, if the section can be found again."""
         places = dict.fromkeys(self._given, "the server's section")
         if not os.path.isfile(self._path):
             values, places = settings_in(self._given, places, config.settings)
@@ -118,16 +118,16 @@ class _Runner:
         return server_settings(ini, section, config.settings)
 
     def _name_of_section(self, ini: Ini) -> str | None:
-        """The section that the settings are from: nobody says so, and it need not be main."""
+        """Find the section that the settings came from, which pserve does not tell us."""
         best: tuple[int, str] | None = None
         for name in sorted(ini.names(SERVERS), key=lambda name: name != MAIN):
             try:
                 section = ini.server(name)
             except ConfigError:
-                continue  # another one, or PasteDeploy would have complained
+                continue  # not this one, or PasteDeploy would have complained
             if section is None or is_foreign(section):
                 continue
-            # There may be more in it: PasteDeploy leaves out what is in [DEFAULT] too.
+            # It may have more keys: PasteDeploy leaves out those that are in [DEFAULT] too.
             more = len(section.values) - len(self._given)
             if self._given.items() <= section.values.items() and (best is None or more < best[0]):
                 best = more, name
@@ -135,6 +135,6 @@ class _Runner:
 
 
 def _shown(path: str) -> str:
-    """A path as the user is likely to have called it."""
+    """Return a path in the form in which the user probably gave it."""
     near = os.path.relpath(path or os.curdir)
     return path if near.startswith(os.pardir) else near

@@ -1,4 +1,4 @@
-"""What an ini file says about the server: the section ``[server:main]``, and logging."""
+"""The server's settings in an ini file: the section ``[server:main]``, and logging."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from corn_core.settings.config import Config
     from corn_core.settings.model import Setting
 
-# Gunicorn's own too: an ini file that was written for it says the same things.
+# Gunicorn's too, because an ini file written for it has the same settings.
 _OURS = re.compile(
     r"egg:(corn[-_.]paste|gunicorn)(#main)?|(call:)?corn_paste\.runner:main", re.IGNORECASE
 )
@@ -29,9 +29,9 @@ _LOOPBACK = "127.0.0.1"
 
 
 def framework_of(config: Config, directory: str) -> Framework:
-    """The settings and the application of the ini file that ``paste`` names.
+    """Return the settings and the application in the ini file that ``paste`` names.
 
-    :param directory: where ``chdir`` begins.
+    :param directory: the directory to which ``chdir`` is relative.
     :raises ConfigError: when the file cannot be used.
     """
     shown, _, name = config.paste.partition("#")
@@ -51,10 +51,10 @@ def framework_of(config: Config, directory: str) -> Framework:
 def server_settings(
     ini: Ini, section: Section | None, settings: Mapping[str, Setting]
 ) -> Framework:
-    """The settings that a file has for the server.
+    """Return the settings that a file has for the server.
 
-    :param settings: all settings there are.
-    :raises ConfigError: when it has some that are no settings for such a file.
+    :param settings: all known settings.
+    :raises ConfigError: when it has some that are unknown or not allowed in such a file.
     """
     values: dict[str, object] = {}
     places: dict[str, str] = {}
@@ -65,7 +65,7 @@ def server_settings(
             given = {name: given[name] for name in _ADDRESS if name in given}
             warnings.append(
                 f"section [server:main] of {ini.shown} is for {section.use}, not for"
-                " egg:corn-paste#main; nothing of it is used but host and port"
+                " egg:corn-paste#main; only its host and port are used"
             )
         values, places = settings_in(given, section.places, settings)
     if "loggers" in ini and "logconfig" not in values:
@@ -80,18 +80,18 @@ def server_settings(
 
 
 def is_foreign(section: Section) -> bool:
-    """Whether a section is meant for another server."""
+    """Tell whether a section is meant for another server."""
     return section.use is not None and not _OURS.fullmatch(section.use.strip())
 
 
 def settings_in(
     given: Mapping[str, str], places: Mapping[str, str], settings: Mapping[str, Setting]
 ) -> tuple[dict[str, object], dict[str, str]]:
-    """The values for the settings' own parsers, and where each is from.
+    """Return the raw values for the settings' own parsers, and where each came from.
 
-    In a list, a line is an item; ``host`` and ``port`` become ``bind``.
+    Each line of a list is an item. ``host`` and ``port`` become ``bind``.
 
-    :raises ConfigError: for what has no place in such a file.
+    :raises ConfigError: for names that are not allowed in such a file.
     """
     values: dict[str, object] = {}
     places = dict(places)
@@ -113,7 +113,7 @@ def settings_in(
 
 
 def _bind(given: Mapping[str, str], places: Mapping[str, str]) -> list[str]:
-    """The addresses that ``host`` and ``port`` mean: hosts may be several, with commas between."""
+    """Combine ``host``, which may be several separated by commas, and ``port`` into addresses."""
     host, port = (given.get(name, "").strip() for name in _ADDRESS)
     if not host and not port:
         return []

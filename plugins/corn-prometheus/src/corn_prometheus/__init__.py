@@ -1,3 +1,3 @@
-"""corn-prometheus: metrics of the server for Prometheus, and checks of its health."""
+"""corn-prometheus: metrics of the server for Prometheus, and health checks."""
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""One client of the metrics listener: a request, its answer, and the end."""
+"""One client of the metrics listener: reads a request, answers it and closes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ METHODS = ("GET", "HEAD")
 
 
 class Answer(NamedTuple):
-    """A response, with the status line's code and reason."""
+    """A response; its status includes the reason."""
 
     status: str
     content_type: str
@@ -23,11 +23,11 @@ class Answer(NamedTuple):
 
 
 class Client:
-    """A connection in the master's loop; it never waits.
+    """A connection in the master's loop; it never blocks.
 
     :param server: the master.
-    :param answer: gives the answer for a path and an Accept field.
-    :param forget: is told when this is closed.
+    :param answer: returns the answer for a path and an Accept field.
+    :param forget: called when this connection is closed.
     """
 
     def __init__(

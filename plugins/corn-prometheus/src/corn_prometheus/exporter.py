@@ -1,4 +1,4 @@
-"""The listener in the master: who may be answered, and with what."""
+"""The metrics listener in the master, and the answers it gives."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from corn_prometheus.families import Families
 from corn_prometheus.tally import Counting, Tally
 
 CLIENTS = 32
-"""Connections at a time; more are closed at once. Nobody scrapes with that many."""
+"""The most connections at a time; more are closed at once. Scraping never needs that many."""
 
 PATIENCE = 5.0
-"""Seconds that a client has for its request and for taking the answer."""
+"""Seconds that a client has to send its request and take the answer."""
 
 TEXT = "text/plain; charset=utf-8"
 
@@ -29,8 +29,8 @@ TEXT = "text/plain; charset=utf-8"
 class Exporter:
     """Answers on its own listener, in the master's loop.
 
-    :ivar tally: what the workers count; ``counting`` are the hooks that do it.
-    :ivar exits: why workers have ended.
+    :ivar tally: what the workers count; ``counting`` holds the hooks that do it.
+    :ivar exits: the number of worker exits, by reason.
     """
 
     def __init__(self) -> None:
@@ -49,24 +49,24 @@ class Exporter:
     # -- the listener ----------------------------------------------------------------
 
     def open_first(self, server: Any) -> None:
-        """Listen before anything else is opened.
+        """Listen, before anything else is opened.
 
-        :raises BindError: when that is not possible; unless the address is still that of the
-            master which this one replaces.
+        :raises BindError: when that is not possible, unless the address is still in use by the
+            master that this one replaces.
         """
         self._wanted = server.cfg.metrics_bind
         if self._wanted is not None and not server.predecessor:
             self._listener = self._open(self._wanted)
 
     def attach(self, server: Any) -> None:
-        """Begin to answer."""
+        """Start answering."""
         self._server = self._families.server = server
         if self._listener is not None:
             self._greet(self._listener)
 
     def tend(self, server: Any) -> None:
-        """Follow the configuration, and let go of clients that take too long; once a second."""
-        # A reload may have turned this on.
+        """Follow the configuration, and close clients that take too long; called once a second."""
+        # A reload may have turned metrics on.
         self._server = self._families.server = server
         now = monotonic()
         for client in [each for each, deadline in self._clients.items() if deadline <= now]:
@@ -88,9 +88,9 @@ class Exporter:
         self._greet(listener)
 
     def _report(self, wanted: str, error: BindError) -> None:
-        """Say once what keeps us from an address, which is tried again every second."""
+        """Log once why an address, which is retried every second, cannot be used."""
         if self._failed != wanted and not self._server.predecessor:
-            self._server.log.error("Metrics: %s; trying on", error)
+            self._server.log.error("Metrics: %s; still trying", error)
             self._failed = wanted
 
     def _open(self, text: str) -> Listener:
@@ -106,7 +106,7 @@ class Exporter:
         self._server.watch(listener, self._accept)
 
     def leave(self) -> None:
-        """In a process that is forked from the master: give up what is the master's."""
+        """Close the master's descriptors in a process forked from it."""
         for client in self._clients:
             client.sock.close()
         self._clients.clear()
@@ -114,7 +114,7 @@ class Exporter:
             self._listener.close()
 
     def close(self) -> None:
-        """Answer nobody any more."""
+        """Stop answering."""
         for client in list(self._clients):
             client.close()
         if self._listener is not None:
@@ -140,7 +140,7 @@ class Exporter:
         client.start()
 
     def answer(self, path: str, accept: str) -> Answer:
-        """What there is at a path.
+        """Answer a request for a path.
 
         :param accept: the value of the field Accept.
         """

@@ -1,4 +1,4 @@
-"""The metrics: from what the server and its workers have counted to Prometheus's families."""
+"""Turns what the server and its workers have counted into Prometheus's metric families."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 class Families(Collector):
-    """Collects everything anew for each scrape.
+    """Collects everything afresh for each scrape.
 
     :ivar server: the master; ``None`` until it listens.
     """
@@ -36,7 +36,7 @@ class Families(Collector):
         self._started = time.time()
 
     def describe(self) -> list[Metric]:
-        """Nothing: otherwise a registry collects once when this is registered with it."""
+        """Return nothing; otherwise the registry would collect once on registration."""
         return []
 
     def collect(self) -> Iterator[Metric]:
@@ -47,7 +47,7 @@ class Families(Collector):
     def _requests(self) -> Iterator[Metric]:
         statuses = CounterMetricFamily(
             "corn_requests",
-            "Responses, by status; refused requests are among them.",
+            "Responses, by status, including those to refused requests.",
             labels=["status"],
         )
         for status, count in self._tally.statuses():
@@ -72,7 +72,7 @@ class Families(Collector):
         )
         queue = GaugeMetricFamily(
             "corn_listener_queue",
-            "Connections that wait to be accepted, where the system tells.",
+            "Connections waiting to be accepted, where the system can tell.",
             labels=["listener"],
         )
         for listener in self.server.LISTENERS:
@@ -81,7 +81,7 @@ class Families(Collector):
                 queue.add_metric([str(listener)], queued)
         yield queue
         exits = CounterMetricFamily(
-            "corn_worker_exits", "Workers that have ended, by reason.", labels=["reason"]
+            "corn_worker_exits", "Workers that have exited, by reason.", labels=["reason"]
         )
         for reason, count in self._exits.items():
             exits.add_metric([reason], count)
@@ -90,7 +90,7 @@ class Families(Collector):
     def _workers(self) -> Iterator[Metric]:
         workers = self.server.snapshot()
         yield GaugeMetricFamily(
-            "corn_workers_target", "Workers that are to run.", self.server.num_workers
+            "corn_workers_target", "Workers that should be running.", self.server.num_workers
         )
         states = GaugeMetricFamily("corn_workers", "Workers, by state.", labels=["state"])
         for state in STATE_NAMES:
@@ -98,7 +98,7 @@ class Families(Collector):
         yield states
         yield GaugeMetricFamily(
             "corn_requests_in_flight",
-            "Requests that are in the application.",
+            "Requests that the application is handling.",
             sum(worker.in_flight for worker in workers),
         )
         yield GaugeMetricFamily(
@@ -106,12 +106,12 @@ class Families(Collector):
         )
         answered = CounterMetricFamily(
             "corn_worker_requests",
-            "Responses, by the place among the workers; who takes a place goes on counting.",
+            "Responses, by worker slot; a replacement takes over a slot and its count.",
             labels=["worker"],
         )
         memory = GaugeMetricFamily(
             "corn_worker_memory_bytes",
-            "Resident memory, where the system tells; what workers share counts to each.",
+            "Resident memory, where the system can tell; shared memory counts for each worker.",
             labels=["worker"],
         )
         for worker in workers:
@@ -124,9 +124,10 @@ class Families(Collector):
 
 
 def resident_memory(pid: int) -> int | None:
-    """The resident set of a process in bytes; ``None`` without /proc, or when it is gone.
+    """Return the resident set of a process in bytes; ``None`` without /proc, or if it is gone.
 
-    Not the proportional one: the kernel walks all pages for that, and the master waits.
+    This is not the proportional size, for which the kernel would walk all pages while the master
+    waits.
     """
     try:
         with open(f"/proc/{pid}/statm", encoding="ascii") as file:

@@ -1,4 +1,4 @@
-"""The setting, and the hooks of the master; what counts requests is added only when it is on."""
+"""The setting and the master's hooks; the hooks that count requests are added only if it is set."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _address(raw: object) -> str:
     if isinstance(parse_address(text), (AbstractAddress, FdAddress)):
         raise Expected(expected)
     if not text.startswith("unix:") and not text.rpartition(":")[2].isdigit():
-        # The port that a server's own address has by default is nobody's port for metrics.
+        # Without a port, the default would be that of the server's own address.
         raise Expected(expected)
     return text
 
@@ -34,9 +34,9 @@ SETTINGS = (
         default=None,
         help=(
             "The address of a listener for metrics, such as 127.0.0.1:9100 or unix:PATH. The"
-            " master answers there, so that it works while all workers are busy: /metrics for"
-            " Prometheus, /livez and /readyz for health checks. Anybody who can connect is"
-            " answered: choose an address that only your monitoring reaches."
+            " master answers there, even while all workers are busy: /metrics for"
+            " Prometheus, /livez and /readyz for health checks. It answers anyone who can"
+            " connect, so choose an address that only your monitoring can reach."
         ),
         flags=("--metrics-bind",),
         metavar="ADDRESS",
@@ -103,4 +103,4 @@ class Plugin:
 
 
 plugin = Plugin()
-"""What the entry point names; a server is a process of its own, and so is its plugin."""
+"""The object that the entry point names; there is one server per process, and so one plugin."""

@@ -1,9 +1,9 @@
-"""What the workers count, in memory that they share with the master.
+"""The workers' counters, in memory that they share with the master.
 
-Every slot of the scoreboard has a region here, which the workers that hold the slot one after
-another write to, and only they. It is never cleared: the sums go on when a worker is replaced.
-All numbers are of the machine's byte order and 8 bytes, so that a reader sees an old or a new
-one. A region is, in units of 8 bytes:
+Every slot of the scoreboard has a region here, written only by the worker that holds the slot. It
+is never cleared, so the sums continue when a worker is replaced. All numbers have the machine's
+byte order and 8 bytes, so that a reader sees either the old or the new one. The layout of a
+region, in units of 8 bytes:
 
 =========  =====  =================================================================
 position   type   what
@@ -27,7 +27,7 @@ from corn_core import hookimpl
 from corn_core.process.scoreboard import CAPACITY
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
-"""Upper bounds in seconds; those that Prometheus's own client libraries begin with."""
+"""Upper bounds in seconds; the defaults of Prometheus's own client libraries."""
 
 _STATUSES = 16
 _FIRST, _LAST = 100, 599
@@ -39,32 +39,32 @@ _NUMBER = 8
 
 
 class Tally:
-    """The shared memory, read by the master; see :class:`Counting` for who writes."""
+    """The shared memory, read by the master and written by :class:`Counting`."""
 
     def __init__(self, capacity: int = CAPACITY) -> None:
-        # Pages that nobody writes to take no memory: what is used is that of used slots.
+        # Pages take no memory until they are written to, so only slots in use cost any.
         self._memory = memoryview(mmap.mmap(-1, capacity * _SIZE * _NUMBER))
         self.numbers = self._memory.cast("Q")
         self.seconds = self._memory.cast("d")
         self._used = 0
 
     def note(self, slot: int) -> None:
-        """A worker is about to get this slot; only slots that had one are looked at."""
+        """Note that a worker is about to get this slot; slots never used are not read."""
         self._used = max(self._used, slot + 1)
 
     def requests(self, slot: int) -> int:
-        """The responses of all workers that have had this slot."""
+        """Return the number of responses of all workers that have had this slot."""
         first = slot * _SIZE + _STATUSES
         return sum(self.numbers[first : first + _OTHER + 1])
 
     def statuses(self) -> Iterator[tuple[str, int]]:
-        """Responses by status, those that there were."""
+        """Yield each status that occurred, with the number of responses."""
         for index in range(_OTHER + 1):
             if count := sum(self._each_slot(_STATUSES + index)):
                 yield ("other" if index == _OTHER else str(_FIRST + index)), count
 
     def durations(self) -> tuple[list[tuple[str, int]], float]:
-        """The buckets, each with those before it, and the sum of all durations in seconds."""
+        """Return the cumulative buckets, and the sum of all durations in seconds."""
         buckets, sofar = [], 0
         for index, bound in enumerate((*map(str, BUCKETS), "+Inf")):
             sofar += sum(self._each_slot(1 + index))
@@ -76,12 +76,12 @@ class Tally:
 
 
 class Counting:
-    """The hooks of the workers: they count every response."""
+    """The hooks in the workers, which count every response."""
 
     def __init__(self, tally: Tally) -> None:
         self._tally = tally
-        # The interpreter's own, whatever has become of the threading module's: it is held for
-        # a few stores, by threads that end requests at the same moment.
+        # The interpreter's own lock, even if the threading module has been patched. Threads that
+        # finish requests at the same moment hold it for a few stores only.
         self._lock = allocate_lock()
 
     @hookimpl

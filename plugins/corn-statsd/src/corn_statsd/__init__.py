@@ -1,3 +1,3 @@
-"""corn-statsd: metrics of the server for statsd and its relatives."""
+"""corn-statsd: metrics of the server, for statsd and compatible servers."""
 
 __version__ = "0.1.0"

@@ -1,8 +1,8 @@
-"""Shared memory between the master and its workers: where to send to, and what failed.
+"""Shared memory between the master and its workers: where to send, and what failed.
 
-The master alone looks up names and writes to the log, so that neither ever holds up a request,
-and so that one line says what happens to all processes. It publishes addresses here, and
-workers count their failures in cells of their own: no number is written by two processes.
+Only the master looks up names and writes to the log, so that neither ever delays a request, and
+one line reports what happens to all processes. It publishes addresses here, and each worker
+counts its failures in a cell of its own: no number is written by two processes.
 
 =======  =====  ===============================================================
 offset   type   what
@@ -22,7 +22,7 @@ import mmap
 from typing import Any
 
 Target = tuple[int, Any]
-"""A family, and an address of it as connect(2) takes it."""
+"""An address family, and an address in the form that connect(2) takes."""
 
 MASTER = 0
 """The master's cell; a worker has the one after the index of its slot."""
@@ -35,30 +35,30 @@ _NUMBER = 8
 
 
 class Board:
-    """To be made before the fork; afterwards each process has the same one."""
+    """The shared memory; made before the fork, so that all processes have the same."""
 
     def __init__(self) -> None:
         memory = memoryview(mmap.mmap(-1, _FIRST_CELL + 2 * _NUMBER * CELLS))
         self._bytes = memory
-        # A store to an element is one of 8 bytes, which no reader sees half done.
+        # Storing an element writes 8 bytes at once, so a reader never sees half of it.
         self.numbers = memory.cast("Q")
 
     @property
     def version(self) -> int:
-        """How many addresses have been published; transports look at ``numbers[0]`` itself."""
+        """The number of addresses published so far; transports read ``numbers[0]`` directly."""
         return self.numbers[0]
 
     def publish(self, target: Target) -> None:
-        """Tell all processes where to send from now on; not more often than they can look."""
+        """Tell all processes where to send from now on; not more often than they can read it."""
         version = self.numbers[0] + 1
         record = marshal.dumps((int(target[0]), target[1]))
         start = _start(version)
-        # The latest one stays as it is, for somebody may be reading it.
+        # The latest record is left alone, because a worker may be reading it.
         self._bytes[start : start + 2 + len(record)] = len(record).to_bytes(2, "big") + record
         self.numbers[0] = version
 
     def target(self) -> Target | None:
-        """The latest address; None when there is none yet."""
+        """Return the latest address, or None if there is none yet."""
         version = self.numbers[0]
         if not version:
             return None
@@ -68,15 +68,15 @@ class Board:
         return family, address
 
     def fail(self, cell: int, number: int) -> None:
-        """Count a datagram that could not be sent, for the reason of that errno."""
+        """Count a datagram that could not be sent, and record the errno."""
         index = _index(cell)
-        # Threads of one process may lose a count to each other: it is for knowing that there
-        # was a failure, not how many.
+        # Threads of one process may overwrite each other's count. What matters is that there was
+        # a failure, not how many.
         self.numbers[index] += 1
         self.numbers[index + 1] = number
 
     def failures(self, cell: int) -> tuple[int, int]:
-        """How many failures a process has had, and the errno of its last one."""
+        """Return how many failures a process has had, and the errno of the last one."""
         index = _index(cell)
         return self.numbers[index], self.numbers[index + 1]
 

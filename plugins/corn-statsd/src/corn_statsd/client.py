@@ -1,4 +1,4 @@
-"""The client of the ``statsd`` package, on a transport of ours."""
+"""The client of the ``statsd`` package, on our own transport."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ if TYPE_CHECKING:
     from corn_statsd.transport import Transport
 
 MAX_PACKET = 1432
-"""Bytes of a datagram that crosses an Ethernet in one piece, which is what servers advise."""
+"""The most bytes of a datagram that crosses an Ethernet in one piece, as servers recommend."""
 
-# Colon, bar, at sign and the end of a line mean something to the protocol; the other characters
-# are those that the statsd server itself removes from names.
+# The colon, the bar, the at sign and the line end have a meaning in the protocol. The statsd
+# server itself removes the other characters from names.
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
 def sanitised(name: str) -> str:
-    """A name that every statsd server takes as it is."""
+    """Turn a name into one that every statsd server accepts unchanged."""
     return _NOT_IN_NAMES.sub("_", name)
 
 
 class _Lines(StatsClientBase):  # type: ignore[misc]  # the package has no types
-    """Makes lines of metrics with names that are safe, and with tags."""
+    """Formats metrics as lines, with safe names and tags."""
 
     _tags = ""
 
@@ -35,7 +35,7 @@ class _Lines(StatsClientBase):  # type: ignore[misc]  # the package has no types
 
 
 class _Packet(_Lines, Pipeline):  # type: ignore[misc]  # see above
-    """Collects lines, and sends them in as few datagrams as they fit in."""
+    """Collects lines, and sends them in as few datagrams as possible."""
 
     def __init__(self, client: Any) -> None:
         super().__init__(client)
@@ -43,11 +43,11 @@ class _Packet(_Lines, Pipeline):  # type: ignore[misc]  # see above
 
 
 class StatsdClient(_Lines):
-    """All that the client of the package can do, in one process.
+    """The package's client with all its methods, for one process.
 
-    :param transport: sends datagrams; it never waits, and what it cannot send is lost.
-    :param prefix: the beginning of all names; the dot after it may be missing.
-    :param tags: for all metrics, in Datadog's form; none with a bar or the end of a line.
+    :param transport: sends datagrams; it never waits, and drops what it cannot send.
+    :param prefix: the beginning of all names, with or without the dot after it.
+    :param tags: for all metrics, in Datadog's format, without bars or line ends.
     """
 
     def __init__(self, transport: Transport, prefix: str = "", tags: str = "") -> None:
@@ -57,13 +57,13 @@ class StatsdClient(_Lines):
         self._maxudpsize = MAX_PACKET
 
     def line(self, name: str, value: str) -> str:
-        """The text of one metric; ``value`` with its type, such as ``1|c``."""
+        """Format one metric; ``value`` includes its type, such as ``1|c``."""
         line = self._prepare(name, value, 1)
-        assert line is not None  # None is for lines that a sampling rate leaves out
+        assert line is not None  # None would mean that a sampling rate leaves the line out
         return line
 
     def pipeline(self) -> _Packet:
-        """Collects metrics, in a ``with`` statement, and sends them together at its end."""
+        """Collect metrics in a ``with`` statement, and send them together at its end."""
         return _Packet(self)
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""The gauges: what they are, and when they are sent."""
+"""The gauges: measures them, and decides when to send them."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from corn_core.net import Listener
 from corn_statsd.client import sanitised
 
 PERIOD = 10.0
-"""Seconds after which a gauge is sent though it has not changed, which is what statsd counts
-as one interval: a gauge that is not sent for longer is a gap in many a graph."""
+"""Seconds after which a gauge is sent even if it has not changed. This is statsd's own interval:
+a gauge that is not sent for longer leaves a gap in many graphs."""
 
 
 class Gauges:
-    """Decides which gauges are to be sent."""
+    """Decides which gauges to send."""
 
     def __init__(self) -> None:
         self._sent: dict[str, int] = {}
         self._all_sent_at: float | None = None
 
     def due(self, values: Mapping[str, int], now: float) -> dict[str, int]:
-        """Those that have changed, or all of them; one that is gone has become 0.
+        """Return the gauges that have changed, or all if it is time; one that is gone counts as 0.
 
         :param now: seconds of a monotonic clock.
         """
@@ -36,9 +36,9 @@ class Gauges:
 
 
 def measure(workers: Iterable[Any], listeners: Iterable[Listener]) -> dict[str, int]:
-    """What the gauges say now.
+    """Measure all gauges.
 
-    :param workers: as the master's ``snapshot()`` gives them.
+    :param workers: as returned by the master's ``snapshot()``.
     """
     in_flight = [worker.in_flight for worker in workers]
     values = {
@@ -54,6 +54,6 @@ def measure(workers: Iterable[Any], listeners: Iterable[Listener]) -> dict[str, 
 
 
 def backlog_name(url: str) -> str:
-    """The gauge of a listener; its address is one part of the name: ``corn.backlog.0_0_0_0_80``."""
+    """Name the gauge of a listener, with its address as one part: ``corn.backlog.0_0_0_0_80``."""
     address = url.partition("://")[2] or url
     return "corn.backlog." + sanitised(address.replace(".", "_")).strip("_")

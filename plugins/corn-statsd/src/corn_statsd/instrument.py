@@ -1,4 +1,4 @@
-"""The instrument: what it does at each moment of a server's life, in master and workers."""
+"""The instrument: its hooks, in the master and in the workers."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 
 class Instrument:
-    """The hook implementations: in a master at first, and then in each of its workers too.
+    """The hook implementations; used in the master, and after the fork in each worker too.
 
-    Nothing is open before the server listens, and after :meth:`close`; the next of the hooks
-    in the master takes up its work again.
+    Nothing is open before the server listens, nor after :meth:`close`. The next hook in the
+    master opens it again.
     """
 
     def __init__(self) -> None:
@@ -39,11 +39,11 @@ class Instrument:
         self._cells = 1
 
     def client(self) -> StatsdClient | None:
-        """That of the process that asks; None when nothing is measured."""
+        """Return this process's client, or None when nothing is measured."""
         return self._client
 
     def close(self) -> None:
-        """Measure nothing any more."""
+        """Stop measuring."""
         self._disconnect()
         self._link = self._config = self._wanted = None
         if self._log is not None:
@@ -53,17 +53,17 @@ class Instrument:
 
     @hookimpl
     def when_ready(self, server: Any) -> None:
-        # Not in on_starting: a server that cannot listen has measured nothing.
+        # Not in on_starting: a server that cannot listen has nothing to measure.
         self.follow(server.cfg, server.log)
 
     @hookimpl
     def pre_fork(self, server: Any) -> None:
-        # A reload, or the end of one that failed, has put another configuration in force.
+        # A reload, or the undoing of one that failed, has put another configuration in force.
         self.follow(server.cfg, server.log)
 
     @hookimpl
     def on_tick(self, server: Any) -> None:
-        """Send the gauges that are due, and see what became of what was sent."""
+        """Send the gauges that are due, and check what became of earlier datagrams."""
         self.follow(server.cfg, server.log)
         if self._link is None:
             return
@@ -75,15 +75,15 @@ class Instrument:
 
     @hookimpl
     def on_exit(self, server: Any) -> None:
-        """Leave no gauge behind that says something else than that nothing runs."""
-        # Not when there is another master, that of an upgrade: its gauges have the same names.
+        """Set all gauges to 0, because nothing is running any more."""
+        # Not during an upgrade: the other master's gauges have the same names.
         if not any(listener.shared for listener in server.LISTENERS):
             final = dict.fromkeys(measure((), ()), 0)
             self._send_gauges(self._gauges.due(final, monotonic()))
         self.close()
 
     def follow(self, config: Config, log: Logger) -> None:
-        """Measure as that configuration says, if it is not the one in force already."""
+        """Measure as a configuration says, unless it is already in force."""
         if config is self._config or not config.statsd_host:
             return
         self._config = config
@@ -93,8 +93,8 @@ class Instrument:
             self._link = Link(config.statsd_host)
             self._gauges = Gauges()
             self._connect(MASTER)
-        # Once more for each configuration: it may have come with a logger of its own, and a
-        # logging configuration takes the handlers of others away.
+        # Attach again for each configuration: it may have brought a logger of its own, and a
+        # logging configuration removes other handlers.
         self._log = log
         if not attach(self._messages, self.client, log):
             log.warning("The messages of this logger class cannot be counted for statsd")
@@ -112,7 +112,7 @@ class Instrument:
 
     @hookimpl
     def post_fork(self, worker: Any) -> None:
-        """Go on with a socket of the worker's own."""
+        """Replace the master's socket by one of the worker's own."""
         self._connect(worker.slot.index + 1)
         if self._client is not None:
             self._requests = RequestMeter(self._client)
@@ -129,7 +129,7 @@ class Instrument:
 
     @hookimpl
     def worker_exit(self) -> None:
-        # The log goes on for a while, and its messages are counted by nobody.
+        # The log is used for a while longer, but its messages are no longer counted.
         self._disconnect()
 
     # -- in both ---------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Where metrics go, and how that has gone so far: the master's account."""
+"""The master's side of the statsd connection: target address and failure counts."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ if TYPE_CHECKING:
     from corn_core.interfaces import Logger
 
 REPORT_PERIOD = 60.0
-"""Seconds between two lines of the log about metrics that are lost."""
+"""Seconds between two log lines about lost metrics."""
 
 LOOK_UP_PERIOD = 10.0
-"""Seconds between two look-ups of a name, while datagrams cannot be sent."""
+"""Seconds between two look-ups of a name while datagrams cannot be sent."""
 
 
 class Link:
-    """Where the metrics of one configuration go, and how that has gone so far.
+    """The target of one configuration's metrics, and the failures so far.
 
-    In the master: workers only use what it has made ready.
+    It lives in the master; workers only use what it has published.
     """
 
     def __init__(self, host: str) -> None:
         address = parse_statsd_address(host)
         if isinstance(address, UnixAddress):
-            # Whatever directory a process is in by the time it connects again.
+            # Absolute, because a process may have changed directory when it connects again.
             address = UnixAddress(os.path.abspath(address.path))
         self.host = host
         self.board = Board()
@@ -44,9 +44,9 @@ class Link:
             self.board.publish(target)
 
     def look(self, cells: int, log: Logger, now: float) -> None:
-        """See what became of the datagrams, and do about it what is not for workers to do.
+        """Report failures, and look the name up again while there are some.
 
-        :param cells: how many of the board's are in use.
+        :param cells: how many of the board's cells are in use.
         """
         found = self._resolver.take()
         if found is not None and found != self.board.target():
@@ -63,7 +63,7 @@ class Link:
             log.warning("Metrics for statsd at %s are lost: %s", self.host, problem)
 
     def _news(self, cells: int) -> str:
-        """Why datagrams could not be sent since the last look; empty when all could."""
+        """Return why datagrams could not be sent since the last call; empty if all were sent."""
         problem = ""
         for cell in range(min(cells, CELLS)):
             count, number = self.board.failures(cell)

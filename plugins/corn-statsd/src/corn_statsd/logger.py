@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 class StatsdLogger(Logger):
-    """The ``simple`` logger, whose calls may be for metrics alone.
+    """The ``simple`` logger, with calls that can send metrics.
 
     A call with ``extra={"metric": ..., "value": ..., "mtype": ...}`` sends that metric, whatever
-    its level and that of the log; without a message it does no more than that. The metrics of
-    requests and of the log itself are not its business: they are there with any logger.
+    the levels of the call and the log; without a message it does nothing else. Metrics of requests
+    and of the log itself are sent elsewhere, with any logger.
 
-    :ivar client: set by the instrument; None, or gives None, while nothing is measured.
+    :ivar client: set by the instrument; None, or returns None, while nothing is measured.
     """
 
     client: Client | None = None
@@ -62,14 +62,14 @@ class StatsdLogger(Logger):
     ) -> None:
         extra = kwargs.get("extra")
         if extra and self._send(extra):
-            # Without what was the metric: whoever sees the record would send it once more.
+            # Without the metric, or a handler that sees the record would send it again.
             kwargs = {**kwargs, "extra": _others(extra)}
             if not msg:
                 return
         write(msg, *args, **kwargs)
 
     def _send(self, extra: Any) -> bool:
-        """Send the metric of a call, if there is one; whether there was."""
+        """Send the metric of a call; returns False if it has none."""
         try:
             metric = metric_in(extra)
         except ValueError as problem:

@@ -1,4 +1,4 @@
-"""Counting what is written to the error log, whatever the logger."""
+"""Counts what is written to the error log, whatever the logger."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from corn_statsd.client import StatsdClient
 from corn_statsd.metrics import metric_in
 
 Client = Callable[[], StatsdClient | None]
-"""Gives the client of the process that asks; None when nothing is measured."""
+"""Returns this process's client, or None when nothing is measured."""
 
 _BY_LEVEL = (
     (logging.CRITICAL, "corn.log.critical"),
@@ -23,13 +23,13 @@ _BY_LEVEL = (
 
 _METHODS = ("warning", "error", "critical", "exception", "log")
 
-# Whether a counted call of a foreign logger is under way: its ``exception`` may well call its
-# ``error``. A variable of this kind is there once a thread, and once a greenlet.
+# True during a counted call of a foreign logger, whose ``exception`` may well call its ``error``.
+# There is one such variable per thread, and per greenlet.
 _counting: ContextVar[bool] = ContextVar("corn_statsd_counting", default=False)
 
 
 def counter(level: int, exception: bool) -> str | None:
-    """The counter of a message; a message with a traceback is an exception and not an error."""
+    """Name the counter of a message; one with a traceback is an exception, not an error."""
     name = next((name for least, name in _BY_LEVEL if level >= least), None)
     return "corn.log.exception" if exception and name == "corn.log.error" else name
 
@@ -43,7 +43,7 @@ class LogMeter(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.name == WSGI_ERRORS:
-            # What applications write there is no message of anybody's, and has no level.
+            # Text that applications write there is not a log message, and has no level.
             return
         client = self._client()
         if client is None:
@@ -55,7 +55,7 @@ class LogMeter(logging.Handler):
             try:
                 metric = metric_in(vars(record))
             except ValueError:
-                # It prints what is wrong, and where the call was, on standard error.
+                # This prints the problem and the place of the call on standard error.
                 self.handleError(record)
             else:
                 if metric is not None:
@@ -63,15 +63,15 @@ class LogMeter(logging.Handler):
 
 
 def attach(meter: LogMeter, client: Client, log: Logger) -> bool:
-    """Count what a logger writes from now on; False when there is no way to.
+    """Count what a logger writes from now on; returns False if that is impossible.
 
-    The loggers of the core and their subclasses write to one of the standard library, which
-    applications write to as well: there, all is seen that is written. Of any other logger the
-    calls are counted.
+    The core's loggers and their subclasses write to a logger of the standard library, and so do
+    applications; a handler there sees everything. For any other logger, its method calls are
+    counted.
     """
     error_log = getattr(log, "error_log", None)
     if isinstance(error_log, logging.Logger):
-        error_log.addHandler(meter)  # which adds no handler twice
+        error_log.addHandler(meter)  # does nothing if it has been added already
         return True
     try:
         for name in _METHODS:
@@ -88,7 +88,7 @@ def detach(meter: LogMeter, log: Logger) -> None:
 
 
 def _counted(call: Callable[..., Any], method: str, client: Client) -> Callable[..., Any]:
-    """A logger's method that is counted, unless another counted one calls it."""
+    """Wrap a logger's method so that it is counted, unless another counted one calls it."""
 
     def counted(*args: Any, **kwargs: Any) -> Any:
         if _counting.get():

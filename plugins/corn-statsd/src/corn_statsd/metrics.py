@@ -18,7 +18,7 @@ _METHODS = {"counter": "incr", "gauge": "gauge", "timer": "timing", "histogram":
 
 
 class Metric(NamedTuple):
-    """One metric of somebody else's."""
+    """One metric from a log call."""
 
     name: str
     value: float
@@ -29,17 +29,18 @@ class Metric(NamedTuple):
 
 
 def metric_in(extra: Mapping[str, Any]) -> Metric | None:
-    """The metric in the ``extra`` of a call; None when it has none.
+    """Return the metric in the ``extra`` of a call, or None if there is none.
 
-    :raises ValueError: when it has one that cannot be sent.
+    :raises ValueError: when the metric cannot be sent.
     """
     name, value, kind = extra.get(NAME), extra.get(VALUE), extra.get(TYPE)
     if name is None or value is None or kind is None:
         return None
     if not isinstance(name, str) or not name:
-        raise ValueError(f"the name of a metric is text, not {name!r}")
+        raise ValueError(f"the name of a metric must be text, not {name!r}")
     if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
-        raise ValueError(f"the value of metric {name} is a number, not {value!r}")
+        raise ValueError(f"the value of metric {name} must be a number, not {value!r}")
     if kind not in _METHODS:
-        raise ValueError(f"the type of metric {name} is one of {', '.join(_METHODS)}, not {kind!r}")
+        known = ", ".join(_METHODS)
+        raise ValueError(f"the type of metric {name} must be one of {known}, not {kind!r}")
     return Metric(name, value, kind)

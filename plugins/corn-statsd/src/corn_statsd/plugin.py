@@ -1,6 +1,6 @@
 """The plugin: its settings, and the instrument that ``statsd_host`` turns on.
 
-Every server that has the plugin installed imports this; the rest is for those that measure.
+Every server with the plugin installed imports this module; only those that measure import more.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from corn_statsd.instrument import Instrument
 
 FOREIGN_LOGGERS = ("gunicorn.instrument.statsd.Statsd", "gunicorn.instrument.statsd:Statsd")
-"""What the logger class ``statsd`` is called in configurations of Gunicorn."""
+"""The name of the logger class ``statsd`` in Gunicorn's configurations."""
 
 _instrument: Instrument | None = None
-# One for the life of a process: reloads change what it measures, and may take that back.
+# One instrument per process: reloads change what it measures, and may change it back.
 
 
 @hookimpl

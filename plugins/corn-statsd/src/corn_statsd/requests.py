@@ -1,4 +1,4 @@
-"""The metrics of requests: one datagram each."""
+"""The metrics of requests, one datagram per request."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ _MARK = "\0"
 class RequestMeter:
     """Counts and times the requests of a worker.
 
-    The lines of a request differ in two numbers. All else is made once a status by the client,
-    since this is done for every request.
+    The lines of a request differ only in two numbers. The client makes the rest once per status,
+    because this runs for every request.
     """
 
     def __init__(self, client: StatsdClient) -> None:
@@ -30,16 +30,16 @@ class RequestMeter:
         self._send(f"{counters}\n{self._duration}{milliseconds:.3f}{self._end}".encode())
 
     def refused(self, resp: Any) -> None:
-        # It never was in the application, and has no duration that would mean anything.
+        # It never reached the application, so it has no meaningful duration.
         status = resp.status[:3]
         self._send((self._counters.get(status) or self._count(status)).encode())
 
     def _count(self, status: str) -> str:
-        """The counters of a request with that status."""
+        """Format the counters of a request with that status."""
         line = self._client.line
         counters = line("corn.requests", "1|c")
         if status.isascii() and status.isdigit():
             counters += "\n" + line(f"corn.request.status.{status}", "1|c")
-        # Three characters at the most: applications cannot make this grow without end.
+        # A status has three characters at most, so applications cannot make this grow forever.
         self._counters[status] = counters
         return counters

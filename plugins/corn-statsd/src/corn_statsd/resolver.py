@@ -1,4 +1,4 @@
-"""From the address in the configuration to one that datagrams can be sent to."""
+"""Resolves the configured address to one that datagrams can be sent to."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from corn_statsd.board import Target
 from corn_statsd.settings import Address
 
 PATIENCE = 2.0
-"""Seconds that a start waits for a name to be looked up; then the server starts without."""
+"""Seconds that a start waits for a name to be looked up before it goes on without."""
 
 
 class Resolver:
-    """Looks up the name of a statsd server, as often as it is told to.
+    """Looks up the name of a statsd server whenever it is told to.
 
-    In a thread, for the system's resolver may take half a minute and cannot be interrupted. It
-    ends with each answer, so that as a rule the master has no threads when it forks.
+    This happens in a thread, because the system's resolver may take half a minute and cannot be
+    interrupted. The thread ends with each answer, so the master usually has no threads when it
+    forks.
 
-    :ivar problem: why the last look-up has found nothing; empty when it has.
+    :ivar problem: why the last look-up failed; empty if it succeeded.
     """
 
     def __init__(self, address: Address) -> None:
@@ -31,19 +32,19 @@ class Resolver:
 
     @property
     def is_name(self) -> bool:
-        """Whether another look-up may have another result."""
+        """True if another look-up may have a different result."""
         return isinstance(self.address, TcpAddress) and not self.address.family
 
     def start(self) -> None:
-        """Begin a look-up, unless one is under way."""
+        """Start a look-up, unless one is under way."""
         if self._thread is None:
             self._thread = Thread(target=self._look_up, name="statsd-resolver", daemon=True)
             self._thread.start()
 
     def take(self, patience: float = 0.0) -> Target | None:
-        """The result of a look-up that has ended; None before that, and when it found nothing.
+        """Return the result of a finished look-up; None if it found nothing or is not finished.
 
-        :param patience: how many seconds to wait for one that is under way.
+        :param patience: how many seconds to wait for a look-up that is under way.
         """
         if self._thread is None:
             return None
@@ -56,7 +57,7 @@ class Resolver:
         return found
 
     def now(self) -> Target | None:
-        """The target of an address that needs no look-up, or of one that does not take long."""
+        """Return the target of an address that needs no look-up, or only a quick one."""
         if not self.is_name:
             return fixed(self.address)
         self.start()
@@ -74,7 +75,7 @@ class Resolver:
 
 
 def fixed(address: Address) -> Target:
-    """The target of a path, or of a number."""
+    """Return the target of a path or a numeric address."""
     if isinstance(address, UnixAddress):
         return socket.AF_UNIX, address.path
     if isinstance(address, AbstractAddress):

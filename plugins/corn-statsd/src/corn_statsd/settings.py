@@ -1,4 +1,4 @@
-"""The settings, and what their values may look like."""
+"""The settings, and the forms of their values."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from corn_core.net.address import AbstractAddress, TcpAddress, UnixAddress, pars
 from corn_core.settings.model import Expected, Setting, comma_separated, optional, string
 
 Address = TcpAddress | UnixAddress | AbstractAddress
-"""Where a statsd server may be."""
+"""The address of a statsd server."""
 
 _FORMS = "HOST:PORT with a port from 1 to 65535, such as 127.0.0.1:8125, or unix:///PATH"
 
 
 def parse_statsd_address(text: str) -> Address:
-    """The address that a value of ``statsd_host`` names.
+    """Parse a value of ``statsd_host``.
 
-    :raises Expected: for anything that is no address, and for one without a port.
+    :raises Expected: for anything that is not an address, and for one without a port.
     """
     if text.startswith("unix:"):
         if not text.removeprefix("unix:").removeprefix("//"):
             raise Expected("the path of a socket after unix://, such as unix:///run/statsd.sock")
     elif "://" in text or text.startswith(":") or ":" not in text.rpartition("]")[2]:
-        # The core would fill in what is missing with the defaults of a listener.
+        # The core would fill in missing parts with the defaults of a listener.
         raise Expected(_FORMS)
     try:
         address = parse_address(text)
@@ -43,9 +43,9 @@ def _statsd_host(raw: object) -> str:
 
 def _tags(raw: object) -> str:
     tags = comma_separated(raw)
-    # A bar or the end of a line would end the list of tags on the wire.
+    # A bar or a line end would end the list of tags on the wire.
     if any("|" in tag or not tag.isprintable() for tag in tags):
-        raise Expected("tags such as env:prod,region:eu, without | and control characters")
+        raise Expected("tags such as env:prod,region:eu, without | or control characters")
     return ",".join(tags)
 
 
@@ -56,10 +56,10 @@ SETTINGS = (
         parse=optional(_statsd_host),
         default=None,
         help=(
-            "The statsd server that metrics are sent to: HOST:PORT for UDP, or unix:///PATH for a"
+            "The statsd server to send metrics to: HOST:PORT for UDP, or unix:///PATH for a"
             " unix datagram socket. Without it nothing is measured. It works with any"
-            " logger_class, and with a server that is slow or not there: what it does not take"
-            " is lost, and the error log says so once a minute at most."
+            " logger_class, and never waits for a slow or missing server: what the server does not"
+            " take is lost, and the error log says so at most once a minute."
         ),
         flags=("--statsd-host",),
         metavar="ADDRESS",
@@ -70,8 +70,8 @@ SETTINGS = (
         parse=string,
         default="",
         help=(
-            "What the names of all metrics begin with. A dot is put between the two if it is not"
-            " there, and what a name may not have becomes an underscore."
+            "The prefix of all metric names. A dot is added after it if there is none, and"
+            " characters not allowed in a name become underscores."
         ),
         flags=("--statsd-prefix",),
         metavar="PREFIX",
@@ -82,8 +82,8 @@ SETTINGS = (
         parse=_tags,
         default="",
         help=(
-            "Tags for all metrics, with commas between them, in the form of Datadog's server:"
-            " name:value or a name alone. Other servers may not understand metrics with tags."
+            "Tags for all metrics, separated by commas, in Datadog's format: name:value or a name"
+            " alone. Other servers may not understand metrics with tags."
         ),
         flags=("--dogstatsd-tags",),
         metavar="TAGS",

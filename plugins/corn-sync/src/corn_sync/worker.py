@@ -10,11 +10,11 @@ from corn_core.worker import Worker
 
 
 class SyncWorker(Worker):
-    """Answers one request, closes its connection, and turns to the next.
+    """Answers one request, closes its connection, and goes on with the next.
 
-    It reads heads and bodies and writes responses without waiting for any client; only
-    the application holds it. So one slow call of the application keeps everybody else
-    waiting, and a slow client keeps nobody.
+    It reads requests and writes responses without waiting for any client; only the application
+    can block it. So a slow call of the application delays all other requests, but a slow client
+    delays none.
     """
 
     capabilities = frozenset({"socket"})
@@ -22,7 +22,7 @@ class SyncWorker(Worker):
 
     @classmethod
     def check_config(cls, config: Config) -> None:
-        # With corn-gthread installed, that worker class was taken for this configuration.
+        # If corn-gthread were installed, it would have been chosen for this configuration.
         if config.threads > 1:
             raise ConfigError(
                 f"threads = {config.threads} ({config.origin('threads')}) needs the worker class"

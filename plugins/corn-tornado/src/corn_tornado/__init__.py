@@ -1,3 +1,3 @@
-"""corn-tornado: the worker for Tornado applications, which serves WSGI applications too."""
+"""corn-tornado: a worker for Tornado applications, which also serves WSGI applications."""
 
 __version__ = "0.1.0"

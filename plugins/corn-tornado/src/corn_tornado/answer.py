@@ -1,4 +1,4 @@
-"""What is known of a response, and where the server's own error pages go."""
+"""Records what is known about a response, and collects the server's own error pages."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 
 class Answer:
-    """What has been seen of a response so far; no code means nothing.
+    """The part of a response seen so far; without a code, nothing has been seen.
 
-    :ivar fields: to be read once, if anybody wants to know them.
+    :ivar fields: the fields; can be read only once.
     :ivar sent: bytes of the body.
     """
 
@@ -23,14 +23,14 @@ class Answer:
 
 
 class Page:
-    """A sink for an error page that somebody else is to write."""
+    """A sink that collects an error page for another part of the code to write."""
 
     def __init__(self) -> None:
         self.data = bytearray()
         self.send = self.data.extend
 
     def send_file(self, fd: int, offset: int, count: int) -> None:
-        raise NotImplementedError("an error page is no file")
+        raise NotImplementedError("an error page is not a file")
 
     def abort(self) -> None:
-        """There is nothing to cut short."""
+        """Do nothing: there is nothing to cut short."""

@@ -1,4 +1,4 @@
-"""What Tornado logs, for applications that have not set up logging themselves."""
+"""Forwards Tornado's log messages if the application has not set up logging itself."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class _Forward(logging.Handler):
 
 
 def forward_to(log: Logger) -> None:
-    """Let errors of handlers reach the error log, unless the application sends them elsewhere."""
+    """Send errors in handlers to the error log, unless the application sends them elsewhere."""
     if logging.getLogger("tornado").hasHandlers():
         return
     handler = _Forward(log)
     for name in _NAMES:
         logging.getLogger(name).addHandler(handler)
-    # The server writes an access line for every request; without a handler, logging would
-    # print those of Tornado that are warnings to standard error.
+    # The server writes an access log line for every request. Without a handler, logging would
+    # also print Tornado's access lines at level WARNING to standard error.
     logging.getLogger("tornado.access").addHandler(logging.NullHandler())

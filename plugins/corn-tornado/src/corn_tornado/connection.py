@@ -1,4 +1,4 @@
-"""One client's connection to a Tornado application: what it waits for, and for how long."""
+"""One client's connection to a Tornado application, with its state and its deadline."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from corn_tornado.host import NativeHost
 
 GOING_AWAY = 1001
-"""The code that websockets are closed with when the server stops (RFC 6455 section 7.4.1)."""
+"""The code for closing websockets when the server stops (RFC 6455 section 7.4.1)."""
 
 _EMPTY = b"Connection: close\r\nContent-Length: 0\r\n\r\n"
 _BAD_BODY = b"HTTP/1.1 400 Bad Request\r\n" + _EMPTY
@@ -32,13 +32,13 @@ _TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\n" + _EMPTY
 
 
 class NativeConnection(ConnectionInfo):
-    """A connection under a driver, which looks at its deadline.
+    """A connection under a driver, which enforces its deadline.
 
-    The stream has the socket, and Tornado's loop waits for it; the driver's poller does not.
+    The stream owns the socket, and Tornado's loop polls it; the driver's poller does not.
 
     :ivar answer: the response to the request in flight.
     :ivar handler: the application's handler of that request, once there is one.
-    :ivar last: whether the client has been told that this response is the last one.
+    :ivar last: true if the client has been told that this response is the last one.
     """
 
     watched = 0
@@ -69,21 +69,21 @@ class NativeConnection(ConnectionInfo):
 
     @property
     def idle(self) -> bool:
-        """Whether the client has yet to send the first byte of a request."""
+        """True if the client has not sent the first byte of a request yet."""
         return self.phase is Phase.IDLE
 
     @property
     def detached(self) -> bool:
-        """Whether the connection has left HTTP behind."""
+        """True if the connection has switched to another protocol."""
         return self.phase is Phase.DETACHED
 
     @property
     def undisturbed(self) -> bool:
-        """Whether it has, and may take as long as it likes: its end has not been asked for."""
+        """True if it has switched protocols and has not been asked to end, so it has no limit."""
         return self.detached and self.deadline == FOREVER
 
     def feed(self, data: bytes) -> None:
-        """Take the first bytes of a request, which might have been a header of PROXY."""
+        """Take the first bytes of a request, which were read to look for a PROXY header."""
         self._held = data
 
     def start(self) -> None:
@@ -100,7 +100,7 @@ class NativeConnection(ConnectionInfo):
                     suppress_ragged_eofs=encryption.suppress_ragged_eofs,
                 )
             except OSError:
-                # It asks the system for the peer, and the client is gone already.
+                # Tornado asks the system for the peer, and the client has already left.
                 self.sock.close()
                 return
             self.stream = SecureStream(self.sock, self)
@@ -109,40 +109,43 @@ class NativeConnection(ConnectionInfo):
     # -- what the request on it reports ----------------------------------------------
 
     def await_request(self) -> None:
-        """The next request may come."""
+        """Wait for the next request."""
         if self.last:
             self.close()
         elif not self._fresh:
             self.phase = Phase.IDLE
             self.deadline = deadline_after(self.driver.terms.keepalive)
             if self.driver.draining:
-                # It was told that the connection stays, before the worker was told to stop.
+                # The client was told that the connection stays open before the worker was stopped.
                 self.deadline = min(self.deadline, monotonic() + DRAIN_GRACE)
 
     def await_body(self) -> None:
-        """The client owes the rest of the body."""
+        """Wait for the rest of the body from the client."""
         self.phase = Phase.BODY
         self.deadline = deadline_after(self.driver.terms.body_timeout)
 
     def await_app(self) -> None:
-        """Whatever takes long from now on is not the client's fault."""
+        """Wait for the application: from now on, delays are not the client's fault."""
         self._fresh = False
         self.phase = Phase.APP
         self.deadline = FOREVER
 
     def detach(self) -> None:
-        """The application takes the stream over."""
+        """Let the application take over the stream."""
         self.phase = Phase.DETACHED
         self.deadline = FOREVER
 
     def begin(self, exchange: Exchange) -> None:
-        """A request has come that is to be answered; HookFailed when pre_request fails."""
+        """Start the exchange for a request that has arrived.
+
+        :raises HookFailed: when pre_request fails.
+        """
         self._exchange = exchange
         self.answer = Answer()
         exchange.announce()
 
     def end(self) -> None:
-        """The response is complete, or never will be."""
+        """Finish the exchange: its response is complete, or never will be."""
         exchange, self._exchange, self.handler = self._exchange, None, None
         if exchange is None:
             return
@@ -153,7 +156,7 @@ class NativeConnection(ConnectionInfo):
             exchange.abandon()
 
     def refuse(self, error: BadRequest, request: Request | None) -> None:
-        """Answer what cannot be served, and close."""
+        """Answer a request that cannot be served, and close."""
         self.driver.cycle.refuse(error, request, self, self)
         self.close()
 
@@ -163,7 +166,7 @@ class NativeConnection(ConnectionInfo):
         if self.phase is Phase.IDLE:
             self.phase = Phase.HEAD
             if not self._fresh:
-                # On a new connection the time has been running since it was accepted.
+                # For a new connection, the time counts from when it was accepted.
                 self.deadline = deadline_after(self.driver.terms.header_timeout)
         elif self.phase is Phase.BODY:
             self.deadline = deadline_after(self.driver.terms.body_timeout)
@@ -173,7 +176,7 @@ class NativeConnection(ConnectionInfo):
 
     def on_malformed(self, reason: str) -> bytes:
         if self._exchange is not None:
-            # Its head was good, so that it has been announced: it ends like any other.
+            # Its head was good, so hooks have been called for it, and it ends like any other.
             log, text = self.driver.worker.log, escape(reason)
             log.warning("Invalid request from ip=%s: %s", self.peer_host, text)
             self.answer.begin(400, "Bad Request", ())
@@ -196,14 +199,14 @@ class NativeConnection(ConnectionInfo):
     # -- what the driver does --------------------------------------------------------
 
     def stalled(self, now: float) -> bool:
-        """Whether the client takes nothing of a response that waits for it."""
+        """Tell whether the client takes nothing of a response that is waiting for it."""
         timeout = self.driver.terms.write_timeout
         if not timeout or self.detached or self.stream is None or not self.stream.writing():
             return False
         return now - self._progress > timeout
 
     def expire(self) -> None:
-        """The deadline has passed."""
+        """End the connection, because its deadline has passed."""
         if self.phase is Phase.HEAD:
             self.refuse(RequestTimeout("the client took too long to send the request's head"), None)
             return
@@ -213,14 +216,14 @@ class NativeConnection(ConnectionInfo):
         self.close()
 
     def go_away(self) -> None:
-        """Close a websocket as its protocol wants it; any other protocol just ends."""
+        """Close a websocket as its protocol requires; any other protocol just ends."""
         if isinstance(self.handler, WebSocketHandler):
             self.handler.close(GOING_AWAY, "the server is stopping")
         else:
             self.close()
 
     def on_event(self, mask: int) -> None:
-        """Not called: the driver's poller does not know the connection."""
+        """Do nothing; never called, because the driver does not poll this connection."""
 
     def close(self) -> None:
         if self.stream is not None:
@@ -229,12 +232,12 @@ class NativeConnection(ConnectionInfo):
     # -- the sink of the request cycle's error pages ---------------------------------
 
     def send(self, data: bytes) -> None:
-        """Send what is short enough for the socket to take at once."""
+        """Send a text that is short enough for the socket to take at once."""
         if self.stream is not None and not self.stream.closed():
             self.stream.write(data)
 
     def send_file(self, fd: int, offset: int, count: int) -> None:
-        raise NotImplementedError("an error page is no file")
+        raise NotImplementedError("an error page is not a file")
 
     def abort(self) -> None:
         self.close()

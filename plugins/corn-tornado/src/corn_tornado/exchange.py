@@ -1,7 +1,7 @@
 """A request on its way through a Tornado application, and its response on the way back.
 
-Tornado's server hands a request to a delegate, and the application writes its response to a
-connection. Both are wrapped here, so that every request is seen, whatever answers it.
+Tornado's server passes a request to a delegate, and the application writes its response to a
+connection. This module wraps both, so that it sees every request, whatever answers it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _UNEXPLAINED = "The server could not answer this request. Its error log says why
 
 
 class NativeServer(HTTPServer):
-    """Tornado's server, with a wrapper around each request; the driver gives it connections."""
+    """Tornado's server, wrapping each request; the driver gives it connections."""
 
     def start_request(
         self, server_conn: object, request_conn: HTTPConnection
@@ -69,7 +69,7 @@ class Inlet(HTTPMessageDelegate):
         except BadRequest as error:
             connection.refuse(error, make_request(*said))
             return None
-        # Tornado makes its request object from this; it is set anew for each request.
+        # Tornado makes its request object from this, so it is set again for each request.
         cast(Any, self._outlet).context.protocol = scheme
         connection.await_body()
         try:
@@ -93,7 +93,7 @@ class Inlet(HTTPMessageDelegate):
             self._delegate.on_connection_close()
 
     def _untimed(self, work: Awaitable[None] | None) -> Awaitable[None] | None:
-        """While the application holds up the body, its client is not to blame."""
+        """Stop timing the client while the application keeps it from sending the body."""
         if work is None:
             return None
         self._connection.await_app()
@@ -106,9 +106,9 @@ class Inlet(HTTPMessageDelegate):
 
 
 class Outlet(HTTPConnection):
-    """The connection as the application has it, for writing its response.
+    """The connection as the application sees it, for writing its response.
 
-    What is not defined here is Tornado's own: ``context``, ``stream``, ``set_body_timeout`` ...
+    Attributes not defined here are Tornado's own: ``context``, ``stream``, ``set_body_timeout`` ...
     """
 
     def __init__(self, inner: HTTPConnection, connection: NativeConnection) -> None:
@@ -143,25 +143,25 @@ class Outlet(HTTPConnection):
         try:
             self._inner.finish()
         finally:
-            # With 101 another protocol begins, and its end is the connection's.
+            # After 101 another protocol begins, which ends with the connection.
             if code != SWITCHING:
                 self._connection.end()
 
     def answer_for_the_application(self) -> None:
-        """Send a page in the place of the application, which is not to be called."""
+        """Send an error page instead of calling the application."""
         fields, page = error_page(500, "Internal Server Error", _UNEXPLAINED)
         headers = HTTPHeaders(dict(fields))
         self.write_headers(ResponseStartLine("", 500, "Internal Server Error"), headers, page)
         self.finish()
 
     def detach(self) -> IOStream:
-        """Let the application have the stream; for a websocket, for example."""
+        """Give the stream to the application, for a websocket for example."""
         self._connection.detach()
         stream: IOStream = cast(Any, self._inner).detach()
         return stream
 
     def set_close_callback(self, callback: Callable[[], None] | None) -> None:
-        """Called by every handler when it is made, with a method of its own."""
+        """Note which handler serves the request: every handler calls this when it is made."""
         if callback is not None:
             self._connection.handler = getattr(callback, "__self__", None)
         cast(Any, self._inner).set_close_callback(callback)

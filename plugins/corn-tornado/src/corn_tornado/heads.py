@@ -1,4 +1,4 @@
-"""What the head of a request, as Tornado has read it, means to the rest of the server."""
+"""Translates the head of a request, as parsed by Tornado, for the rest of the server."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _VERSIONS = {"HTTP/1.0": (1, 0)}
 
 
 def version_of(start_line: RequestStartLine) -> tuple[int, int]:
-    """The version as a pair; Tornado lets no other major version pass."""
+    """Return the version as a pair; Tornado accepts no other major version."""
     return _VERSIONS.get(start_line.version, (1, 1))
 
 
 def raw(headers: HTTPHeaders) -> RawHeaders:
-    """The fields in order, as bytes; Tornado has decoded them as Latin-1."""
+    """Return the fields in order as bytes; Tornado has decoded them as Latin-1."""
     return [
         (name.encode("latin-1", "replace"), value.encode("latin-1", "replace"))
         for name, value in headers.get_all()
@@ -26,12 +26,12 @@ def raw(headers: HTTPHeaders) -> RawHeaders:
 
 
 def examine(start_line: RequestStartLine, fields: RawHeaders, limits: Limits) -> None:
-    """Let a head pass, unless it is longer than the limits allow.
+    """Check a head against the limits.
 
     :raises TargetTooLong: for the request line.
     :raises FieldsTooLarge: for the fields.
     """
-    # Two spaces are between the three.
+    # Two spaces separate the three parts.
     length = sum(map(len, start_line)) + 2
     if 0 < limits.request_line < length:
         raise TargetTooLong(f"the request line is longer than {limits.request_line} bytes")
@@ -43,7 +43,7 @@ def examine(start_line: RequestStartLine, fields: RawHeaders, limits: Limits) ->
 
 
 def claimed_scheme(headers: HTTPHeaders, secure_values: dict[str, str]) -> str | None:
-    """The scheme that a front-end says its client used, if it says anything.
+    """Return the scheme that a front end reports for its client, or None if it reports none.
 
     :param secure_values: ``secure_scheme_headers``.
     :raises BadRequest: when its fields contradict each other.

@@ -1,4 +1,4 @@
-"""What a connection to a Tornado application asks of its driver."""
+"""The interface of a driver, as a connection to a Tornado application sees it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The driver of a Tornado application: our way with connections, Tornado's with HTTP."""
+"""The driver of a Tornado application: corn handles connections, Tornado HTTP."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from corn_core.settings.config import Config
     from corn_core.worker import Worker
 
-# Seconds that clients have for confirming that their websocket is closed.
+# Seconds that clients have to confirm that their websocket is closed.
 FAREWELL = 2.0
 
 
 class NativeDriver(ProtocolDriver):
-    """Accepts connections, gives them to Tornado's server, and looks after their time.
+    """Accepts connections, gives them to Tornado's server, and enforces their deadlines.
 
-    A connection that Tornado has is not in the driver's poller, but it counts for all else:
-    worker_connections, deadlines, the scoreboard, and the end.
+    Tornado polls these connections instead of the driver. For everything else they count:
+    worker_connections, deadlines, the scoreboard, and stopping.
     """
 
     def __init__(self, worker: Worker, app: Any) -> None:
@@ -49,7 +49,7 @@ class NativeDriver(ProtocolDriver):
 
     @property
     def draining(self) -> bool:
-        """Whether the worker stops, so that every response is the last of its connection."""
+        """True if the worker is stopping, so that every response is the last on its connection."""
         return self._draining
 
     def _accept_from(self, fd: int) -> bool:
@@ -66,7 +66,7 @@ class NativeDriver(ProtocolDriver):
     # -- for connections -------------------------------------------------------------
 
     def adopt(self, connection: NativeConnection, stream: IOStream) -> None:
-        """Begin with a connection of which Tornado's loop takes care."""
+        """Start handling a connection whose stream Tornado's loop polls."""
         self.connections[connection.fd] = connection
         header = connection.proxy
         named = None if header is None else header.source
@@ -74,15 +74,15 @@ class NativeDriver(ProtocolDriver):
         self.server.handle_stream(stream, address)
 
     def gone(self, connection: NativeConnection) -> None:
-        """The connection is closed."""
+        """Forget a connection that is closed."""
         del self.connections[connection.fd]
         if self._draining:
             self._schedule()
 
     def scheme_of(self, headers: HTTPHeaders, connection: NativeConnection) -> str:
-        """The scheme that the client used, as its own connection or a trusted front-end says.
+        """Return the client's scheme, according to a trusted front end or else the connection.
 
-        :raises BadRequest: when the fields of a front-end contradict each other.
+        :raises BadRequest: when the front end's fields contradict each other.
         """
         claimed = None
         if self._is_trusted(connection.peer):
@@ -90,7 +90,7 @@ class NativeDriver(ProtocolDriver):
         return claimed or connection.scheme
 
     def conclude(self) -> None:
-        """Tell hooks and logs about the requests that will never be answered."""
+        """Report the requests that will never be answered to hooks and logs."""
         for connection in list(self.connections.values()):
             if isinstance(connection, NativeConnection):
                 connection.end()
@@ -104,10 +104,10 @@ class NativeDriver(ProtocolDriver):
                 self._guard(connection, connection.close)
 
     def _drained(self) -> bool:
-        """Say whether every connection has ended; websockets are asked to when they are due."""
+        """Tell whether every connection has ended; close websockets when it is time."""
         if not self._draining:
             self.server.conn_params.no_keep_alive = True
-            # A tick may pass before it is noticed.
+            # It may take one tick until this is noticed.
             margin = min(FAREWELL + self.TICK, self._graceful_timeout / 2)
             self._stop_at = monotonic() + self._graceful_timeout - margin
         drained = super()._drained()
@@ -116,7 +116,7 @@ class NativeDriver(ProtocolDriver):
         return drained
 
     def _websockets_due(self) -> bool:
-        """Whether only they are left, or the master would not wait for much longer."""
+        """Tell whether only websockets are left, or the master is about to lose patience."""
         if monotonic() >= self._stop_at:
             return True
         return all(getattr(each, "detached", False) for each in self.connections.values())
@@ -130,7 +130,7 @@ class NativeDriver(ProtocolDriver):
 
 
 def _body_limit(config: Config) -> int | None:
-    """What Tornado is to take; it keeps bodies in memory, so its own limit is the default."""
+    """Return Tornado's body limit; its own is the default, because it keeps bodies in memory."""
     if config.origin("limit_request_body").kind == "default":
         return None
     limit: int = config.limit_request_body

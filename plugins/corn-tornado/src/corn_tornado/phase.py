@@ -6,7 +6,7 @@ from enum import Enum, auto
 
 
 class Phase(Enum):
-    """What a connection waits for."""
+    """The event that a connection is waiting for."""
 
     IDLE = auto()
     """the first byte of a request"""

@@ -1,7 +1,8 @@
-"""Streams of Tornado that tell their connection what happens on the socket.
+"""Tornado streams that tell their connection what happens on the socket.
 
-``read_from_fd``, ``write_to_fd`` and ``close_fd`` are where Tornado lets a stream be extended;
-``write`` is where its server answers, past its application, what it cannot read.
+``read_from_fd``, ``write_to_fd`` and ``close_fd`` are Tornado's extension points for streams.
+``write`` is overridden because Tornado's server uses it to answer malformed requests itself,
+without the application.
 """
 
 from __future__ import annotations
@@ -15,30 +16,30 @@ from tornado.iostream import BaseIOStream, IOStream, SSLIOStream, UnsatisfiableR
 if TYPE_CHECKING:
     from asyncio import Future
 
-# What HTTP1Connection writes, and nothing else, when it has met an HTTPInputError.
+# Exactly what HTTP1Connection writes after an HTTPInputError.
 _MALFORMED = b"HTTP/1.1 400 Bad Request\r\n\r\n"
 
 
 class Watcher(Protocol):
-    """What a stream tells its connection."""
+    """The interface through which a stream notifies its connection."""
 
     def on_received(self) -> None: ...
     def on_sent(self) -> None: ...
     def on_malformed(self, reason: str) -> bytes:
-        """Tornado gives a request up; returns what to send instead of its bare status line."""
+        """Note that Tornado rejects a request; returns what to send instead of its status line."""
 
     def on_too_long(self) -> None:
-        """Tornado has found no end of a head, or of a chunk's first line, and is to close."""
+        """Note that a head, or the first line of a chunk, does not end, and Tornado will close."""
 
     def on_closed(self) -> None: ...
 
 
 class _Watched(BaseIOStream):
-    """What both kinds of stream add."""
+    """The additions common to both kinds of stream."""
 
     watcher: Watcher
     held: bytes = b""
-    """What has been taken from the socket before the stream was made; it is read first."""
+    """Bytes taken from the socket before the stream was made; they are read first."""
 
     def read_from_fd(self, buf: bytearray | memoryview) -> int | None:
         if self.held:
@@ -58,12 +59,12 @@ class _Watched(BaseIOStream):
 
     def write(self, data: bytes | memoryview) -> Future[None]:
         if data == _MALFORMED:
-            # It is called in the handler of the exception.
+            # This is called in the handler of the exception.
             error = sys.exception()
             reason = str(error) if isinstance(error, HTTPInputError) else "malformed"
             data = self.watcher.on_malformed(reason)
         elif not self.writing():
-            # A client that takes nothing is timed from here.
+            # The time of a client that takes nothing starts here.
             self.watcher.on_sent()
         return super().write(data)
 
@@ -78,7 +79,7 @@ class _Watched(BaseIOStream):
 
 
 class PlainStream(_Watched, IOStream):
-    """A connection in clear."""
+    """A connection without TLS."""
 
     def __init__(self, sock: Any, watcher: Watcher, held: bytes) -> None:
         self.watcher = watcher
@@ -87,7 +88,7 @@ class PlainStream(_Watched, IOStream):
 
 
 class SecureStream(_Watched, SSLIOStream):
-    """A connection with TLS; the handshake is done by Tornado, without waiting."""
+    """A connection with TLS; Tornado does the handshake without blocking."""
 
     def __init__(self, sock: Any, watcher: Watcher) -> None:
         self.watcher = watcher
@@ -95,9 +96,9 @@ class SecureStream(_Watched, SSLIOStream):
 
     def close_fd(self) -> None:
         try:
-            # Sends close_notify, without which the client cannot tell a whole response from one
-            # that was cut short (RFC 8446 section 6.1); the answer to it is not waited for.
+            # This sends close_notify, without which the client cannot tell a complete response
+            # from a truncated one (RFC 8446 section 6.1). We do not wait for the reply.
             self.socket.unwrap()
         except (OSError, ValueError):
-            pass  # there has been no handshake, or the client is gone
+            pass  # the handshake was not completed, or the client is gone
         super().close_fd()

@@ -22,12 +22,12 @@ from corn_tornado.applog import forward_to
 from corn_tornado.native import NativeDriver
 
 NATIVE = (HTTPServerConnectionDelegate, WSGIContainer)
-"""What Tornado serves itself; ``tornado.web.Application`` is such a delegate."""
+"""The types that Tornado serves itself; ``tornado.web.Application`` is such a delegate."""
 
 IGNORED_BY_NATIVE = (
     *("header_map", "forwarder_headers", "limit_response_spool", "sendfile", "tmp_upload_dir"),
 )
-"""Settings of the server's own parser and responses."""
+"""Settings that concern only corn's own parser and responses."""
 
 
 class TornadoWorker(Worker):
@@ -44,11 +44,11 @@ class TornadoWorker(Worker):
     @classmethod
     def before_boot(cls, config: Config, log: Logger) -> None:
         if TornadoWorker._loop is not None:
-            # The master's, which a preloaded application may have found. It never ran; what it
-            # waits with is shared by all workers, and this one gets its own.
+            # This is the master's loop, which a preloaded application may have found. It never
+            # ran. All workers share its selector, so this worker gets a loop of its own.
             TornadoWorker._loop.close()
-        # Before the application is imported: code that asks for the current loop gets the one
-        # that will run.
+        # Before the application is imported, so that code asking for the current loop gets the
+        # one that will run.
         TornadoWorker._loop = asyncio.new_event_loop()
         asyncio.set_event_loop(TornadoWorker._loop)
         autoreload.start = _no_autoreload(log)
@@ -70,10 +70,10 @@ class TornadoWorker(Worker):
             driver.run_in(loop)
             _finish_tasks(loop)
         except WorkerQuit:
-            # What was going on has no end any more; that is no news to anybody.
+            # Tasks are abandoned here on purpose, so complaints about that would be noise.
             loop.set_exception_handler(lambda loop, context: None)
             if isinstance(driver, NativeDriver) and not self.aborted:
-                # After a timeout it is the master that writes the access line.
+                # After a timeout, the master writes the access log line.
                 driver.conclude()
             raise
 
@@ -88,9 +88,9 @@ class TornadoWorker(Worker):
 
 
 def _no_autoreload(log: Logger) -> Callable[..., None]:
-    """What takes the place of ``tornado.autoreload.start``, which ``debug=True`` calls.
+    """Make a replacement for ``tornado.autoreload.start``, which ``debug=True`` calls.
 
-    It would replace the worker's program by another server, under the master's eyes.
+    The original would replace the worker's program by another server, behind the master's back.
     """
 
     def start(check_time: int = 500) -> None:
@@ -100,7 +100,7 @@ def _no_autoreload(log: Logger) -> Callable[..., None]:
 
 
 def _finish_tasks(loop: asyncio.AbstractEventLoop) -> None:
-    """End what the application has running in the background."""
+    """Cancel the application's background tasks, and wait for them to end."""
     tasks = asyncio.all_tasks(loop)
     for task in tasks:
         task.cancel()

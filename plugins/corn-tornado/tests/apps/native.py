@@ -17,7 +17,7 @@ AT_IMPORT = IOLoop.current()
 
 
 class Loop(RequestHandler):
-    """Whether code that asked for the loop while this was imported got the one that runs."""
+    """Tells whether code that asked for the loop during the import got the one that runs."""
 
     def get(self) -> None:
         self.write(str(AT_IMPORT is IOLoop.current()))

@@ -1,3 +1,3 @@
-"""corn-watchfiles: the reload engine that the system tells of changes."""
+"""corn-watchfiles: a reload engine that the operating system notifies of changes."""
 
 __version__ = "0.1.0"

@@ -11,14 +11,14 @@ from watchfiles import watch
 from corn_core.reloading.engines import PERIOD
 
 SETTLING = 100
-"""Milliseconds in which changes that follow one another count as one: a formatter's, say."""
+"""Milliseconds within which successive changes, such as a formatter's, count as one."""
 
 STEP = 50
-"""Milliseconds between two looks whether the worker is to end."""
+"""Milliseconds between two checks for whether the worker should stop."""
 
 
 class WatchfilesEngine:
-    """Waits for what the system reports of the directories with watched files in them."""
+    """Waits for the system to report changes in the directories with watched files."""
 
     def __init__(self) -> None:
         self._directories: Set[str] = frozenset()
@@ -27,7 +27,7 @@ class WatchfilesEngine:
     def wait(self, directories: Set[str], stop: Event) -> None:
         """Return after the next report, or after ``PERIOD``.
 
-        :raises Exception: the system has no watches left.
+        :raises Exception: when the system has no watches left.
         """
         if not directories:
             stop.wait(PERIOD)
@@ -47,6 +47,6 @@ class WatchfilesEngine:
                 ignore_permission_denied=True,
             )
         if next(self._reports, None) is None:
-            # It has ended, as it does when the worker is to end; the next time is another one.
+            # The watch has ended, as it does when the worker stops; the next call starts another.
             self._directories = frozenset()
             stop.wait(PERIOD)

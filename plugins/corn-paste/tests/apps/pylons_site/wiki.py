@@ -35,7 +35,7 @@ def make_nothing(global_conf, **settings):
 
 
 def make_map(loader, global_conf, **prefixes):
-    """A composite: applications by the first part of the path, the longest first."""
+    """Make a composite: applications by the first part of the path, the longest first."""
     apps = {
         prefix.rstrip("/"): loader.get_app(name, global_conf=global_conf)
         for prefix, name in sorted(prefixes.items(), reverse=True)

@@ -15,7 +15,7 @@ from corn_django.handover import server_arguments, take_over, usage
 
 
 class Command(BaseCommand):  # type: ignore[misc]  # Django has no types
-    """All options are the server's, so Django's own parser of arguments is not asked."""
+    """Bypasses Django's argument parser, because all options are the server's."""
 
     help = "Serves this project with corn."
     requires_system_checks: ClassVar[list[str]] = []
@@ -28,7 +28,7 @@ class Command(BaseCommand):  # type: ignore[misc]  # Django has no types
             arguments = server_arguments(argv[2:])
         except CornError as error:
             sys.exit(report(error))
-        # Django's set-up may have opened some; they go with this program.
+        # Django's set-up may have opened some, which only this program could use.
         connections.close_all()
         take_over(arguments)
 
@@ -36,4 +36,4 @@ class Command(BaseCommand):  # type: ignore[misc]  # Django has no types
         print(usage(prog_name, subcommand), end="")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        raise CommandError("corn takes the place of its process: run it from the command line")
+        raise CommandError("corn replaces the process it runs in: run it from the command line")
