@@ -11,6 +11,7 @@ WORKERS = {
     "gevent": "corn-gevent",
     "gevent_wsgi": "corn-gevent",
     "gevent_pywsgi": "corn-gevent",
+    "gevent_websocket": "corn-gevent",
     "eventlet": "corn-eventlet",
     "tornado": "corn-tornado",
     "aiohttp": "corn-aiohttp",
