@@ -42,8 +42,14 @@ def client(ends: tuple[socket.socket, socket.SocketType]) -> socket.socket:
 
 
 @pytest.fixture
-def connection(ends: tuple[socket.socket, socket.SocketType], listener: Listener) -> ConnectionInfo:
-    return ConnectionInfo(listener, PEER, ends[1])
+def connection(
+    ends: tuple[socket.socket, socket.SocketType], listener: Listener
+) -> Iterator[ConnectionInfo]:
+    connection = ConnectionInfo(listener, PEER, ends[1])
+    yield connection
+    # Otherwise the traceback of a failure, which log handlers keep, would keep the socket open.
+    for offered in (connection.variables or {}).values():
+        offered.close()
 
 
 def descriptors() -> int:
