@@ -47,13 +47,16 @@ def outcome(
     """
     command = [
         *(sys.executable, "-m", "pytest", "-c", "pytest.ini", "-p", "no:cacheprovider"),
+        *("-p", "corn_testkit.pytest_plugin"),
         *("-rsfE", "--tb=short", "--maxfail=10", f"--corn-worker={worker}"),
         *(f"--corn-option={option}" for option in options),
         *(arguments or (".",)),
     ]
     # A class given by its path is looked for where the caller is, and not in the suite.
     path = os.pathsep.join(filter(None, (os.getcwd(), os.environ.get("PYTHONPATH"))))
-    env = {**os.environ, "PYTHONPATH": path, "PYTEST_ADDOPTS": "", "PYTEST_PLUGINS": ""}
+    # The suite needs no other plugin, and to import all that are installed takes seconds.
+    plugins = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": ""}
+    env = {**os.environ, **plugins, "PYTHONPATH": path, "PYTEST_ADDOPTS": ""}
     return subprocess.run(
         command, cwd=SUITE, env=env, capture_output=True, text=True, timeout=LONGEST
     )
