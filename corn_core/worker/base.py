@@ -111,9 +111,10 @@ class Worker:
     capabilities: ClassVar[frozenset[str]] = frozenset()
     """What a worker can do beyond what every worker must, for the conformance tests:
     ``keepalive`` (connections outlive a response), ``concurrency`` (a slow request holds up
-    nobody else), ``long-requests`` (a request may take longer than ``timeout``), ``balance``
-    (workers share the connections that come at once), ``websocket`` (it serves them), ``native``
-    (it serves applications of its library, not only WSGI)."""
+    nobody else), ``long-requests`` (a request may take longer than ``timeout``), ``turns``
+    (clients are answered one after another, however much one asks), ``balance`` (workers share
+    the connections that come at once), ``websocket`` (it serves them), ``native`` (it serves
+    applications of its library, not only WSGI)."""
 
     ignored_settings: ClassVar[tuple[str, ...]] = ()
     """Settings without effect on this worker; setting one brings a warning."""

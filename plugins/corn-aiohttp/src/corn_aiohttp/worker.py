@@ -23,7 +23,7 @@ class AiohttpWorker(Worker):
 
     multithread = True
     capabilities = frozenset(
-        {"balance", "concurrency", "keepalive", "long-requests", "native", "websocket"}
+        {"balance", "concurrency", "keepalive", "long-requests", "native", "turns", "websocket"}
     )
 
     _server: NativeServer | None = None

@@ -26,7 +26,7 @@ class EventletWorker(Worker):
 
     multithread = True
     ignored_settings = ("threads", "limit_response_spool")
-    capabilities = frozenset({"balance", "keepalive", "concurrency", "long-requests"})
+    capabilities = frozenset({"balance", "keepalive", "concurrency", "long-requests", "turns"})
 
     _driver: StreamDriver | None = None
 

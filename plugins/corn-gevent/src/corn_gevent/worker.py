@@ -26,7 +26,7 @@ class GeventWorker(Worker):
 
     multithread = True
     ignored_settings = ("threads", "limit_response_spool")
-    capabilities = frozenset({"balance", "keepalive", "concurrency", "long-requests"})
+    capabilities = frozenset({"balance", "keepalive", "concurrency", "long-requests", "turns"})
 
     _preloader = 0
     """The process that has asked for patching first, when that was a master's."""

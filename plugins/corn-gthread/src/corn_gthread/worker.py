@@ -14,7 +14,7 @@ class ThreadWorker(Worker):
     """
 
     multithread = True
-    capabilities = frozenset({"balance", "keepalive", "concurrency", "long-requests"})
+    capabilities = frozenset({"balance", "keepalive", "concurrency", "long-requests", "turns"})
 
     def run(self) -> None:
         ThreadedDriver(self, terms_of(self.cfg, self.cfg.keepalive), self.cfg.threads).run()

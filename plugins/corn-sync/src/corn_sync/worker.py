@@ -17,6 +17,7 @@ class SyncWorker(Worker):
     waiting, and a slow client keeps nobody.
     """
 
+    capabilities = frozenset({"turns"})
     ignored_settings = ("keepalive",)
 
     @classmethod

@@ -37,7 +37,7 @@ class TornadoWorker(Worker):
     """
 
     ignored_settings = ("threads",)
-    capabilities = frozenset({"balance", "keepalive", "websocket", "native"})
+    capabilities = frozenset({"balance", "keepalive", "websocket", "native", "turns"})
 
     _loop: ClassVar[asyncio.AbstractEventLoop | None] = None
 
