@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -11,6 +12,11 @@ from corn_core.logs.states import replace_configuration
 from tests import fuzzing
 
 fuzzing.load()
+
+# A shell starts a job in the background with SIGINT ignored, and the servers that tests start and
+# interrupt would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

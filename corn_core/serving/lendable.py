@@ -133,7 +133,7 @@ class Lendable(Connection):
             super().send_file(fd, offset, count)
             return
         with self.guard:
-            outbox = self.outbox = self.outbox or Outbox(self.driver.terms.tmp_dir)
+            outbox = self._own_outbox()
             if taken := outbox.append_file(fd, offset, count):
                 self._transmit()
         if taken:
@@ -152,7 +152,7 @@ class Lendable(Connection):
 
     def _put_into_outbox(self, data: bytes | memoryview) -> bool:
         with self.guard:
-            outbox = self.outbox = self.outbox or Outbox(self.driver.terms.tmp_dir)
+            outbox = self._own_outbox()
             if outbox:
                 self._transmit()
             limit = max(self.driver.terms.spool_limit, MEMORY_LIMIT)
@@ -160,6 +160,12 @@ class Lendable(Connection):
                 return False
             outbox.append(data)
         return True
+
+    def _own_outbox(self) -> Outbox:
+        """Return the outbox, made when it is first needed; an empty one may have a file."""
+        if self.outbox is None:
+            self.outbox = Outbox(self.driver.terms.tmp_dir)
+        return self.outbox
 
     def _leave_the_rest(self) -> None:
         """Let the loop send what is left in the outbox."""

@@ -127,8 +127,9 @@ class Worker:
     capabilities: ClassVar[frozenset[str]] = frozenset()
     """What a worker can do beyond what every worker must, for the conformance tests:
     ``keepalive`` (connections outlive a response), ``concurrency`` (a slow request holds up
-    nobody else), ``long-requests`` (a request may take longer than ``timeout``), ``balance``
-    (workers share the connections that come at once), ``socket`` (an application may take the
+    nobody else), ``long-requests`` (a request may take longer than ``timeout``), ``turns``
+    (clients are answered one after another, however much one of them asks), ``balance`` (workers
+    share the connections that arrive at the same time), ``socket`` (an application may take the
     client's socket), ``websocket`` (it serves them by itself), ``native`` (it serves applications
     of its library, not only WSGI)."""
 

@@ -87,6 +87,7 @@ def test_text_of_an_application_is_one_line(path: Path) -> None:
     line = error_line(path, lambda logger: logger.wsgi_errors(text), loglevel="critical")
     assert line.pop("time")
     assert line == {
+        "type": "log",
         "level": "error",
         "logger": "wsgi.errors",
         "pid": os.getpid(),

@@ -17,7 +17,7 @@ from corn_core.worker import Worker
 class Sound(Worker):
     """The one that all others are but for one thing; ``KeepAliveWorker`` by its parts."""
 
-    capabilities = frozenset({"keepalive", "socket"})
+    capabilities = frozenset({"keepalive", "socket", "turns"})
     driver_class: type[SelectorDriver] = SelectorDriver
     connection_class: type[Connection] = Connection
 

@@ -13,7 +13,8 @@ from corn_core.net.address import TcpAddress
 from corn_core.net.listener import Listener
 from corn_core.serving.connection import FOREVER, Phase
 from corn_core.serving.lendable import PooledConnection
-from corn_core.serving.poller import NOTHING, READABLE
+from corn_core.serving.outbox import MEMORY_LIMIT
+from corn_core.serving.poller import NOTHING, READABLE, WRITABLE
 from corn_core.serving.settings import Terms
 
 TERMS = Terms(
@@ -22,7 +23,7 @@ TERMS = Terms(
     header_timeout=5.0,
     body_timeout=5.0,
     write_timeout=5.0,
-    spool_limit=0,
+    spool_limit=64 * MEMORY_LIMIT,
     max_connections=10,
     tmp_dir=None,
 )
@@ -65,7 +66,7 @@ class Lender:
         self.suspended.append(connection.fd)
 
     def flush(self, connection: PooledConnection) -> None:
-        raise AssertionError("nothing is sent here")
+        connection.start_flushing()
 
     def notify(self) -> None:
         raise AssertionError("nobody waits here")
@@ -165,6 +166,25 @@ def test_events_of_a_lent_connection_are_not_wanted(
     assert not connection.watched
     lender.take_back(connection)
     assert connection.watched
+
+
+def test_response_that_was_spooled_and_sent_leaves_its_file_to_the_next(
+    client: socket.socket, lender: Lender, connection: PooledConnection
+) -> None:
+    client.sendall(get("/1"))
+    connection.start()
+    large = bytes(8 * MEMORY_LIMIT)
+    for _ in range(2):
+        connection.flushing = False
+        connection.send(large)
+        spooled, received = connection.outbox, 0
+        while received < len(large):
+            received += len(client.recv(65536))
+            connection.on_event(WRITABLE)
+        assert not connection.outbox
+        assert connection.outbox is spooled
+    connection.lent = False
+    connection.close()
 
 
 def test_a_lent_connection_is_not_idle(

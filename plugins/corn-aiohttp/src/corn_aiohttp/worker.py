@@ -27,7 +27,7 @@ class AiohttpWorker(Worker):
     capabilities = frozenset(
         {
             *("balance", "concurrency", "keepalive", "long-requests", "native", "socket"),
-            "websocket",
+            *("turns", "websocket"),
         }
     )
 

@@ -27,7 +27,9 @@ class EventletWorker(Worker):
     multithread = True
     socket_names = (*Worker.socket_names, "eventlet.input")
     ignored_settings = ("threads", "limit_response_spool")
-    capabilities = frozenset({"balance", "keepalive", "concurrency", "long-requests", "socket"})
+    capabilities = frozenset(
+        {"balance", "concurrency", "keepalive", "long-requests", "socket", "turns"}
+    )
 
     _driver: StreamDriver | None = None
 

@@ -27,7 +27,9 @@ class GeventWorker(Worker):
     multithread = True
     interrupts = (*Worker.interrupts, gevent.GreenletExit)
     ignored_settings = ("threads", "limit_response_spool")
-    capabilities = frozenset({"balance", "keepalive", "concurrency", "long-requests", "socket"})
+    capabilities = frozenset(
+        {"balance", "concurrency", "keepalive", "long-requests", "socket", "turns"}
+    )
 
     _preloader = 0
     """The process id of the master, if that was the first to ask for patching."""

@@ -17,7 +17,9 @@ class ThreadWorker(Worker):
     # What stops a worker is raised in the main thread. In the others these exceptions are the
     # application's own, and are answered for like any failure of it.
     interrupts = ()
-    capabilities = frozenset({"balance", "keepalive", "concurrency", "long-requests", "socket"})
+    capabilities = frozenset(
+        {"balance", "concurrency", "keepalive", "long-requests", "socket", "turns"}
+    )
 
     def run(self) -> None:
         ThreadedDriver(self, terms_of(self.cfg, self.cfg.keepalive), self.cfg.threads).run()

@@ -48,7 +48,7 @@ def visit(path: str, environ: dict[str, Any]) -> bytes:
     """Stay for ``sleep`` seconds; then fail, or say the path again, ``times`` times."""
     global most
     query = parse_qs(environ["QUERY_STRING"])
-    connection = id(environ["corn.socket"])
+    connection = environ["REMOTE_PORT"]
     with lock:
         calls[path] += 1
         inside[connection] += 1

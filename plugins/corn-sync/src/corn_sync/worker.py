@@ -17,7 +17,7 @@ class SyncWorker(Worker):
     delays none.
     """
 
-    capabilities = frozenset({"socket"})
+    capabilities = frozenset({"socket", "turns"})
     ignored_settings = ("keepalive",)
 
     @classmethod

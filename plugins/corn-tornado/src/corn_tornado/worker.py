@@ -37,7 +37,7 @@ class TornadoWorker(Worker):
     """
 
     ignored_settings = ("threads",)
-    capabilities = frozenset({"balance", "keepalive", "socket", "websocket", "native"})
+    capabilities = frozenset({"balance", "keepalive", "native", "socket", "turns", "websocket"})
 
     _loop: ClassVar[asyncio.AbstractEventLoop | None] = None
 

@@ -25,6 +25,7 @@ UNFAIR = 8
 
 MEBIBYTE = 1024 * 1024
 
+turns = pytest.mark.corn_needs("turns")
 keepalive = pytest.mark.corn_needs("keepalive")
 
 Gather = Callable[..., tuple[Subject, Crowd]]
@@ -63,6 +64,7 @@ def either(condition: Callable[[], bool], crowd: Crowd, answers: int) -> Callabl
     return lambda: condition() or crowd.answers >= answers
 
 
+@turns
 def test_all_who_come_at_once_are_answered_before_any_is_answered_much(gather: Gather) -> None:
     subject, crowd = gather()
     with held(subject.worker):
@@ -74,6 +76,7 @@ def test_all_who_come_at_once_are_answered_before_any_is_answered_much(gather: G
     subject.stop()
 
 
+@turns
 def test_newcomers_have_their_turn_among_those_who_never_stop(gather: Gather) -> None:
     subject, crowd = gather()
     worker, greedy = subject.worker, crowd.join(60)
@@ -88,6 +91,7 @@ def test_newcomers_have_their_turn_among_those_who_never_stop(gather: Gather) ->
     subject.stop()
 
 
+@turns
 def test_every_client_has_its_share(gather: Gather) -> None:
     subject, crowd = gather()
     clients = crowd.join(40)
@@ -99,6 +103,7 @@ def test_every_client_has_its_share(gather: Gather) -> None:
     subject.stop()
 
 
+@turns
 @keepalive
 def test_those_who_ask_once_have_their_turn_among_those_who_pipeline(gather: Gather) -> None:
     """Each time round; a client that goes on sending must not get more turns with each packet."""
