@@ -148,6 +148,7 @@ def test_broken_worker_is_caught(name: str, monkeypatch: pytest.MonkeyPatch) -> 
     assert re.search(reason, done.stdout), done.stdout
 
 
+@pytest.mark.slow
 def test_sound_worker_passes() -> None:
     """All of it: this is what the broken ones are made of."""
     run("broken.Sound")
