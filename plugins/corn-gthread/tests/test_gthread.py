@@ -21,7 +21,7 @@ from corn_testkit.fixtures import Serve
 from corn_testkit.gate import Gate
 from corn_testkit.server import Server
 from corn_testkit.tls import Certificate, secured
-from corn_testkit.waiting import alive, wait_for
+from corn_testkit.waiting import alive, listening, wait_for
 
 APPS = Path(__file__).with_name("apps")
 COUNTING = f"--config={APPS / 'counting.py'}"
@@ -154,6 +154,17 @@ def test_one_thread_reads_while_it_is_in_the_application(serve: Serve, gates: li
     server.stop()
 
 
+def sockets_of(pid: int) -> set[str]:
+    """The inodes of the sockets that a process has open."""
+    links = set()
+    for fd in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            links.add(os.readlink(fd).removeprefix("socket:[").removesuffix("]"))
+        except FileNotFoundError:
+            continue  # it was closed meanwhile
+    return links
+
+
 def test_term_finishes_what_every_thread_has_begun(serve: Serve, gates: list[Gate]) -> None:
     server = serve(COUNTING, "-kgthread", "--threads=2", "probe:app")
     with Held(server, gates[:2]) as held, server.address.connect() as third:
@@ -161,8 +172,10 @@ def test_term_finishes_what_every_thread_has_begun(serve: Serve, gates: list[Gat
         third.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         server.wait_for_log(r"Now: 2 in flight, 3 connections\.", count=2)
         assert unanswered(third)
+        (worker,), listeners = server.workers(), listening(server.address.port)
         server.signal(signal.SIGTERM)
-        server.wait_for_log("Handling signal: term")
+        # The master hears of it first. The worker has, too, when it does not accept any more.
+        wait_for(lambda: not listeners & sockets_of(worker), "the worker to stop accepting")
         for data in held.let_go():
             reply = parse(data)
             assert reply.text.startswith("waited")

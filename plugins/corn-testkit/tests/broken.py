@@ -232,17 +232,20 @@ class TakesAllClients(Sound):
 
 
 class ForgetsEverySecond(Sound):
-    """Serves half of its clients in one round of two only."""
+    """Serves half of its clients four times as often as the others."""
 
     class driver_class(SelectorDriver):
-        rounds = 0
+        preferred = 0
 
         def _wait(self) -> list[tuple[int, int]]:
-            self.rounds += 1
             events = super()._wait()
-            if self.rounds % 4 == 0:
-                return events
-            return [each for each in events if each[0] % 2 or each[0] not in self.connections]
+            chosen = [each for each in events if each[0] % 2 or each[0] not in self.connections]
+            self.preferred += len(chosen)
+            # Counted in requests, because rounds may pass before a slow client asks again.
+            if len(self.connections) > 10 and self.preferred < 2 * len(self.connections):
+                return chosen
+            self.preferred = 0
+            return events
 
 
 # -- requests ------------------------------------------------------------------------
