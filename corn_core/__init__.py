@@ -7,7 +7,7 @@ declaration of a setting.
 
 from pluggy import HookimplMarker
 
-from corn_core.settings.model import Setting
+from corn_core.setting import Setting
 
 __all__ = ["Setting", "__version__", "hookimpl"]
 

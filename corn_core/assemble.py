@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
 from corn_core import __version__
-from corn_core.arbiter.loop import Arbiter
-from corn_core.arbiter.wiring import Wiring, WorkerForked
+from corn_core.arbiter.arbiter import Arbiter
+from corn_core.arbiter.server import LoadedConfig, WorkerForked
+from corn_core.config import Config
 from corn_core.errors import AppLoadError, CornError, ExtensionError
 from corn_core.extensions.drivers import find_reload_engine, name_of_worker
 from corn_core.extensions.listing import listing
 from corn_core.extensions.manager import DISABLE_PLUGINS, Plugins, load_plugins
 from corn_core.interfaces import Logger, WSGIApp
-from corn_core.judging import Loader, let_worker_refuse, logger_of, worker_class_of
 from corn_core.logs import enable_loggers
 from corn_core.logs.capture import release_output
 from corn_core.net import tls
@@ -24,11 +24,11 @@ from corn_core.process.environment import ProcessEnvironment
 from corn_core.process.handover import is_heir
 from corn_core.process.title import prepare_title
 from corn_core.settings.commandline import early_command, early_value, help_text
-from corn_core.settings.config import Config
 from corn_core.settings.framework import AppLoader, Framework
 from corn_core.settings.printing import print_config
 from corn_core.settings.registry import Registry
 from corn_core.settings.sources import Resolution, resolve
+from corn_core.validate import Loader, let_worker_refuse, logger_of, worker_class_of
 from corn_core.worker import Worker
 from corn_core.worker.boot import boot_worker
 from corn_core.wsgi.environ import SERVER_SOFTWARE
@@ -112,15 +112,15 @@ def start(assembly: Assembly) -> int:
     # First: a config file, a plugin or raw_env may change the environment.
     prepare_title()
     try:
-        wiring = assembly.configure()
+        loaded = assembly.configure()
     except CornError:
         # There is no log yet, and the notes may explain the error: an unknown setting may belong
         # to a plugin that could not be loaded.
         warn(assembly.notes())
         raise
-    if wiring.config.check_config or wiring.config.print_config:
-        return assembly.check(wiring)
-    return serve(wiring, assembly)
+    if loaded.config.check_config or loaded.config.print_config:
+        return assembly.check(loaded)
+    return serve(loaded, assembly)
 
 
 def warn(notes: Iterable[str]) -> None:
@@ -129,13 +129,13 @@ def warn(notes: Iterable[str]) -> None:
         print(f"warning: {note}", file=sys.stderr)
 
 
-def serve(wiring: Wiring, assembly: Assembly) -> int:
+def serve(loaded: LoadedConfig, assembly: Assembly) -> int:
     """Run the master, and the worker in each process that it forks."""
     # A master that replaces another is already where that was.
     again = is_heir(os.environ, os.getpid())
-    launch = daemon.Launch() if again else daemon.launch(wiring.config)
+    launch = daemon.Launch() if again else daemon.launch(loaded.config)
     arbiter = Arbiter(
-        wiring, assembly.plugins.hooks, assembly.configure, assembly.process, launch.succeed
+        loaded, assembly.plugins.hooks, assembly.configure, assembly.process, launch.succeed
     )
     try:
         status = arbiter.run()
@@ -153,7 +153,7 @@ def serve(wiring: Wiring, assembly: Assembly) -> int:
 
 
 class Assembly:
-    """Makes a wiring from the sources, at startup and again on every reload."""
+    """Loads the configuration from its sources, at startup and again on every reload."""
 
     def __init__(self, plugins: Plugins, read: Read, loader: AppLoader | None = None) -> None:
         self.plugins = plugins
@@ -163,7 +163,7 @@ class Assembly:
         self.resolution: Resolution | None = None
         self._told = 0
 
-    def configure(self) -> Wiring:
+    def configure(self) -> LoadedConfig:
         """Read all sources and load what they name.
 
         :raises CornError: when they are unusable; the process is then unchanged.
@@ -173,7 +173,7 @@ class Assembly:
         before = self.resolution
         try:
             self._enter(resolution)
-            return self._wire(resolution)
+            return self._load(resolution)
         except CornError:
             if before is not None:
                 self._enter(before)
@@ -205,7 +205,7 @@ class Assembly:
         log.setup(config)
         self.plugins.hooks.set_logger(log)
 
-    def _wire(self, resolution: Resolution) -> Wiring:
+    def _load(self, resolution: Resolution) -> LoadedConfig:
         hooks, config = self.plugins.hooks, resolution.config
         found = hooks.first("corn_worker_class", name=config.worker_class, config=config)
         worker_class = worker_class_of(found, config)
@@ -224,7 +224,7 @@ class Assembly:
         log = logger_of(logger_class, config)
         hooks.set_logger(log)
         self._report(log, config, worker_class, resolution)
-        return Wiring(
+        return LoadedConfig(
             config=config,
             log=log,
             worker_class=worker_class,
@@ -252,19 +252,19 @@ class Assembly:
             )
         log.debug("Configuration:\n%s", print_config(config, resolution.hooks))
 
-    def check(self, wiring: Wiring) -> int:
+    def check(self, loaded: LoadedConfig) -> int:
         """Load the application, and print the configuration if that was asked for."""
         try:
-            app = wiring.load_app()
-            wiring.worker_class.check_app(app, wiring.config)
+            app = loaded.load_app()
+            loaded.worker_class.check_app(app, loaded.config)
             release_output()  # output from now on is for the user who asked
-            self.plugins.hooks.call("corn_check_app", config=wiring.config, app=app)
+            self.plugins.hooks.call("corn_check_app", config=loaded.config, app=app)
         except AppLoadError as error:
             # A check ends with 0 or 1, whatever the error.
             error.exit_status = 1
             raise
-        if wiring.config.print_config and self.resolution is not None:
-            print(print_config(wiring.config, self.resolution.hooks))
+        if loaded.config.print_config and self.resolution is not None:
+            print(print_config(loaded.config, self.resolution.hooks))
         self._require_plugins()
         return 0
 

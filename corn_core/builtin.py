@@ -8,16 +8,16 @@ from __future__ import annotations
 from typing import Any
 
 from corn_core import hookimpl, loaders, logs
+from corn_core.arbiter import recycling
 from corn_core.arbiter import settings as arbiter
-from corn_core.arbiter import wear
 from corn_core.extensions import drivers, manager
 from corn_core.http import limits
 from corn_core.net import listener, tls
 from corn_core.process import daemon, pidfile, privileges, scoreboard, title
 from corn_core.reloading import settings as reloading
 from corn_core.serving import settings as serving
+from corn_core.setting import Setting
 from corn_core.settings import configfile, printing
-from corn_core.settings.model import Setting
 from corn_core.worker import base as worker
 from corn_core.worker import spew
 from corn_core.wsgi import body, environ, files, proxied
@@ -39,7 +39,7 @@ def corn_settings() -> tuple[Setting, ...]:
         *arbiter.SETTINGS,
         *drivers.SETTINGS,
         *worker.SETTINGS,
-        *wear.SETTINGS,
+        *recycling.SETTINGS,
         *serving.SETTINGS,
         *limits.SETTINGS,
         *environ.SETTINGS,

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, TypeVar
 from pluggy import HookspecMarker
 
 from corn_core.interfaces import Request, Response
-from corn_core.settings.model import Setting
+from corn_core.setting import Setting
 
 CORE = "core"
 """The name of the core's own plugin, and the owner of the core's settings."""

@@ -21,9 +21,9 @@ from pathlib import Path
 from corn_core import errors, hookspecs
 from corn_core.extensions.manager import load_plugins
 from corn_core.hookspecs import CORE, HOOKS, Hook
+from corn_core.setting import Setting
 from corn_core.settings.commandline import COMMAND_HELP
 from corn_core.settings.environment import CMD_ARGS, FOREIGN_CMD_ARGS
-from corn_core.settings.model import Setting
 from corn_core.settings.registry import COMMANDS, Registry
 
 ROOT = Path(__file__).parents[1]

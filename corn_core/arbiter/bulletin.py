@@ -6,8 +6,8 @@ from collections.abc import MutableMapping
 from math import inf
 from time import monotonic
 
-from corn_core.arbiter.lineage import Lineage
-from corn_core.arbiter.view import ServerView
+from corn_core.arbiter.peer import PeerMaster
+from corn_core.arbiter.server import ServerState
 from corn_core.process.notify import Notifier, clock, take_notifier
 
 
@@ -22,12 +22,12 @@ class Bulletin:
     other one says for the state of the server. See :meth:`hand_on`.
 
     :param server: the master.
-    :param lineage: the other master during an upgrade.
+    :param peer: the other master during an upgrade.
     """
 
-    def __init__(self, server: ServerView, lineage: Lineage) -> None:
+    def __init__(self, server: ServerState, peer: PeerMaster) -> None:
         self._server = server
-        self._lineage = lineage
+        self._peer = peer
         self._notifier = Notifier()
         self._complete = False
         self._ending = False
@@ -51,7 +51,7 @@ class Bulletin:
 
     @property
     def _silent(self) -> bool:
-        return self._lineage.predecessor != 0
+        return self._peer.predecessor != 0
 
     def tend(self) -> float:
         """Do what :meth:`beat` does; returns after how many seconds it should be called again."""
@@ -92,7 +92,7 @@ class Bulletin:
     def stopping(self, reason: str) -> None:
         """Say that the server goes down, unless a successor goes on; ``reason`` may be empty."""
         self._ending = True
-        if not self._lineage.successor:
+        if not self._peer.successor:
             self._send("STOPPING=1", _status(f"Stopping. {reason}".strip()))
 
     def hand_on(self) -> None:
@@ -101,8 +101,8 @@ class Bulletin:
         It has to be said before this process is gone, which would be the end of the service;
         and not sooner, for until then it is this process that feeds the watchdog.
         """
-        if self._lineage.successor:
-            self._send(f"MAINPID={self._lineage.successor}")
+        if self._peer.successor:
+            self._send(f"MAINPID={self._peer.successor}")
 
     def _send(self, *assignments: str) -> None:
         if not self._silent:

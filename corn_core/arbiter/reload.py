@@ -1,169 +1,251 @@
-"""How a configuration takes the place of another: sockets, pidfile, preloaded application."""
+"""Reload: how one configuration follows another, and how the old one comes back.
+
+Everything that can fail is done before anything is given up. What is left to fail is the
+boot of the new workers, and until one of them serves, the old generation serves on and its
+sockets stay open.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, MutableMapping, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 
-from corn_core.arbiter.generations import Generation
-from corn_core.arbiter.wiring import Wiring
-from corn_core.errors import BindError
-from corn_core.interfaces import Logger, WSGIApp
-from corn_core.net import Address, FdAddress, Listener, PathAccess, bind_all, parse_address
-from corn_core.net.activation import covers, take_activated
+from corn_core.arbiter.generation import (
+    Builder,
+    Generation,
+    Generations,
+    Pause,
+    close_listeners,
+    update_pidfile,
+)
+from corn_core.arbiter.peer import NEW, PeerMaster
+from corn_core.arbiter.server import LoadedConfig, ServerState
+from corn_core.arbiter.signals import StopRequested
+from corn_core.errors import CornError
+from corn_core.logs.ownership import give_log_files
+from corn_core.net import Listener
+from corn_core.process.handover import Handover
 from corn_core.process.pidfile import Pidfile
-from corn_core.settings.config import Config
-
-Pause = Callable[[float], object]
-"""Lets so many seconds pass; may raise, to break off."""
+from corn_core.process.title import set_title
 
 
-class Builder:
-    """Makes generations: opens what a wiring asks for and loads what it wants loaded.
+class Reload:
+    """The generations of one server, and what belongs to the one in force.
 
+    :param server: the master.
+    :param reconfigure: loads the configuration anew; raises ``CornError`` when it cannot be used.
     :param pause: how to wait for an address that is in use.
+    :ivar peer: the other master that there is during an upgrade.
     """
 
-    def __init__(self, pause: Pause) -> None:
-        self._pause = pause
-        self._preloaded: tuple[str, WSGIApp] | None = None
-        self._activated: list[Listener] = []
+    def __init__(
+        self,
+        server: ServerState,
+        first: LoadedConfig,
+        reconfigure: Callable[[], LoadedConfig],
+        pause: Pause,
+        peer: PeerMaster,
+    ) -> None:
+        self._server = server
+        self._first = first
+        self._reconfigure = reconfigure
+        self.peer = peer
+        self._builder = Builder(pause)
+        self._inherited: list[Listener] = []
+        self._pidfile: Pidfile | None = None
+        self._generations: Generations | None = None
+        # How many workers the generation wanted that a failed reload returns to.
+        self._size_before = 0
 
-    def inherit(self, environ: MutableMapping[str, str], pid: int, log: Logger) -> None:
-        """Take the sockets that a service manager has passed; every generation has them.
+    @property
+    def current(self) -> Generation:
+        """The generation in force, once the server listens."""
+        assert self._generations is not None, "the server does not listen yet"
+        return self._generations.current
+
+    @property
+    def can_revert(self) -> bool:
+        """Whether an older generation still serves, and none of the new one's workers does."""
+        return self._generations is not None and self._generations.fallback is not None
+
+    def idle_listeners(self) -> list[Listener]:
+        """Sockets that are open for an older generation only."""
+        assert self._generations is not None
+        return [each for each in self._generations.listeners if each not in self.current.listeners]
+
+    # -- the beginning ---------------------------------------------------------------
+
+    def inherit(self, environ: MutableMapping[str, str]) -> None:
+        """Take the sockets that a service manager has passed.
 
         :raises BindError: when one of them is of no use.
         """
-        self._activated = take_activated(environ, pid)
-        if self._activated:
-            urls = ",".join(listener.url for listener in self._activated)
-            log.info("Socket activation sockets: %s", urls)
+        self._builder.inherit(environ, self._server.pid, self._server.log)
 
-    def build_first(self, wiring: Wiring, held: Sequence[Listener] = ()) -> Generation:
-        """The generation that a server begins with; as :meth:`build`."""
-        return self.build(1, wiring, [*self._activated, *held])
+    def take_over(self, handover: Handover | None) -> None:
+        """Take what another master has handed over, if this one was started in its place.
 
-    def preload(self, wiring: Wiring) -> Callable[[], WSGIApp]:
-        """The application's loader for workers; with ``preload_app`` it loads it here and now.
+        :raises BindError: when it is of no use.
+        """
+        if handover is not None:
+            self._inherited = self.peer.inherit(handover)
+
+    def preload(self) -> None:
+        """Load the application, if that is to be done in the master.
 
         :raises AppLoadError: when that fails.
         """
-        config = wiring.config
-        if not config.preload_app:
-            return wiring.load_app
-        # Loaded once: modules stay imported, so a reload would run the application's factory
-        # again with the old code. Another application is another matter.
-        if self._preloaded is None or self._preloaded[0] != config.default_proc_name:
-            wiring.worker_class.before_boot(config, wiring.log)
-            self._preloaded = (config.default_proc_name, wiring.load_app())
-        app = self._preloaded[1]
-        return lambda: app
+        self._builder.preload(self._first)
 
-    def build(self, number: int, wiring: Wiring, held: Sequence[Listener]) -> Generation:
-        """A generation, of which all that can fail has succeeded.
+    def write_pidfile(self, instead_of: int = 0) -> None:
+        """Write or move the pidfile, as the configuration in force and the peer say.
 
-        :param held: the listeners that are open; those with the same address are kept.
+        :param instead_of: a master that has ended, and may have left its pidfile.
+        :raises CornError: when it cannot be written.
+        """
+        path = self.peer.pidfile_path(self._server.cfg.pidfile)
+        self._pidfile = update_pidfile(self._pidfile, path, instead_of)
+
+    def open(self) -> None:
+        """Listen, for the first generation.
+
         :raises CornError: with nothing opened.
         """
-        load_app = self.preload(wiring)
-        listeners = self._listen(wiring, held)
-        return Generation(number, wiring, listeners, load_app)
+        generation = self._builder.build_first(self._first, self._inherited)
+        self._generations = Generations(generation)
+        self._adopt(generation)
+        for listener in self._inherited:
+            if listener not in generation.listeners:
+                # Or clients would wait on it for ever, once the other master has closed its own.
+                listener.close()
 
-    def _listen(self, wiring: Wiring, held: Sequence[Listener]) -> list[Listener]:
-        """A listener for each address, in order.
+    # -- reload ----------------------------------------------------------------------
 
-        The new ones are bound while the old ones are open: at no moment is a server that
-        listens before and after it without a socket, and when an address cannot be had,
-        nothing has been given up for it.
+    def reload(self) -> bool:
+        """Begin a new generation; whatever is wrong with it, the old one stays in force.
+
+        :returns: whether there is a new generation.
+        :raises StopRequested: the server is to stop; the old generation is in force.
         """
-        config = wiring.config
-        addresses = self._addresses(config)
-        spare = list(held)
-        kept = [_take(spare, address) for address in addresses]
-        wanted = [address for address, old in zip(addresses, kept, strict=True) if old is None]
-        _refuse_our_own(wanted, held)
-        access = PathAccess(config.umask, _number(config.user), _number(config.group))
-        bound = bind_all(wanted, config.backlog, wiring.log, self._pause, config.reuse_port, access)
-        for listener in filter(None, kept):
-            _adjust(listener, config, wiring.log)
-        new = iter(bound)
-        return [old if old is not None else next(new) for old in kept]
+        log = self._server.log
+        old = self._server.cfg
+        generation = self._next_generation()
+        if generation is None:
+            log.error("Reload failed; the server continues as it was")
+            return False
+        assert self._generations is not None
+        listening = {id(listener) for listener in self._server.LISTENERS}
+        self._size_before = self._server.num_workers
+        close_listeners(self._generations.begin(generation))
+        self._adopt(generation, known=listening)
+        self._server.hooks.call("on_reload", server=self._server)
+        self.apply()
+        if self._server.cfg.workers != old.workers:
+            # Otherwise the number stays as TTIN and TTOU have made it.
+            self._server.resize(self._server.cfg.workers)
+        return True
 
-    def _addresses(self, config: Config) -> list[Address]:
-        """What was passed to this process, and what the configuration asks for besides.
+    def renew(self) -> None:
+        """Begin a generation that differs in nothing but its workers' code."""
+        assert self._generations is not None
+        again = self.current._replace(number=self._generations.next_number)
+        close_listeners(self._generations.begin(again))
 
-        Passed sockets take the place of the default address, but of no other: unless one of
-        them is at that very address, which is what the configuration wants then.
-        """
-        passed = [listener.address for listener in self._activated]
-        if passed and config.origin("bind").kind in _NOBODY_ASKED:
-            return passed
-        asked = [parse_address(text) for text in config.bind]
-        return passed + [
-            address
-            for address in asked
-            if not any(covers(listener, address) for listener in self._activated)
-        ]
-
-
-_NOBODY_ASKED = ("default", "environment")
-"""Origins of a ``bind`` that is only what to do without another: PORT changes the default."""
-
-
-def _refuse_our_own(wanted: Iterable[Address], held: Iterable[Listener]) -> None:
-    """A descriptor that this server has opened since it started was not passed to it."""
-    ours = {listener.fileno() for listener in held}
-    for address in wanted:
-        if isinstance(address, FdAddress) and address.fd in ours:
-            raise BindError(f"cannot listen on {address}: it is a socket of the server's own")
-
-
-def _adjust(listener: Listener, config: Config, log: Logger) -> None:
-    """Let a socket that is kept follow the configuration, as far as it can."""
-    if listener.inherited:
-        return  # its backlog is the affair of whoever opened it
-    if listener.per_worker != config.reuse_port and not listener.is_unix:
-        # Side by side, SO_REUSEPORT sockets and others cannot be bound.
-        log.warning("reuse_port changes for %s at the next start only", listener)
-    if not listener.per_worker:
-        # On a socket that listens already, listen(2) changes the length of its queue.
-        listener.socket.listen(config.backlog)
-
-
-def _number(owner: int | None) -> int:
-    return -1 if owner is None else owner  # -1: chown(2) leaves it as it is
-
-
-def _take(spare: list[Listener], address: Address) -> Listener | None:
-    for listener in spare:
-        if listener.address == address:
-            spare.remove(listener)
-            return listener
-    return None
-
-
-def close_listeners(listeners: Iterable[Listener]) -> None:
-    """Close sockets for good, and remove the paths of those that have one."""
-    for listener in listeners:
-        listener.unlink()
-        listener.close()
-
-
-def update_pidfile(
-    pidfile: Pidfile | None, path: str | None, instead_of: int = 0
-) -> Pidfile | None:
-    """Write the pidfile that a configuration asks for, or remove the one that it does not.
-
-    :param instead_of: a process that has ended, and may have left its pidfile.
-    :raises CornError: when it cannot be written; the old one is as it was.
-    """
-    if path is None:
-        if pidfile is not None:
-            pidfile.unlink()
+    def _next_generation(self) -> Generation | None:
+        log, generations = self._server.log, self._generations
+        assert generations is not None
+        try:
+            loaded = self._reconfigure()
+        except CornError as error:
+            log.error("%s", f"{error}\n{error.details}".rstrip())
+            return None
+        except Exception:
+            # A plugin or a config file may raise anything; the server must outlive it.
+            log.exception("The configuration cannot be read")
+            self._reactivate(generations.current.loaded)
+            return None
+        try:
+            return self._builder.build(generations.next_number, loaded, generations.listeners)
+        except CornError as error:
+            log.error("%s", f"{error}\n{error.details}".rstrip())
+        except StopRequested:
+            self._reactivate(generations.current.loaded)
+            raise
+        self._reactivate(generations.current.loaded)
         return None
-    if pidfile is None:
-        pidfile = Pidfile(path)
-        pidfile.create()
-    else:
-        # To the same path as well: somebody may have removed it.
-        pidfile.rename(path, instead_of)
-    return pidfile
+
+    def settle(self) -> None:
+        """A worker of the generation in force serves: there is no way back any more."""
+        assert self._generations is not None
+        close_listeners(self._generations.prove())
+
+    def revert(self) -> None:
+        """Return to the generation that still serves."""
+        assert self._generations is not None
+        failed = self._server.cfg
+        dropped = self._generations.revert()
+        generation = self._generations.current
+        self._reactivate(generation.loaded)
+        self._adopt(generation, known={id(listener) for listener in generation.listeners})
+        close_listeners(dropped)
+        self.apply()
+        if self._server.cfg.workers != failed.workers:
+            self._server.resize(self._size_before)
+
+    def _reactivate(self, loaded: LoadedConfig) -> None:
+        """Undo what reading a newer configuration has done to the process."""
+        try:
+            loaded.activate()
+        except CornError as error:
+            # Its directory or its log file may be gone meanwhile; its workers still serve.
+            self._server.log.error("%s", error)
+
+    def _adopt(self, generation: Generation, known: Sequence[int] | set[int] = ()) -> None:
+        """Put a generation in force; ``known`` sockets need no mention in the log."""
+        listeners: list[Listener] = list(generation.listeners)
+        self._server.adopt(generation.loaded, listeners)
+        give_log_files(self._server.cfg)
+        if any(id(listener) not in known for listener in listeners):
+            urls = ",".join(listener.url for listener in listeners)
+            if generation.loaded.tls is not None:
+                urls = urls.replace("http://", "https://")
+            self._server.log.info("Listening at: %s (%s)", urls, self._server.pid)
+
+    def apply(self, instead_of: int = 0) -> None:
+        """Let the rest of a new configuration, or a change in the peer, act on the master."""
+        try:
+            self.write_pidfile(instead_of)
+        except CornError as error:
+            self._server.log.error("%s", error)
+        set_title(self.peer.role, self._server.cfg)
+
+    # -- the end ---------------------------------------------------------------------
+
+    def stop_listening(self) -> None:
+        """Close the sockets; workers take what waits in their backlogs from their own copies.
+
+        A worker that is inside the application does not close its copy for a while, and clients
+        who came meanwhile might not be served any more: so they are refused. Not during an upgrade,
+        when the other master's workers serve them.
+        """
+        if self._generations is None:
+            return
+        if self.peer.alone:
+            for listener in self._generations.listeners:
+                listener.refuse()
+        close_listeners(self._generations.listeners)
+
+    def leave_pidfile(self) -> None:
+        """In a worker: close the master's pidfile, which keeps its lock as long as it is open."""
+        if self._pidfile is not None:
+            self._pidfile.release()
+
+    def remove_pidfile(self) -> None:
+        if self._pidfile is not None:
+            if self.peer.successor:
+                # Sooner than it notices that we are gone: there should always be one.
+                self._pidfile.leave_to(self.peer.successor, self._pidfile.path + NEW)
+            self._pidfile.unlink()
+            if self.peer.predecessor:
+                # It may have done so this moment, on its own way out.
+                self._pidfile.path = self._pidfile.path.removesuffix(NEW)
+                self._pidfile.unlink()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from corn_core.process.cpus import available_cpus, recommended_workers
-from corn_core.settings.model import Expected, Setting, integer, seconds
+from corn_core.setting import Expected, Setting, integer, seconds
 
 
 def _workers(raw: object) -> int:

@@ -14,10 +14,10 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from corn_core.arbiter.crew import fork
-from corn_core.arbiter.forensics import describe_exit
-from corn_core.arbiter.succession import Succession
-from corn_core.arbiter.view import ServerView
+from corn_core.arbiter.postmortem import describe_exit
+from corn_core.arbiter.reload import Reload
+from corn_core.arbiter.server import ServerState
+from corn_core.arbiter.workers import fork
 from corn_core.errors import CornError
 from corn_core.net import Listener
 from corn_core.process.environment import ProcessEnvironment
@@ -40,14 +40,14 @@ class Upgrade:
 
     def __init__(
         self,
-        server: ServerView,
-        succession: Succession,
+        server: ServerState,
+        reloading: Reload,
         signals: SignalQueue,
         process: ProcessEnvironment,
     ) -> None:
         self._server = server
-        self._succession = succession
-        self._lineage = succession.lineage
+        self._reloading = reloading
+        self._peer = reloading.peer
         self._signals = signals
         self._process = process
 
@@ -56,12 +56,12 @@ class Upgrade:
 
         :raises CornError: when that is of no use.
         """
-        self._succession.take_over(take_handover(os.environ, self._server.pid))
-        if self._lineage.predecessor:
+        self._reloading.take_over(take_handover(os.environ, self._server.pid))
+        if self._peer.predecessor:
             self._server.log.info(
                 "Upgrade: the old master is (pid:%s); TERM to it completes the upgrade, TERM to"
                 " this one, the new master, undoes it",
-                self._lineage.predecessor,
+                self._peer.predecessor,
             )
 
     # -- starting the next one -------------------------------------------------------
@@ -70,12 +70,12 @@ class Upgrade:
         """Start a new master, unless there are two already."""
         log = self._server.log
         self.look()
-        if self._lineage.refusal:
-            log.warning("No upgrade, for %s", self._lineage.refusal)
+        if self._peer.refusal:
+            log.warning("No upgrade, for %s", self._peer.refusal)
             return
         # The sockets are marked, and the pidfile is moved, before there is anybody who might
         # come upon them.
-        self._lineage.share(self._server.LISTENERS)
+        self._peer.share(self._server.LISTENERS)
         try:
             self._step_aside()
             pid = fork(self._signals)
@@ -86,15 +86,15 @@ class Upgrade:
         if pid == 0:
             self._become_the_next()
         self._signals.let_go()
-        self._lineage.successor = pid
+        self._peer.successor = pid
         log.info("Upgrade: the new master is (pid:%s)", pid)
         if self._server.pid == 1:
             log.warning("This master is process 1: when it ends, so does everything in here")
 
     def _step_aside(self) -> None:
         if self._server.cfg.pidfile_scheme == "oldbin":
-            self._lineage.aside = True
-            self._succession.write_pidfile()
+            self._peer.aside = True
+            self._reloading.write_pidfile()
 
     def _become_the_next(self) -> NoReturn:
         """In the child: execute the command that this master was started with.
@@ -140,18 +140,18 @@ class Upgrade:
 
     def look(self) -> None:
         """See whether the other master is still there; the loop asks in every cycle."""
-        lineage = self._lineage
-        if lineage.successor:
+        peer = self._peer
+        if peer.successor:
             self._reap()
-        elif lineage.predecessor and os.getppid() != lineage.predecessor:
+        elif peer.predecessor and os.getppid() != peer.predecessor:
             self._server.log.info(
                 "Upgrade: the old master (pid:%s) is gone, and this one takes its place",
-                lineage.predecessor,
+                peer.predecessor,
             )
             self._end()
 
     def _reap(self) -> None:
-        pid, log = self._lineage.successor, self._server.log
+        pid, log = self._peer.successor, self._server.log
         try:
             reaped, status = os.waitpid(pid, os.WNOHANG)
         except ChildProcessError:
@@ -167,15 +167,15 @@ class Upgrade:
 
     def _end(self) -> None:
         """There is one master only, and it is this one."""
-        gone = self._lineage.predecessor or self._lineage.successor
-        self._lineage.part()
-        self._succession.apply(gone)
+        gone = self._peer.predecessor or self._peer.successor
+        self._peer.part()
+        self._reloading.apply(gone)
 
     def close(self) -> None:
         """At the end of this master, when its sockets are closed: leave what the other one needs,
         and nothing else."""
         self.look()
-        self._lineage.close()
+        self._peer.close()
 
 
 def _flush() -> None:

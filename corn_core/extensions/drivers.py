@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from corn_core.errors import ExtensionError, did_you_mean, one_line
-from corn_core.extensions import known
+from corn_core.extensions import hints
 from corn_core.extensions.entrypoints import (
     LOADERS,
     LOGGERS,
@@ -19,7 +19,7 @@ from corn_core.extensions.entrypoints import (
     load_driver,
 )
 from corn_core.frames import explained
-from corn_core.settings.model import Setting, name_or_object
+from corn_core.setting import Setting, name_or_object
 
 if TYPE_CHECKING:
     from corn_core.extensions.entrypoints import EntryPoint
@@ -82,10 +82,10 @@ class _Kind(NamedTuple):
     default: str
 
 
-_WORKER = _Kind(WORKERS, "worker class", "worker", known.WORKERS, "corn-sync")
-_LOGGER = _Kind(LOGGERS, "logger class", "logger", known.LOGGERS, "corn-core")
-_LOADER = _Kind(LOADERS, "app loader", "app loader", known.LOADERS, "corn-core")
-_RELOADER = _Kind(RELOADERS, "reload engine", "reload engine", known.RELOADERS, "corn-core")
+_WORKER = _Kind(WORKERS, "worker class", "worker", hints.WORKERS, "corn-sync")
+_LOGGER = _Kind(LOGGERS, "logger class", "logger", hints.LOGGERS, "corn-core")
+_LOADER = _Kind(LOADERS, "app loader", "app loader", hints.LOADERS, "corn-core")
+_RELOADER = _Kind(RELOADERS, "reload engine", "reload engine", hints.RELOADERS, "corn-core")
 
 _POLL = "poll"
 """The core's own reload engine, which ``auto`` uses if there is no other."""

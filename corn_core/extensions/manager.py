@@ -9,13 +9,13 @@ import pluggy
 
 from corn_core import hookspecs
 from corn_core.errors import CornError, ExtensionError, did_you_mean, one_line
-from corn_core.extensions import known
-from corn_core.extensions.checking import first_fault, unmarked
+from corn_core.extensions import hints
 from corn_core.extensions.entrypoints import PLUGINS, distribution_of, entry_points
+from corn_core.extensions.faults import first_fault, unmarked
 from corn_core.extensions.hooks import Hooks
 from corn_core.extensions.positional import CONFIG_FILE, ConfigHooks, config_file_plugin
 from corn_core.hookspecs import CORE
-from corn_core.settings.model import Setting, comma_separated
+from corn_core.setting import Setting, comma_separated
 
 if TYPE_CHECKING:
     from corn_core.extensions.entrypoints import EntryPoint
@@ -147,7 +147,7 @@ class Plugins:
 
     def explain(self, option: str) -> str | None:
         """Explain why a first-party plugin's option is unknown; returns None for any other."""
-        distribution = known.OPTIONS.get(option)
+        distribution = hints.OPTIONS.get(option)
         if distribution is None:
             return None
         plugin = distribution.removeprefix("corn-")

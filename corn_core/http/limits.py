@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from corn_core.settings.model import Setting, integer, one_of
+from corn_core.setting import Setting, integer, one_of
 
 HeaderMap = Literal["drop", "refuse", "keep"]
 

@@ -6,9 +6,9 @@ from corn_core.errors import BadRequest, BadRequestLine, TruncatedRequest
 from corn_core.http.body import Broken, ChunkedBody, SizedBody
 from corn_core.http.framing import frame_request
 from corn_core.http.head import Request, read_fields, read_intentions, read_request_line
-from corn_core.http.known import KnownFields, remember
 from corn_core.http.limits import Limits
-from corn_core.http.watch import HeadWatch
+from corn_core.http.partial import HeadWatch
+from corn_core.http.repeat import KnownFields, remember
 
 _CRLF = b"\r\n"
 

@@ -16,7 +16,7 @@ from corn_core.errors import AppLoadError
 from corn_core.loaders.target import parse_uri
 
 if TYPE_CHECKING:
-    from corn_core.settings.config import Config
+    from corn_core.config import Config
 
 ARGUMENTS = 2
 """environ and start_response (PEP 3333)."""

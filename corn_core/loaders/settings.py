@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from corn_core.process.environment import parse_raw_env
-from corn_core.settings.model import Setting, boolean, comma_separated, optional, string
+from corn_core.setting import Setting, boolean, comma_separated, optional, string
 
 SETTINGS = (
     Setting(

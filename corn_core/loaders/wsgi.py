@@ -17,7 +17,7 @@ from corn_core.loaders.guard import run_guarded
 from corn_core.loaders.target import LIKELY_NAMES, Target, parse_uri
 
 if TYPE_CHECKING:
-    from corn_core.settings.config import Config
+    from corn_core.config import Config
 
 _NOTHING = object()
 

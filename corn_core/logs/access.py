@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
+from corn_core.escape import escape
 from corn_core.interfaces import Request, Response
 from corn_core.logs.atoms import ATOMS, MISSING, NUMBER_ATOMS, find_atom
-from corn_core.net.escape import escape
-from corn_core.settings.model import Expected
+from corn_core.setting import Expected
 
 Renderer = Callable[[Response, Request | None, Mapping[str, Any], timedelta], str]
 

@@ -11,8 +11,8 @@ from datetime import timedelta
 from time import localtime, strftime, time
 from typing import Any
 
+from corn_core.escape import escape
 from corn_core.interfaces import Request, Response
-from corn_core.net.escape import escape
 
 Atom = Callable[[Response, Request | None, Mapping[str, Any], timedelta], Any]
 """Computes one atom's value; None or empty text when there is none."""

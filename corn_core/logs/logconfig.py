@@ -12,7 +12,7 @@ from corn_core.logs.settings import IniFile
 if TYPE_CHECKING:
     from configparser import ConfigParser
 
-    from corn_core.settings.config import Config
+    from corn_core.config import Config
 
 DEFAULTS: Mapping[str, Any] = {
     "version": 1,

@@ -18,10 +18,10 @@ from corn_core.logs.logconfig import Plan, read_plan
 from corn_core.logs.outlets import Outlets, close, exchange, refusal
 from corn_core.logs.settings import LEVELS
 from corn_core.logs.states import all_loggers, replace_configuration
-from corn_core.settings.model import Expected
+from corn_core.setting import Expected
 
 if TYPE_CHECKING:
-    from corn_core.settings.config import Config
+    from corn_core.config import Config
 
 ERROR_LOG = "corn.error"
 ACCESS_LOG = "corn.access"

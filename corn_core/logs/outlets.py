@@ -11,7 +11,7 @@ from corn_core.logs.handlers import LineHandler, LogFile, LogStream, make_handle
 from corn_core.logs.syslog import SyslogHandler, program_name
 
 if TYPE_CHECKING:
-    from corn_core.settings.config import Config
+    from corn_core.config import Config
 
 OwnHandler = LogFile | LogStream | SyslogHandler
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from corn_core.logs.access import parse_access_format
 from corn_core.logs.syslog import FACILITIES, default_address, parse_syslog_address
-from corn_core.settings.model import Expected, Setting, boolean, one_of, optional, string
+from corn_core.setting import Expected, Setting, boolean, one_of, optional, string
 
 LEVELS = {
     "debug": logging.DEBUG,

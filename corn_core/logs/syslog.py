@@ -16,7 +16,7 @@ from time import monotonic
 from typing import Any, NamedTuple
 
 from corn_core.net.address import UNIX_PATH_LIMIT, TcpAddress, parse_address
-from corn_core.settings.model import Expected
+from corn_core.setting import Expected
 
 DEFAULT_PORT = 514
 

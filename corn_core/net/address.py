@@ -7,7 +7,7 @@ import socket
 import sys
 from typing import NamedTuple
 
-from corn_core.settings.model import Expected, strings
+from corn_core.setting import Expected, strings
 
 DEFAULT_HOST = "0.0.0.0"
 DEFAULT_PORT = 8000

@@ -24,7 +24,7 @@ from corn_core.net.address import (
 from corn_core.net.descriptor import listening_socket
 from corn_core.net.refusal import refuse_clients, waiting
 from corn_core.net.stale import inode, is_answered, remove_stale
-from corn_core.settings.model import Expected, Setting, boolean, integer
+from corn_core.setting import Expected, Setting, boolean, integer
 
 TRIES = 5
 """The number of attempts at an address that is in use or does not exist yet."""

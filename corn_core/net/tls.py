@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from corn_core.errors import ConfigError
 from corn_core.interfaces import Hooks
-from corn_core.settings.model import Expected, Setting, boolean, integer, optional, string
+from corn_core.setting import Expected, Setting, boolean, integer, optional, string
 
 if TYPE_CHECKING:
     from ssl import SSLContext

@@ -17,7 +17,7 @@ import signal
 import sys
 from typing import Any, NoReturn
 
-from corn_core.settings.model import Setting, boolean
+from corn_core.setting import Setting, boolean
 
 SETTINGS = (
     Setting(

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Mapping
 
 from corn_core.errors import ConfigError
-from corn_core.settings.model import Expected, strings
+from corn_core.setting import Expected, strings
 
 
 def parse_raw_env(raw: object) -> list[str]:

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from time import sleep
 
 from corn_core.errors import ConfigError
-from corn_core.settings.model import Setting, one_of, optional, string
+from corn_core.setting import Setting, one_of, optional, string
 
 SETTINGS = (
     Setting(

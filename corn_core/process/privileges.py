@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from corn_core.errors import BootError, ConfigError
-from corn_core.settings.model import Expected, Setting, boolean, optional
+from corn_core.setting import Expected, Setting, boolean, optional
 
 NO_ID = 2**32 - 1
 """(uid_t) -1, which means "no change" to the system calls, and so is nobody's number."""

@@ -45,7 +45,7 @@ from itertools import count
 from typing import NamedTuple
 
 from corn_core.errors import ConfigError, CornError
-from corn_core.settings.model import Setting, optional, string
+from corn_core.setting import Setting, optional, string
 
 SETTINGS = (
     Setting(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from corn_core.settings.model import Setting, optional, string
+from corn_core.setting import Setting, optional, string
 
 SETTINGS = (
     Setting(

@@ -11,8 +11,8 @@ from importlib.util import cache_from_source
 from time import time
 from types import ModuleType, TracebackType
 
+from corn_core.config import Config
 from corn_core.errors import ConfigError
-from corn_core.settings.config import Config
 
 _PACKAGES = {"site-packages", "dist-packages"}
 

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from time import time
 from typing import Protocol
 
+from corn_core.config import Config
 from corn_core.errors import AppLoadError
 from corn_core.extensions.drivers import find_reload_engine
 from corn_core.interfaces import Logger, WSGIApp
@@ -30,7 +31,6 @@ from corn_core.reloading.files import (
 from corn_core.reloading.flag import NativeEvent
 from corn_core.reloading.page import failure_app
 from corn_core.reloading.snapshot import Snapshot
-from corn_core.settings.config import Config
 
 STOP_PATIENCE = 2.0
 """Seconds that a worker waits for the thread when it exits."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from corn_core.settings.model import Setting, boolean, name_or_object, strings
+from corn_core.setting import Setting, boolean, name_or_object, strings
 
 SETTINGS = (
     Setting(

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 
 from corn_core.errors import BadRequest, ClientDisconnected, RequestTimeout
 from corn_core.http import CONTINUE, Request, RequestParser
-from corn_core.serving.outbox import MEMORY_LIMIT, PIECE, FileRegion, Outbox
 from corn_core.serving.poller import NOTHING, READABLE, WRITABLE
+from corn_core.serving.sendbuffer import MEMORY_LIMIT, PIECE, FileRegion, SendBuffer
 from corn_core.wsgi import ConnectionInfo, RequestBody, empty_body
 
 if TYPE_CHECKING:
@@ -84,11 +84,11 @@ class Connection(ConnectionInfo):
         "keep",
         "linger",
         "lingered",
-        "outbox",
         "parser",
         "phase",
         "request",
         "reset",
+        "send_buffer",
         "watched",
     )
 
@@ -98,10 +98,10 @@ class Connection(ConnectionInfo):
         super().__init__(listener, peer, sock)
         self.driver = driver
         self.fd = sock.fileno()
-        self.parser = RequestParser(driver.terms.limits)
+        self.parser = RequestParser(driver.limits.http)
         self.request: Request | None = None
         self.body: RequestBody | None = None
-        self.outbox: Outbox | None = None
+        self.send_buffer: SendBuffer | None = None
         self.phase = Phase.IDLE
         self.keep = False
         self.linger = False
@@ -123,7 +123,7 @@ class Connection(ConnectionInfo):
         # After a first request that was here already, the time for the next one is running.
         # But not while a thread answers it.
         if self.deadline == FOREVER and self.idle:
-            self.deadline = deadline_after(self.driver.terms.header_timeout)
+            self.deadline = deadline_after(self.driver.limits.header_timeout)
 
     def on_event(self, mask: int) -> None:
         """Do what the poller says can be done now."""
@@ -144,7 +144,7 @@ class Connection(ConnectionInfo):
         if self.phase is READY:
             self.phase = IDLE
             # From now on it is the client that the worker waits for.
-            self.deadline = monotonic() + self.driver.terms.keepalive
+            self.deadline = monotonic() + self.driver.limits.keepalive
             self.advance()
 
     def _on_readable(self) -> None:
@@ -186,7 +186,7 @@ class Connection(ConnectionInfo):
 
     def _expect_body(self, request: Request) -> None:
         self.request = request
-        self.body = RequestBody(self.driver.terms.tmp_dir)
+        self.body = RequestBody(self.driver.limits.tmp_dir)
         self.phase = Phase.BODY
         if request.expect_continue and not self.parser.buffered:
             # RFC 9110 section 10.1.1: no 100 when the body is already on its way.
@@ -196,7 +196,7 @@ class Connection(ConnectionInfo):
         """Wait for the rest of a head, which has its time from its first byte on."""
         if self.phase is Phase.IDLE and self.parser.mid_head:
             self.phase = Phase.HEAD
-            self.deadline = deadline_after(self.driver.terms.header_timeout)
+            self.deadline = deadline_after(self.driver.limits.header_timeout)
         self._watch(READABLE)
 
     def _take_body(self) -> bool:
@@ -206,7 +206,7 @@ class Connection(ConnectionInfo):
         if data is None:
             self.body.finish()
             return True
-        self.deadline = deadline_after(self.driver.terms.body_timeout)
+        self.deadline = deadline_after(self.driver.limits.body_timeout)
         self._watch(READABLE)
         return False
 
@@ -245,7 +245,7 @@ class Connection(ConnectionInfo):
 
     def send(self, data: bytes | memoryview) -> None:
         """Send, and keep what the client does not take now."""
-        if not self.outbox:
+        if not self.send_buffer:
             size = len(data)
             try:
                 sent = self.sock.send(data, DONTWAIT)
@@ -260,9 +260,9 @@ class Connection(ConnectionInfo):
 
     def send_file(self, fd: int, offset: int, count: int) -> None:
         """Send a part of a file with sendfile, and keep what the client does not take now."""
-        if self.outbox is None:
-            self.outbox = Outbox(self.driver.terms.tmp_dir)
-        if self.outbox.append_file(fd, offset, count):
+        if self.send_buffer is None:
+            self.send_buffer = SendBuffer(self.driver.limits.tmp_dir)
+        if self.send_buffer.append_file(fd, offset, count):
             self._transmit()
             return
         # Something before it waits in the temporary file, and it has to queue behind that.
@@ -283,27 +283,28 @@ class Connection(ConnectionInfo):
         self.reset = True
 
     def _queue(self, data: bytes | memoryview) -> None:
-        if self.outbox is None:
-            self.outbox = Outbox(self.driver.terms.tmp_dir)
-        outbox = self.outbox
-        if outbox:
+        if self.send_buffer is None:
+            self.send_buffer = SendBuffer(self.driver.limits.tmp_dir)
+        send_buffer = self.send_buffer
+        if send_buffer:
             self._transmit()
-        while outbox and outbox.size + len(data) > max(self.driver.terms.spool_limit, MEMORY_LIMIT):
+        limit = max(self.driver.limits.spool_limit, MEMORY_LIMIT)
+        while send_buffer and send_buffer.size + len(data) > limit:
             self._wait_for_client()
             self._transmit()
-        outbox.append(data)
+        send_buffer.append(data)
 
     def _transmit(self) -> bool:
         """Send what is kept until the client takes no more; True when nothing is left."""
-        assert self.outbox is not None
-        while (piece := self.outbox.head()) is not None:
+        assert self.send_buffer is not None
+        while (piece := self.send_buffer.head()) is not None:
             try:
                 sent = self._transmit_piece(piece)
             except BlockingIOError:
                 return False
             except OSError as error:
                 raise ClientDisconnected(str(error)) from error
-            self.outbox.advance(sent)
+            self.send_buffer.advance(sent)
         return True
 
     def _transmit_piece(self, piece: memoryview | FileRegion) -> int:
@@ -321,7 +322,7 @@ class Connection(ConnectionInfo):
         """Hold the application until the client reads: the spool is full."""
         poll = select.poll()
         poll.register(self.fd, select.POLLOUT)
-        deadline = deadline_after(self.driver.terms.write_timeout)
+        deadline = deadline_after(self.driver.limits.write_timeout)
         while not poll.poll(PATIENCE * 1000):
             # The worker is not stuck, its client is: the master must not kill it.
             self.driver.notify()
@@ -337,16 +338,16 @@ class Connection(ConnectionInfo):
         if done:
             self.finish(self.keep, self.linger)
         else:
-            self.deadline = deadline_after(self.driver.terms.write_timeout)
+            self.deadline = deadline_after(self.driver.limits.write_timeout)
 
     # -- after a response ------------------------------------------------------------
 
     def finish(self, keep: bool, linger: bool = False) -> None:
         """The response is produced: flush it, then go on to the next request or close."""
-        if self.outbox:
+        if self.send_buffer:
             self.keep, self.linger = keep, linger
             self.phase = Phase.FLUSH
-            self.deadline = deadline_after(self.driver.terms.write_timeout)
+            self.deadline = deadline_after(self.driver.limits.write_timeout)
             self._watch(WRITABLE)
         elif keep:
             self._next_request()
@@ -364,7 +365,7 @@ class Connection(ConnectionInfo):
             return
         self.phase = IDLE
         # Not 0, for then no connection is kept.
-        self.deadline = monotonic() + self.driver.terms.keepalive
+        self.deadline = monotonic() + self.driver.limits.keepalive
         if self.watched != READABLE:
             self._watch(READABLE)
 
@@ -402,8 +403,8 @@ class Connection(ConnectionInfo):
             self.driver.forget(self)
             self.watched = 0
         self._drop_request()
-        if self.outbox is not None:
-            self.outbox.close()
+        if self.send_buffer is not None:
+            self.send_buffer.close()
         if self.reset:
             # On, for 0 seconds: close(2) then resets the connection (POSIX, SO_LINGER).
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

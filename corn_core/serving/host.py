@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from corn_core.config import Config
 from corn_core.http import Request
 from corn_core.interfaces import Logger, Slot
 from corn_core.net import Listener
-from corn_core.serving.settings import Encryption, Terms
-from corn_core.settings.config import Config
+from corn_core.serving.settings import ClientLimits, Encryption
 from corn_core.wsgi import RequestBody, RequestCycle
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Driver(Protocol[_Connection]):
     connection_class: type[Any]
     cycle: RequestCycle
     encryption: Encryption | None
-    terms: Terms
+    limits: ClientLimits
 
     def dispatch(self, connection: _Connection, request: Request, body: RequestBody) -> None:
         """Answer a request, now or later, and then call the connection's ``finish``."""

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from corn_core.http import Request
     from corn_core.net import Listener
     from corn_core.serving.host import Host, Managed
-    from corn_core.serving.preamble import Preamble
+    from corn_core.serving.proxy import ProxyHeaderReader
     from corn_core.serving.scheduler import Scheduler
-    from corn_core.serving.settings import Encryption, Terms
+    from corn_core.serving.settings import ClientLimits, Encryption
     from corn_core.wsgi import RequestBody, RequestCycle
 
 # Bytes that a client may take at once before others have their turn. A greenlet that never has
@@ -29,13 +29,13 @@ TURN = 1024 * 1024
 class Lanes(Protocol):
     """The stream driver, as its lanes see it."""
 
-    begin: type[Connection] | type[Preamble]
+    begin: type[Connection] | type[ProxyHeaderReader]
     connection_class: type[Connection]
     cycle: RequestCycle
     draining: bool
     encryption: Encryption | None
     scheduler: Scheduler
-    terms: Terms
+    limits: ClientLimits
     turns: int
     worker: Host
 
@@ -53,7 +53,7 @@ class Lane:
     """
 
     __slots__ = (
-        *("connection_class", "cycle", "deadline", "encryption", "greenlet", "terms"),
+        *("connection_class", "cycle", "deadline", "encryption", "greenlet", "limits"),
         *("_credit", "_driver", "_gate", "_postponed", "_watched", "_worker"),
     )
 
@@ -61,7 +61,7 @@ class Lane:
         self.connection_class = driver.connection_class
         self.cycle = driver.cycle
         self.encryption = driver.encryption
-        self.terms = driver.terms
+        self.limits = driver.limits
         self.deadline = FOREVER
         self.greenlet: Any = None
         self._driver = driver
@@ -76,10 +76,10 @@ class Lane:
     def begin(self, listener: Listener, sock: SocketType, peer: object) -> None:
         """Serve a client in a greenlet of its own, as soon as it has sent something."""
         self._watched = first = self._driver.begin(self, listener, sock, peer)
-        self.deadline = deadline_after(self.terms.header_timeout)
+        self.deadline = deadline_after(self.limits.header_timeout)
         self.greenlet = self._gate.spawn(self._run, first, sock)
 
-    def _run(self, mask: int, first: Connection | Preamble, sock: SocketType) -> None:
+    def _run(self, mask: int, first: Connection | ProxyHeaderReader, sock: SocketType) -> None:
         """Serve a client until its connection is closed."""
         self._watched = None
         self.deadline = FOREVER
@@ -140,7 +140,7 @@ class Lane:
     def dispatch(self, connection: Connection, request: Request, body: RequestBody) -> None:
         """Answer a request, here and now; others run whenever the application waits."""
         worker = self._worker
-        keep = self.terms.keepalive > 0 and worker.alive
+        keep = self.limits.keepalive > 0 and worker.alive
         keep = self.cycle.run(request, body, connection, connection, keep)
         worker.request_done()
         connection.finish(keep)
@@ -168,7 +168,7 @@ class Lane:
         :raises ClientDisconnected: when that takes longer than ``write_timeout``.
         """
         self._credit = TURN
-        self.deadline = deadline_after(self.terms.write_timeout)
+        self.deadline = deadline_after(self.limits.write_timeout)
         try:
             if not self._gate.wait(WRITABLE):
                 raise ClientDisconnected("the client takes nothing of its response")

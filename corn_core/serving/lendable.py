@@ -3,9 +3,9 @@
 Who owns a connection: the loop, until it has read a request whole; then the thread that runs the
 application, until it gives the connection back; then the loop again. The thread sends the
 response itself, on the socket, so that a response which the client takes at once costs the loop
-nothing. There is one exception. What the client does not take is put into the outbox, and
+nothing. There is one exception. What the client does not take is put into the send buffer, and
 the loop sends it from there while the application goes on: as long as a connection is in a
-thread's hands, the outbox is filled and emptied under the connection's ``guard``.
+thread's hands, the send buffer is filled and emptied under the connection's ``guard``.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from corn_core.errors import ClientDisconnected
 from corn_core.serving.connection import FOREVER, Connection, deadline_after
 from corn_core.serving.host import Driver, Managed
-from corn_core.serving.outbox import MEMORY_LIMIT, Outbox
 from corn_core.serving.poller import READABLE, WRITABLE
+from corn_core.serving.sendbuffer import MEMORY_LIMIT, SendBuffer
 
 if TYPE_CHECKING:
     from corn_core.net import Listener
@@ -35,15 +35,15 @@ class Lender(Driver[Connection], Protocol):
         """Report no events of a connection that is lent."""
 
     def flush(self, connection: Lendable) -> None:
-        """Have the loop send what is in the outbox of a connection."""
+        """Have the loop send what is in the send buffer of a connection."""
 
 
 class Lendable(Connection):
     """A connection that a thread may have; its subclasses have the ``FIELDS``.
 
     :ivar lent: whether a thread owns it.
-    :ivar guard: held for the outbox, while it is lent.
-    :ivar flushing: whether the loop sends what is in the outbox, while it is lent.
+    :ivar guard: held for the send buffer, while it is lent.
+    :ivar flushing: whether the loop sends what is in the send buffer, while it is lent.
     """
 
     driver: Lender
@@ -81,9 +81,9 @@ class Lendable(Connection):
             self.watched = 0
 
     def start_flushing(self) -> None:
-        """Send what is in the outbox as the client takes it."""
+        """Send what is in the send buffer as the client takes it."""
         if self.lent:
-            self.deadline = deadline_after(self.driver.terms.write_timeout)
+            self.deadline = deadline_after(self.driver.limits.write_timeout)
             Connection._watch(self, WRITABLE)
 
     def _flush(self) -> bool:
@@ -96,7 +96,7 @@ class Lendable(Connection):
                 self.deadline = FOREVER
                 return False
             self.flushing = not done
-        self.deadline = FOREVER if done else deadline_after(self.driver.terms.write_timeout)
+        self.deadline = FOREVER if done else deadline_after(self.driver.limits.write_timeout)
         if done:
             # Not TLSConnection's, which would close a connection whose client has said goodbye.
             Connection._watch(self, READABLE)
@@ -133,8 +133,8 @@ class Lendable(Connection):
             super().send_file(fd, offset, count)
             return
         with self.guard:
-            outbox = self._own_outbox()
-            if taken := outbox.append_file(fd, offset, count):
+            send_buffer = self._own_send_buffer()
+            if taken := send_buffer.append_file(fd, offset, count):
                 self._transmit()
         if taken:
             self._leave_the_rest()
@@ -145,32 +145,32 @@ class Lendable(Connection):
         if not self.lent:
             super()._queue(data)
             return
-        while not self._put_into_outbox(data):
+        while not self._buffer(data):
             # This thread waits for the client, and nobody else does.
             self._wait_for_client()
         self._leave_the_rest()
 
-    def _put_into_outbox(self, data: bytes | memoryview) -> bool:
+    def _buffer(self, data: bytes | memoryview) -> bool:
         with self.guard:
-            outbox = self._own_outbox()
-            if outbox:
+            send_buffer = self._own_send_buffer()
+            if send_buffer:
                 self._transmit()
-            limit = max(self.driver.terms.spool_limit, MEMORY_LIMIT)
-            if outbox and outbox.size + len(data) > limit:
+            limit = max(self.driver.limits.spool_limit, MEMORY_LIMIT)
+            if send_buffer and send_buffer.size + len(data) > limit:
                 return False
-            outbox.append(data)
+            send_buffer.append(data)
         return True
 
-    def _own_outbox(self) -> Outbox:
-        """Return the outbox, made when it is first needed; an empty one may have a file."""
-        if self.outbox is None:
-            self.outbox = Outbox(self.driver.terms.tmp_dir)
-        return self.outbox
+    def _own_send_buffer(self) -> SendBuffer:
+        """Return the send buffer, made when it is first needed; an empty one may have a file."""
+        if self.send_buffer is None:
+            self.send_buffer = SendBuffer(self.driver.limits.tmp_dir)
+        return self.send_buffer
 
     def _leave_the_rest(self) -> None:
-        """Let the loop send what is left in the outbox."""
+        """Let the loop send what is left in the send buffer."""
         with self.guard:
-            if self.flushing or not self.outbox:
+            if self.flushing or not self.send_buffer:
                 return
             self.flushing = True
         self.driver.flush(self)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from corn_core.http import Request
     from corn_core.serving.host import Host
-    from corn_core.serving.settings import Terms
+    from corn_core.serving.settings import ClientLimits
     from corn_core.wsgi import RequestBody
 
 REST = 0.001
@@ -50,8 +50,8 @@ class PooledDriver(ProtocolDriver):
 
     connection_class: type[Connection] = PooledConnection
 
-    def __init__(self, worker: Host, terms: Terms, threads: int) -> None:
-        super().__init__(worker, terms)
+    def __init__(self, worker: Host, limits: ClientLimits, threads: int) -> None:
+        super().__init__(worker, limits)
         self._pool: Pool[Task] = Pool(threads, self._answer, self._no_thread)
         # What threads leave to the loop; appending and taking are one step each.
         self._finished: deque[tuple[Lendable, bool]] = deque()
@@ -129,7 +129,7 @@ class PooledDriver(ProtocolDriver):
 
     def _answer(self, task: Task) -> None:
         connection, request, body = task
-        keep = self.terms.keepalive > 0 and self.worker.alive
+        keep = self.limits.keepalive > 0 and self.worker.alive
         try:
             keep = self.cycle.run(request, body, connection, connection, keep)
         except BaseException as error:
@@ -141,12 +141,12 @@ class PooledDriver(ProtocolDriver):
         self._finished.append((connection, keep))
         # The order matters: suspended before this look, or taken back after it.
         deaf = connection.watched != READABLE
-        unfinished = deaf or connection.outbox or connection.parser.buffered
+        unfinished = deaf or connection.send_buffer or connection.parser.buffered
         if unfinished or not keep or not self.worker.alive:
             self.wake()
 
     def flush(self, connection: Lendable) -> None:
-        """Have the loop send what is in the outbox of a connection."""
+        """Have the loop send what is in the send buffer of a connection."""
         self._to_flush.append(connection)
         self.wake()
 

@@ -10,7 +10,7 @@ class PooledTLSConnection(Lendable, TLSConnection):
     """A connection under TLS that a thread may have.
 
     The thread encrypts what it sends, and the loop decrypts nothing meanwhile: OpenSSL's state
-    has one owner at a time, as the connection has. The outbox holds ciphertext.
+    has one owner at a time, as the connection has. The send buffer holds ciphertext.
     """
 
     __slots__ = FIELDS

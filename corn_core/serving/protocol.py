@@ -25,7 +25,7 @@ from corn_core.serving.selector import SelectorDriver
 
 if TYPE_CHECKING:
     from corn_core.serving.host import Host
-    from corn_core.serving.settings import Terms
+    from corn_core.serving.settings import ClientLimits
 
 
 class ProtocolDriver(SelectorDriver):
@@ -37,8 +37,8 @@ class ProtocolDriver(SelectorDriver):
     noticed at the next tick instead of at once.
     """
 
-    def __init__(self, worker: Host, terms: Terms) -> None:
-        super().__init__(worker, terms)
+    def __init__(self, worker: Host, limits: ClientLimits) -> None:
+        super().__init__(worker, limits)
         self._balance = Balance(worker.slot)
         self._loop: asyncio.AbstractEventLoop
         self._timer: asyncio.TimerHandle | None = None

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from corn_core.process.scoreboard import DRAINING
 from corn_core.serving.connection import FOREVER, Connection
 from corn_core.serving.poller import READABLE, make_poller
-from corn_core.serving.preamble import Preamble
+from corn_core.serving.proxy import ProxyHeaderReader
 from corn_core.serving.settings import Encryption
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from corn_core.http import Request
     from corn_core.net import Listener
     from corn_core.serving.host import Host, Managed
-    from corn_core.serving.settings import Terms
+    from corn_core.serving.settings import ClientLimits
     from corn_core.wsgi import RequestBody
 
 # accept(2) fails with these when something has run out. The listener stays readable, so
@@ -53,7 +53,7 @@ class SelectorDriver:
     a connection acts, and what the poller reported and nobody has seen to, it reports again.
 
     :param worker: supplies the request cycle, the listeners and the heartbeat.
-    :param terms: what clients are granted.
+    :param limits: what clients are granted.
     """
 
     TICK = 1.0
@@ -65,10 +65,10 @@ class SelectorDriver:
     connection_class: type[Connection] = Connection
     encryption: Encryption | None = None
 
-    def __init__(self, worker: Host, terms: Terms) -> None:
+    def __init__(self, worker: Host, limits: ClientLimits) -> None:
         self.worker = worker
         self.cycle = worker.cycle
-        self.terms = terms
+        self.limits = limits
         if worker.ssl_context is not None:
             self._encrypt(worker.ssl_context)
         self.connections: dict[int, Managed] = {}
@@ -198,12 +198,12 @@ class SelectorDriver:
         # around what it returns: together a tenth of what a hello-world request costs.
         accept = sock._accept  # type: ignore[attr-defined]  # of the C base class
         guard = self._guard
-        begin = Preamble if self.terms.proxy is not None else self.connection_class
+        begin = ProxyHeaderReader if self.limits.proxy is not None else self.connection_class
         make_socket = partial(socket.SocketType, sock.family, sock.type, sock.proto)
 
         def accept_some(batch: int) -> bool:
             for _ in range(batch):
-                if self.held() >= self.terms.max_connections:
+                if self.held() >= self.limits.max_connections:
                     self._pause_accepting(self.TICK)
                     return False
                 try:
@@ -250,7 +250,7 @@ class SelectorDriver:
                 if stopping or listener.per_worker:
                     # Nobody will accept after us: a connection that stays in the backlog would
                     # be reset, though its client has been told that it is established.
-                    self._acceptors[listener.fileno()](self.terms.max_connections)
+                    self._acceptors[listener.fileno()](self.limits.max_connections)
             self._draining = True
             self.worker.slot.set_state(DRAINING)
             self._pause_accepting(FOREVER)
@@ -270,7 +270,7 @@ class SelectorDriver:
 
     def dispatch(self, connection: Connection, request: Request, body: RequestBody) -> None:
         """Answer a request; here, in this thread, now."""
-        keep = self.terms.keepalive > 0 and self.worker.alive
+        keep = self.limits.keepalive > 0 and self.worker.alive
         keep = self.cycle.run(request, body, connection, connection, keep)
         self.worker.request_done()
         connection.finish(keep)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
+from corn_core.config import Config
 from corn_core.http import Limits
 from corn_core.interfaces import Logger
-from corn_core.settings.config import Config
-from corn_core.settings.model import Setting, integer, seconds
+from corn_core.setting import Setting, integer, seconds
 from corn_core.wsgi.proxied import versions_of
 from corn_core.wsgi.trust import peer_test
 
@@ -111,16 +111,17 @@ class ProxyPolicy(NamedTuple):
     is_trusted: Callable[[object], bool]
 
 
-class Terms(NamedTuple):
+class ClientLimits(NamedTuple):
     """What clients are granted, from the settings above and some others; times in seconds.
 
+    :param http: the limits on requests.
     :param keepalive: how long to wait for another request; 0 closes after each response.
     :param spool_limit: the bytes of a response kept for a slow client.
     :param proxy: whether and how the PROXY protocol is understood.
     :param tmp_dir: where what is too long for memory goes, ``None`` for the system's choice.
     """
 
-    limits: Limits
+    http: Limits
     keepalive: float
     header_timeout: float
     body_timeout: float
@@ -142,8 +143,8 @@ class Encryption(NamedTuple):
     suppress_ragged_eofs: bool
 
 
-def terms_of(config: Config, keepalive: float) -> Terms:
-    """The terms of a configuration.
+def client_limits(config: Config, keepalive: float) -> ClientLimits:
+    """The limits of a configuration.
 
     :param keepalive: the worker's own; a worker that keeps connections passes
         ``config.keepalive``.
@@ -155,8 +156,8 @@ def terms_of(config: Config, keepalive: float) -> Terms:
         body=config.limit_request_body,
         header_map=config.header_map,
     )
-    return Terms(
-        limits=limits,
+    return ClientLimits(
+        http=limits,
         keepalive=keepalive,
         header_timeout=config.header_timeout,
         body_timeout=config.body_timeout,

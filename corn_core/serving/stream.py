@@ -22,7 +22,7 @@ from corn_core.serving.balance import Balance
 from corn_core.serving.connection import Connection
 from corn_core.serving.lane import Lane
 from corn_core.serving.poller import READABLE
-from corn_core.serving.preamble import Preamble
+from corn_core.serving.proxy import ProxyHeaderReader
 from corn_core.serving.selector import DRAIN_GRACE, EXHAUSTED
 from corn_core.serving.settings import Encryption
 from corn_core.serving.streamed import StreamConnection
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from corn_core.net import Listener
     from corn_core.serving.host import Host
     from corn_core.serving.scheduler import Gate, Scheduler
-    from corn_core.serving.settings import Terms
+    from corn_core.serving.settings import ClientLimits
 
 SLICE = 16
 """Turns of clients after which new connections are accepted between them; where there are more than
@@ -47,7 +47,7 @@ class StreamDriver:
     """Runs the connections of a worker until the worker is told to stop.
 
     :param worker: supplies the request cycle, the listeners and the heartbeat.
-    :param terms: what clients are granted.
+    :param limits: what clients are granted.
     :param scheduler: greenlets, and their way to wait for descriptors.
     """
 
@@ -57,16 +57,16 @@ class StreamDriver:
     connection_class: type[Connection] = StreamConnection
     encryption: Encryption | None = None
 
-    def __init__(self, worker: Host, terms: Terms, scheduler: Scheduler) -> None:
+    def __init__(self, worker: Host, limits: ClientLimits, scheduler: Scheduler) -> None:
         self.worker = worker
         self.cycle = worker.cycle
-        self.terms = terms
+        self.limits = limits
         self.scheduler = scheduler
         if worker.ssl_context is not None:
             self._encrypt(worker.ssl_context)
-        self.begin: type[Connection] | type[Preamble] = self.connection_class
-        if terms.proxy is not None:
-            self.begin = Preamble
+        self.begin: type[Connection] | type[ProxyHeaderReader] = self.connection_class
+        if limits.proxy is not None:
+            self.begin = ProxyHeaderReader
         self.draining = False
         self._lanes: set[Lane] = set()
         self._gates: dict[Listener, Gate] = {}
@@ -119,7 +119,7 @@ class StreamDriver:
         if now >= self._next_tick:
             self._tick(now)
 
-    def obey(self, act: Callable[[], None]) -> None:
+    def run_soon(self, act: Callable[[], None]) -> None:
         """Do what a signal asks for in the main greenlet; for handlers that find themselves in
         the hub, where nothing may wait."""
         self._orders.append(act)
@@ -154,7 +154,7 @@ class StreamDriver:
         gate = self._gates[listener]
         accept = self._acceptors[listener]
         while not self.draining:
-            if len(self._lanes) >= self.terms.max_connections:
+            if len(self._lanes) >= self.limits.max_connections:
                 self._full = True
                 gate.wait(0)
             elif gate.wait(READABLE):
@@ -170,7 +170,7 @@ class StreamDriver:
 
         :raises OSError: when it can accept no more; BlockingIOError, if no connection waits.
         """
-        while not self.draining and len(self._lanes) < self.terms.max_connections:
+        while not self.draining and len(self._lanes) < self.limits.max_connections:
             if not self._balance.has_turn(len(self._lanes), monotonic()):
                 return
             accept()
@@ -246,7 +246,7 @@ class StreamDriver:
 
     def _empty_backlog(self, listener: Listener) -> None:
         accept = self._acceptors[listener]
-        for _ in range(self.terms.max_connections):
+        for _ in range(self.limits.max_connections):
             try:
                 accept()
             except OSError:

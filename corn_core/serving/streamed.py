@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from corn_core.errors import ClientDisconnected
 from corn_core.serving.connection import DONTWAIT, Connection
-from corn_core.serving.outbox import PIECE
+from corn_core.serving.sendbuffer import PIECE
 
 if TYPE_CHECKING:
     from corn_core.serving.lane import Lane
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class StreamConnection(Connection):
     """A connection under a :class:`StreamDriver`; also the sink of its own responses.
 
-    Its outbox is never used, so that every response is sent when the application has produced
+    Its send_buffer is never used, so that every response is sent when the application has produced
     it, and the phase FLUSH does not occur.
     """
 

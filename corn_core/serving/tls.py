@@ -1,7 +1,7 @@
 """A connection that speaks TLS: the same state machine, with OpenSSL between it and the socket.
 
 OpenSSL gets no socket but two buffers (``ssl.MemoryBIO``). What it wants to send goes out
-through the plain connection below, whose outbox then holds ciphertext; and each time bytes
+through the plain connection below, whose send_buffer then holds ciphertext; and each time bytes
 have arrived, all that can be decrypted is, so that nothing waits unseen inside OpenSSL while
 the poller waits for the socket. So there is no state in which reading has to wait for
 writing or the other way round, as there is with ``ssl.SSLSocket``.
@@ -77,7 +77,7 @@ class TLSConnection(Connection):
 
     def start(self) -> None:
         """Begin the handshake, which has the time of a request's head."""
-        self.deadline = deadline_after(self.driver.terms.header_timeout)
+        self.deadline = deadline_after(self.driver.limits.header_timeout)
         self._on_readable()
 
     def _shake_hands(self, data: bytes) -> None:
@@ -128,7 +128,7 @@ class TLSConnection(Connection):
         if self.phase in (Phase.FLUSH, Phase.LINGER, Phase.READY):
             super().on_event(mask)
             return
-        if self.outbox and mask & WRITABLE:
+        if self.send_buffer and mask & WRITABLE:
             # A part of a handshake, or a 100 Continue, that did not fit into the socket.
             try:
                 self._transmit()
@@ -187,7 +187,7 @@ class TLSConnection(Connection):
             return
         if self.phase is Phase.BODY:
             # A part of a record is a sign of life, though it cannot be read yet.
-            self.deadline = deadline_after(self.driver.terms.body_timeout)
+            self.deadline = deadline_after(self.driver.limits.body_timeout)
         self._watch(READABLE)
 
     def _break_off(self, what: str, error: ssl.SSLError) -> None:
@@ -232,7 +232,7 @@ class TLSConnection(Connection):
                 # Its last word has been read, though the stream below may stay open.
                 self._on_end_of_input()
                 return
-            if self.outbox:
+            if self.send_buffer:
                 mask = READABLE | WRITABLE
         super()._watch(mask)
 
@@ -255,7 +255,11 @@ class TLSConnection(Connection):
 
     def close(self) -> None:
         """Say goodbye, if that does not have to wait, and let go of everything."""
-        if self.phase not in (Phase.LINGER, Phase.CLOSED) and not self.outbox and not self.reset:
+        if (
+            self.phase not in (Phase.LINGER, Phase.CLOSED)
+            and not self.send_buffer
+            and not self.reset
+        ):
             self._say_goodbye()
         super().close()
 

@@ -6,11 +6,11 @@ import argparse
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
+from corn_core.config import Origin, parsed
 from corn_core.errors import ConfigError, did_you_mean
 from corn_core.hookspecs import CORE
-from corn_core.settings.config import Origin, parsed
+from corn_core.setting import Setting
 from corn_core.settings.environment import default_value, extra_arguments
-from corn_core.settings.model import Setting
 from corn_core.settings.registry import COMMANDS, Registry
 
 Given = dict[str, tuple[str, Any]]

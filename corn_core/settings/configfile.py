@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import Any, NamedTuple
 
+from corn_core.config import DEFAULT, Origin, parsed
 from corn_core.errors import ConfigError, line_in, one_line
 from corn_core.frames import explained
+from corn_core.setting import Setting, optional, string
 from corn_core.settings.commandline import Given, flag_origin
-from corn_core.settings.config import DEFAULT, Origin, parsed
-from corn_core.settings.model import Setting, optional, string
 from corn_core.settings.registry import Registry
 
 DEFAULT_FILE = "corn.conf.py"

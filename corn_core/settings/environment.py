@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from corn_core.config import DEFAULT, Origin, parsed
 from corn_core.errors import ConfigError
-from corn_core.settings.config import DEFAULT, Origin, parsed
-from corn_core.settings.model import Setting
+from corn_core.setting import Setting
 
 CMD_ARGS = "CORN_CMD_ARGS"
 FOREIGN_CMD_ARGS = "GUNICORN_CMD_ARGS"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, Protocol
 
+from corn_core.config import Config, Origin
 from corn_core.interfaces import WSGIApp
-from corn_core.settings.config import Config, Origin
 
 
 class AppLoader(Protocol):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from corn_core.settings.config import Config
-from corn_core.settings.model import Setting, boolean
+from corn_core.config import Config
+from corn_core.setting import Setting, boolean
 
 SETTINGS = (
     Setting(

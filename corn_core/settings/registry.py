@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+from corn_core.config import Config
 from corn_core.errors import ConfigError, one_line
 from corn_core.hookspecs import CORE, HOOKS
-from corn_core.settings.config import Config
-from corn_core.settings.model import Expected, Setting
+from corn_core.setting import Expected, Setting
 
 COMMANDS = {
     "help": ("-h", "--help"),

@@ -13,11 +13,11 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any, NamedTuple
 
+from corn_core.config import Config, Kind, Origin, parsed
 from corn_core.errors import ConfigError, SettingError, did_you_mean, one_line
 from corn_core.frames import explained
 from corn_core.hookspecs import HOOKS
 from corn_core.settings.commandline import Explain, Given, flag_origin, parse
-from corn_core.settings.config import Config, Kind, Origin, parsed
 from corn_core.settings.configfile import ChosenFile, chosen_file, importable
 from corn_core.settings.environment import (
     CMD_ARGS,

@@ -8,14 +8,14 @@ from itertools import count
 from time import monotonic
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
+from corn_core.config import Config
 from corn_core.errors import AppLoadError
 from corn_core.interfaces import Hooks, Logger, Slot, WSGIApp
 from corn_core.loaders.fit import check_call
 from corn_core.loaders.wsgi import is_asynchronous
 from corn_core.net import Listener
 from corn_core.net.tls import Tls
-from corn_core.settings.config import Config
-from corn_core.settings.model import Setting, integer
+from corn_core.setting import Setting, integer
 from corn_core.worker.signals import Wakeup
 from corn_core.wsgi import INTERRUPTS, RequestCycle
 from corn_core.wsgi.offered import SOCKET_NAMES
@@ -209,7 +209,7 @@ class Worker:
         """Serve requests until :attr:`alive` is False, then finish and return."""
         raise NotImplementedError(f"{type(self).__name__} does not say how it runs")
 
-    def obey(self, act: Callable[[], None]) -> None:
+    def run_soon(self, act: Callable[[], None]) -> None:
         """Do what a signal asks for; called in its handler, wherever the main thread is.
 
         ``act`` logs, calls hook functions, and may raise ``WorkerQuit``. A worker overrides this

@@ -100,7 +100,7 @@ class SignalledWorker(Protocol):
     hooks: Hooks
     log: Logger
 
-    def obey(self, act: Callable[[], None]) -> None: ...
+    def run_soon(self, act: Callable[[], None]) -> None: ...
     def refuse_clients(self) -> None: ...
 
 
@@ -143,14 +143,14 @@ class SignalHandlers:
         self._worker.refuse_clients()
 
     def on_quit(self, number: int, frame: FrameType | None) -> None:
-        self._worker.obey(partial(self._leave, "worker_int", 0))
+        self._worker.run_soon(partial(self._leave, "worker_int", 0))
 
     def on_abort(self, number: int, frame: FrameType | None) -> None:
         self._worker.aborted = True
-        self._worker.obey(partial(self._leave, "worker_abort", 1))
+        self._worker.run_soon(partial(self._leave, "worker_abort", 1))
 
     def on_usr1(self, number: int, frame: FrameType | None) -> None:
-        self._worker.obey(self._worker.log.reopen_files)
+        self._worker.run_soon(self._worker.log.reopen_files)
 
     def on_ignored(self, number: int, frame: FrameType | None) -> None:
         """Do nothing, but interrupt the poller as any handler does."""

@@ -9,7 +9,7 @@ import threading
 from types import FrameType
 from typing import Any
 
-from corn_core.settings.model import Setting, boolean
+from corn_core.setting import Setting, boolean
 
 SETTINGS = (
     Setting(

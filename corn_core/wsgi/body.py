@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from corn_core.errors import BodyNotStored
-from corn_core.settings.model import Expected, Setting, optional
+from corn_core.setting import Expected, Setting, optional
 
 MEMORY_LIMIT = 512 * 1024
 """Bytes of a body that are kept in memory; a longer one is in a temporary file, all of it."""

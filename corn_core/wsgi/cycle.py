@@ -1,7 +1,7 @@
 """The request cycle: everything between a parsed request and its last byte in the sink.
 
 This is the one place where a WSGI application is called and where its failures are answered, for
-every worker; hooks and logs are told through the announcer.
+every worker; hooks and logs are told through the events.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from corn_core.errors import (
     TruncatedRequest,
     WorkerQuit,
 )
+from corn_core.escape import escape
 from corn_core.interfaces import ResponseSink, WSGIApp
-from corn_core.net.escape import escape
-from corn_core.wsgi.announcer import Announcer, CycleWorker
+from corn_core.wsgi.events import CycleWorker, RequestEvents
 from corn_core.wsgi.files import FileWrapper
 from corn_core.wsgi.native import GONE, NativeCycle
 from corn_core.wsgi.response import Response
@@ -76,16 +76,16 @@ class RequestCycle:
         self._log = worker.log
         self._begin_request = worker.slot.begin_request
         self._end_request = worker.slot.end_request
-        self._announcer = Announcer(worker, builder)
-        self._before = self._announcer.before
-        self._after = self._announcer.after
+        self._events = RequestEvents(worker, builder)
+        self._before = self._events.before
+        self._after = self._events.after
 
     def native(self, on_end: Callable[[], None]) -> NativeCycle:
         """What tells about requests that another server than corn's own answers.
 
         :param on_end: called when a request has come to its end, ``Worker.request_done``.
         """
-        return NativeCycle(self._worker, self._announcer, on_end)
+        return NativeCycle(self._worker, self._events, on_end)
 
     def run(
         self,
@@ -109,7 +109,7 @@ class RequestCycle:
         environ: dict[str, Any] = {}
         try:
             if self._before:
-                self._announcer.announce(request)
+                self._events.request_started(request)
             environ = self._build(request, body, connection)
             if request.version == (1, 1):
                 environ["wsgi.early_hints"] = response.early_hints
@@ -154,7 +154,7 @@ class RequestCycle:
         self._log_refusal(error, request, connection)
         response = Response(request, sink, keep_alive=False)
         self._send_error_page(error, response)
-        self._announcer.refused(request, response, connection)
+        self._events.refused(request, response, connection)
 
     # -- the response ----------------------------------------------------------------
 
@@ -253,7 +253,7 @@ class RequestCycle:
         if connection.taken and response.head is None and response.status[:1] != "5":
             # Whatever the application says in the end, this is what its client was told.
             response.status = _SWITCHED
-        self._announcer.conclude(started, request, environ, response, connection)
+        self._events.request_finished(started, request, environ, response, connection)
 
 
 def _says_nothing(error: BaseException, response: Response) -> bool:

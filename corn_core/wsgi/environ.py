@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from corn_core import __version__
 from corn_core.errors import BadRequest, ScriptNameMismatch, SettingError
-from corn_core.settings.model import Expected, Setting, comma_separated
+from corn_core.setting import Expected, Setting, comma_separated
 from corn_core.wsgi.files import ErrorStream, FileWrapper
 from corn_core.wsgi.offered import SOCKET_NAMES, OfferedSocket
 from corn_core.wsgi.trust import parse_peers, peer_test
 
 if TYPE_CHECKING:
+    from corn_core.config import Config
     from corn_core.http import Request
     from corn_core.interfaces import Logger
     from corn_core.net import Listener
-    from corn_core.settings.config import Config
     from corn_core.wsgi.body import RequestBody
     from corn_core.wsgi.connection import ConnectionInfo
 

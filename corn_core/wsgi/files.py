@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from corn_core.interfaces import Logger
-from corn_core.settings.model import Setting, boolean
+from corn_core.setting import Setting, boolean
 
 BLOCK_SIZE = 64 * 1024
 """Bytes read at a time from a file that cannot be sent with sendfile."""

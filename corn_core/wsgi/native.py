@@ -5,7 +5,7 @@ are told about them, as the request cycle tells them about requests of WSGI appl
 
     native = worker.cycle.native(worker.request_done)       # once a worker
     exchange = native.begin("GET", "/path?query", (1, 1), raw_headers, connection)
-    exchange.announce()                                     # pre_request; HookFailed means 500
+    exchange.request_started()                              # pre_request; HookFailed means 500
     ...                                                     # the application answers
     exchange.end(200, "OK", headers, sent)                  # in any case, once
 """
@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 from corn_core.http import Request
 
 if TYPE_CHECKING:
-    from corn_core.wsgi.announcer import Announcer, CycleWorker
     from corn_core.wsgi.connection import ConnectionInfo
+    from corn_core.wsgi.events import CycleWorker, RequestEvents
 
 RawHeaders = Iterable[tuple[bytes, bytes]]
 Headers = Iterable[tuple[str, str]]
@@ -60,9 +60,9 @@ class NativeCycle:
     """Tells about requests that another server answers; made by ``RequestCycle.native``."""
 
     def __init__(
-        self, worker: CycleWorker, announcer: Announcer, on_end: Callable[[], None]
+        self, worker: CycleWorker, events: RequestEvents, on_end: Callable[[], None]
     ) -> None:
-        self.announcer = announcer
+        self.events = events
         self.slot = worker.slot
         self.on_end = on_end
 
@@ -84,7 +84,7 @@ class NativeCycle:
     @property
     def wanted(self) -> bool:
         """Whether anybody wants to know what an exchange is told at its end."""
-        return self.announcer.after
+        return self.events.after
 
     def refuse(
         self,
@@ -99,7 +99,7 @@ class NativeCycle:
         :param request: what is known of it, see :func:`make_request`.
         :param status: code and reason of the answer.
         """
-        self.announcer.refused(request, NativeResponse(status, headers, sent), connection)
+        self.events.refused(request, NativeResponse(status, headers, sent), connection)
 
 
 class Exchange:
@@ -127,13 +127,13 @@ class Exchange:
             self._request = make_request(*self._head)
         return self._request
 
-    def announce(self) -> None:
+    def request_started(self) -> None:
         """Call pre_request.
 
         :raises HookFailed: when it does; the answer is 500 then, without the application.
         """
-        if self._cycle.announcer.before:
-            self._cycle.announcer.announce(self.request)
+        if self._cycle.events.before:
+            self._cycle.events.request_started(self.request)
 
     def end(self, status: int, reason: str, headers: Headers, sent: int) -> None:
         """The response has been sent: write the access line, and call post_request.
@@ -152,11 +152,11 @@ class Exchange:
         if self._ended:
             return
         self._ended = True
-        announcer = self._cycle.announcer
-        if announcer.after:
-            environ = announcer.describe(self.request, self.connection)
+        events = self._cycle.events
+        if events.after:
+            environ = events.describe(self.request, self.connection)
             response = NativeResponse(status, headers, sent)
-            announcer.conclude(self._started, self.request, environ, response, self.connection)
+            events.request_finished(self._started, self.request, environ, response, self.connection)
         self._cycle.slot.end_request(self._token)
         self._cycle.on_end()
 

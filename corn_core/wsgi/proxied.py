@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from corn_core.net.proxy import V1, V2
-from corn_core.settings.model import Expected, Setting
+from corn_core.setting import Expected, Setting
 from corn_core.wsgi.environ import Environ, EnvironBuilder
 from corn_core.wsgi.trust import parse_peers
 

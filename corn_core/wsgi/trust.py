@@ -6,7 +6,7 @@ import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from corn_core.settings.model import Expected, comma_separated
+from corn_core.setting import Expected, comma_separated
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Network, IPv6Network

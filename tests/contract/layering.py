@@ -16,13 +16,13 @@ from pathlib import Path
 import corn_core
 
 RANKS = (
-    {"corn_core", "errors", "frames", "interfaces", "settings.model"},
+    {"corn_core", "errors", "frames", "interfaces", "setting", "config", "escape"},
     {"hookspecs", "http", "net", "process"},
     {"settings", "extensions"},
     {"wsgi", "logs", "loaders", "reloading"},
     {"worker", "serving"},
     {"arbiter"},
-    {"builtin", "app", "assemble", "cli", "judging", "__main__"},
+    {"builtin", "app", "assemble", "cli", "validate", "__main__"},
 )
 """The packages and modules of corn_core, lowest rank first."""
 
@@ -184,7 +184,7 @@ def impure(sources: Sources) -> list[str]:
     for found in imports(sources):
         if found.importer.startswith("corn_core.http"):
             root = found.target.partition(".")[0]
-            if root in NOT_IN_HTTP or found.target == "corn_core.settings.config":
+            if root in NOT_IN_HTTP or found.target == "corn_core.config":
                 bad.append(str(found))
     return bad
 

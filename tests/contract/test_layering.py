@@ -34,8 +34,8 @@ BAD = [
     (
         "a module imports its own package or a lower rank",
         {
-            "corn_core.settings.model": "from corn_core.settings import config",
-            "corn_core.settings.config": "",
+            "corn_core.setting": "from corn_core.settings import config",
+            "corn_core.config": "",
         },
     ),
     (
@@ -43,7 +43,7 @@ BAD = [
         {
             "corn_core.worker.base": (
                 "from typing import TYPE_CHECKING\n"
-                "if TYPE_CHECKING:\n    from corn_core.arbiter.loop import Arbiter\n"
+                "if TYPE_CHECKING:\n    from corn_core.arbiter.arbiter import Arbiter\n"
             ),
         },
     ),

@@ -163,7 +163,7 @@ def test_durations_and_refusals(serve: Serve, gate: Gate, tmp_path: Path) -> Non
 PATCHING = """
 import os
 from corn_core.serving.selector import SelectorDriver
-from corn_core.serving.settings import terms_of
+from corn_core.serving.settings import client_limits
 from corn_core.worker import Worker
 
 
@@ -174,7 +174,7 @@ class PatchingWorker(Worker):
         os.environ["PREPARED"] = str(os.getpid())
 
     def run(self):
-        SelectorDriver(self, terms_of(self.cfg, keepalive=0)).run()
+        SelectorDriver(self, client_limits(self.cfg, keepalive=0)).run()
 """
 
 PREPARED_APP = """

@@ -18,7 +18,7 @@ from corn_testkit.waiting import alive, wait_for
 
 GOOD = """
     from corn_core import Setting, hookimpl
-    from corn_core.settings.model import string
+    from corn_core.setting import string
 
     @hookimpl
     def corn_settings():

@@ -11,7 +11,7 @@ from time import monotonic
 from corn_core.errors import BadRequest, ClientDisconnected, ConfigError, RequestTimeout
 from corn_core.http import CONTINUE, RequestParser
 from corn_core.net.certificate import variables
-from corn_core.serving.settings import terms_of
+from corn_core.serving.settings import client_limits
 from corn_core.worker import Worker
 from corn_core.wsgi import ConnectionInfo, RequestBody
 
@@ -33,7 +33,7 @@ class HelloThreadsWorker(Worker):
             raise ConfigError(f"proxy_protocol ({origin}): hello-threads cannot read its header")
 
     def run(self):
-        self.terms = terms_of(self.cfg, self.cfg.keepalive)
+        self.limits = client_limits(self.cfg, self.cfg.keepalive)
         self.threads = set()
         with DefaultSelector() as selector:
             selector.register(self.wakeup.fd, EVENT_READ)
@@ -41,7 +41,7 @@ class HelloThreadsWorker(Worker):
                 selector.register(listener, EVENT_READ, listener)
             while self.alive:
                 self.look_after_threads()
-                if len(self.threads) >= self.terms.max_connections:
+                if len(self.threads) >= self.limits.max_connections:
                     self.wait_for_a_thread()
                     continue
                 for key, _ in selector.select(TICK):
@@ -98,17 +98,17 @@ class Conversation(ConnectionInfo):
     def __init__(self, worker, listener, sock, peer):
         super().__init__(listener, peer, sock)
         self.worker = worker
-        self.terms = worker.terms
-        self.parser = RequestParser(self.terms.limits)
+        self.limits = worker.limits
+        self.parser = RequestParser(self.limits.http)
         self.cut_short = False
 
     def hold(self):
         """Serve the client: the whole life of the thread."""
         try:
             self.shake_hands()
-            patience = self.terms.header_timeout
+            patience = self.limits.header_timeout
             while self.serve_request(patience):
-                patience = self.terms.keepalive
+                patience = self.limits.keepalive
         except (ClientDisconnected, OSError) as error:
             self.worker.log.debug("Connection with ip=%s: %s", self.peer_host, error)
         except Exception:
@@ -119,7 +119,7 @@ class Conversation(ConnectionInfo):
     def shake_hands(self):
         context = self.worker.ssl_context
         if context is not None:
-            self.sock.settimeout(self.terms.header_timeout or None)
+            self.sock.settimeout(self.limits.header_timeout or None)
             self.sock = context.wrap_socket(self.sock, server_side=True)
             self.scheme = "https"
             self.variables = variables(self.sock)
@@ -135,7 +135,7 @@ class Conversation(ConnectionInfo):
         except BadRequest as error:
             cycle.refuse(error, request or self.parser.error_request, self, self)
             return False
-        keep_alive = self.terms.keepalive > 0 and self.worker.alive
+        keep_alive = self.limits.keepalive > 0 and self.worker.alive
         keep_alive = cycle.run(request, body, self, self, keep_alive)
         self.worker.request_done()
         return keep_alive
@@ -147,13 +147,13 @@ class Conversation(ConnectionInfo):
         begun, ends = False, moment_after(patience)
         while (request := self.parser.next_request()) is None:
             if self.parser.mid_head and not begun:
-                begun, ends = True, moment_after(self.terms.header_timeout)
+                begun, ends = True, moment_after(self.limits.header_timeout)
             if not self.receive(ends, begun):
                 return None
         return request
 
     def read_body(self, request):
-        body = RequestBody(self.terms.tmp_dir)
+        body = RequestBody(self.limits.tmp_dir)
         try:
             if request.expect_continue and not self.parser.buffered:
                 self.send(CONTINUE)
@@ -161,7 +161,7 @@ class Conversation(ConnectionInfo):
                 if data:
                     body.append(data)
                 else:
-                    self.receive(moment_after(self.terms.body_timeout), begun=True)
+                    self.receive(moment_after(self.limits.body_timeout), begun=True)
             body.finish()
         except BaseException:
             body.close()
@@ -192,7 +192,7 @@ class Conversation(ConnectionInfo):
 
     def send(self, data):
         view = memoryview(data)
-        self.sock.settimeout(self.terms.write_timeout or None)
+        self.sock.settimeout(self.limits.write_timeout or None)
         try:
             while view:
                 view = view[self.sock.send(view) :]

@@ -1,7 +1,7 @@
 """The worker hello: one request at a time, on connections that stay open."""
 
 from corn_core.serving.selector import SelectorDriver
-from corn_core.serving.settings import terms_of
+from corn_core.serving.settings import client_limits
 from corn_core.worker import Worker
 
 
@@ -10,4 +10,4 @@ class HelloWorker(Worker):
     ignored_settings = ("threads",)
 
     def run(self):
-        SelectorDriver(self, terms_of(self.cfg, self.cfg.keepalive)).run()
+        SelectorDriver(self, client_limits(self.cfg, self.cfg.keepalive)).run()

@@ -4,7 +4,7 @@ from time import monotonic
 
 from corn_core import Setting, hookimpl
 from corn_core.errors import ConfigError
-from corn_core.settings.model import optional, seconds
+from corn_core.setting import optional, seconds
 
 
 @hookimpl

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
+from corn_core.config import Config
 from corn_core.logs import SETTINGS
-from corn_core.settings.config import Config
 from corn_jsonlog.logger import JsonFormatter, JsonLogger
 
 README = (Path(__file__).parents[1] / "README.md").read_text()

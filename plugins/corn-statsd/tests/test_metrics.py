@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from corn_core.config import Config
 from corn_core.logs import SETTINGS
-from corn_core.settings.config import Config
 from corn_statsd.client import StatsdClient
 from corn_statsd.gauges import PERIOD, Gauges, backlog_name, measure
 from corn_statsd.logger import StatsdLogger

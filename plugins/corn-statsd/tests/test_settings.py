@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from corn_core.settings.model import Expected
+from corn_core.setting import Expected
 from corn_statsd.settings import SETTINGS
 
 PARSE = {setting.name: setting.parse for setting in SETTINGS}

@@ -10,7 +10,7 @@ from typing import Any
 from corn_core.http import RequestParser
 from corn_core.serving.connection import Connection, Phase
 from corn_core.serving.selector import SelectorDriver
-from corn_core.serving.settings import Terms, terms_of
+from corn_core.serving.settings import ClientLimits, client_limits
 from corn_core.worker import Worker
 
 
@@ -21,11 +21,11 @@ class Sound(Worker):
     driver_class: type[SelectorDriver] = SelectorDriver
     connection_class: type[Connection] = Connection
 
-    def terms(self) -> Terms:
-        return terms_of(self.cfg, self.cfg.keepalive)
+    def limits(self) -> ClientLimits:
+        return client_limits(self.cfg, self.cfg.keepalive)
 
     def driver(self) -> SelectorDriver:
-        driver = self.driver_class(self, self.terms())
+        driver = self.driver_class(self, self.limits())
         if self.ssl_context is None:
             driver.connection_class = self.connection_class
         return driver
@@ -123,8 +123,8 @@ class ClaimsLongRequests(Sound):
 
 
 class ClaimsKeepalive(Sound):
-    def terms(self) -> Terms:
-        return terms_of(self.cfg, keepalive=0)
+    def limits(self) -> ClientLimits:
+        return client_limits(self.cfg, keepalive=0)
 
 
 class KeepsInSecret(Sound):
@@ -252,9 +252,9 @@ class ForgetsEverySecond(Sound):
 
 
 class IgnoresLimits(Sound):
-    def terms(self) -> Terms:
-        terms = super().terms()
-        return terms._replace(limits=terms_of(self.cfg, 0).limits.__class__())
+    def limits(self) -> ClientLimits:
+        limits = super().limits()
+        return limits._replace(limits=client_limits(self.cfg, 0).limits.__class__())
 
 
 class ForgivesBadFields(Sound):
@@ -263,7 +263,7 @@ class ForgivesBadFields(Sound):
 
         def __init__(self, *arguments: Any) -> None:
             super().__init__(*arguments)
-            self.parser = ForgivingParser(self.driver.terms.limits)
+            self.parser = ForgivingParser(self.driver.limits.http)
 
 
 class ForgivingParser(RequestParser):
@@ -292,19 +292,19 @@ class SendsFilesFromTheirBeginning(Sound):
 
 class LosesPostRequest(Sound):
     def run(self) -> None:
-        self.cycle._announcer._post_request = None
+        self.cycle._events._post_request = None
         super().run()
 
 
 class LosesPostRequestOfFailures(Sound):
     def run(self) -> None:
-        call = self.cycle._announcer._post_request
+        call = self.cycle._events._post_request
 
         def selective(**arguments: Any) -> list[Any]:
             assert call is not None
             return [] if arguments["resp"].status_code == 500 else call(**arguments)
 
-        self.cycle._announcer._post_request = selective
+        self.cycle._events._post_request = selective
         super().run()
 
 

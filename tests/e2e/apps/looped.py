@@ -10,7 +10,7 @@ from typing import Any
 from corn_core.serving.poller import _PollPoller
 from corn_core.serving.pooled import PooledDriver
 from corn_core.serving.protocol import ProtocolDriver
-from corn_core.serving.settings import terms_of
+from corn_core.serving.settings import client_limits
 from corn_core.worker import Worker
 
 MEBIBYTE = 1024 * 1024
@@ -20,7 +20,7 @@ class Inline(Worker):
     """Calls the application in the event loop."""
 
     def run(self) -> None:
-        ProtocolDriver(self, terms_of(self.cfg, self.cfg.keepalive)).run()
+        ProtocolDriver(self, client_limits(self.cfg, self.cfg.keepalive)).run()
 
 
 class Pooled(Worker):
@@ -29,14 +29,14 @@ class Pooled(Worker):
     multithread = True
 
     def run(self) -> None:
-        PooledDriver(self, terms_of(self.cfg, self.cfg.keepalive), self.cfg.threads).run()
+        PooledDriver(self, client_limits(self.cfg, self.cfg.keepalive), self.cfg.threads).run()
 
 
 class WithoutEpoll(Worker):
     """As on a system that has none."""
 
     def run(self) -> None:
-        driver = ProtocolDriver(self, terms_of(self.cfg, self.cfg.keepalive))
+        driver = ProtocolDriver(self, client_limits(self.cfg, self.cfg.keepalive))
         driver._poller.close()
         driver._poller = _PollPoller()
         driver.run()

@@ -1,4 +1,4 @@
-"""A configuration, a logger and a wiring: real ones, or as little as the part at hand reads."""
+"""A configuration, a logger and a loaded: real ones, or as little as the part at hand reads."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+from corn_core.arbiter.server import LoadedConfig
 from corn_core.arbiter.settings import SETTINGS
-from corn_core.arbiter.wiring import Wiring
+from corn_core.config import DEFAULT, Config
 from corn_core.interfaces import Request, Response, WSGIApp
 from corn_core.net import listener
 from corn_core.process import pidfile, privileges
-from corn_core.settings.config import DEFAULT, Config
-from corn_core.settings.model import Setting, boolean, string
+from corn_core.setting import Setting, boolean, string
 from corn_core.worker import Worker
 
 _OF_OTHERS = (
@@ -86,5 +86,5 @@ def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
     raise AssertionError("nobody calls it")
 
 
-def wiring(log: Lines | None = None, app: WSGIApp = app, **values: object) -> Wiring:
-    return Wiring(config(**values), log or Lines(), Worker, lambda: app)
+def loaded(log: Lines | None = None, app: WSGIApp = app, **values: object) -> LoadedConfig:
+    return LoadedConfig(config(**values), log or Lines(), Worker, lambda: app)

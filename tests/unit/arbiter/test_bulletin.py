@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from corn_core.arbiter.bulletin import Bulletin
-from corn_core.arbiter.lineage import Lineage
-from corn_core.arbiter.view import ServerView
-from tests.unit.arbiter.fixtures import Lines, wiring
+from corn_core.arbiter.peer import PeerMaster
+from corn_core.arbiter.server import ServerState
+from tests.unit.arbiter.fixtures import Lines, loaded
 
 # A bulletin asks for none.
 NO_HOOKS: Any = None
@@ -26,10 +26,10 @@ class Told:
     def __init__(self, manager: socket.socket) -> None:
         self._manager = manager
         self.log = Lines()
-        self.server = ServerView(wiring(self.log, workers=2), hooks=NO_HOOKS)
+        self.server = ServerState(loaded(self.log, workers=2), hooks=NO_HOOKS)
         self.server.pid = 42
-        self.lineage = Lineage()
-        self.bulletin = Bulletin(self.server, self.lineage)
+        self.peer = PeerMaster()
+        self.bulletin = Bulletin(self.server, self.peer)
 
     def messages(self) -> list[str]:
         found = []
@@ -92,7 +92,7 @@ def test_a_server_that_stops_is_not_ready_any_more(told: Told, complete: bool) -
 
 def test_without_anybody_to_tell_it_waits_for_nothing() -> None:
     log = Lines()
-    bulletin = Bulletin(ServerView(wiring(log), hooks=NO_HOOKS), Lineage())
+    bulletin = Bulletin(ServerState(loaded(log), hooks=NO_HOOKS), PeerMaster())
     bulletin.open({})
     bulletin.starting()
     bulletin.note_serving(1)
@@ -101,13 +101,13 @@ def test_without_anybody_to_tell_it_waits_for_nothing() -> None:
 
 
 def test_a_new_master_is_silent_until_its_turn_has_come(told: Told) -> None:
-    told.lineage.predecessor = 41
+    told.peer.predecessor = 41
     told.bulletin.starting()
     told.bulletin.note_serving(2)
     told.bulletin.reloading()
     assert told.bulletin.tend() == float("inf")
     assert told.messages() == []
-    told.lineage.part()
+    told.peer.part()
     told.bulletin.note_serving(2)
     assert told.messages() == ["READY=1 MAINPID=42 STATUS=Serving with 2 workers"]
     told.bulletin.tend()
@@ -115,14 +115,14 @@ def test_a_new_master_is_silent_until_its_turn_has_come(told: Told) -> None:
 
 
 def test_a_new_master_that_is_dropped_does_not_stop_the_service(told: Told) -> None:
-    told.lineage.predecessor = 41
+    told.peer.predecessor = 41
     told.bulletin.stopping("")
     told.bulletin.hand_on()
     assert told.messages() == []
 
 
 def test_an_old_master_names_its_successor_at_the_end(told: Told) -> None:
-    told.lineage.successor = 43
+    told.peer.successor = 43
     told.bulletin.stopping("")
     told.bulletin.tend()
     assert told.messages() == ["WATCHDOG=1"]

@@ -1,4 +1,4 @@
-"""Finding, loading and judging plugins."""
+"""Finding, loading and validate plugins."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.unit.extensions.conftest import Site
 
 GOOD = """
 from corn_core import Setting, hookimpl
-from corn_core.settings.model import string
+from corn_core.setting import string
 
 @hookimpl
 def post_fork(server, worker):

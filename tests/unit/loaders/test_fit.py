@@ -11,9 +11,9 @@ from unittest.mock import Mock
 
 import pytest
 
+from corn_core.config import Config
 from corn_core.errors import AppLoadError
 from corn_core.loaders.fit import accepts, check_call
-from corn_core.settings.config import Config
 
 
 def app(environ: Any, start_response: Any) -> Any: ...

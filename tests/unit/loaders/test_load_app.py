@@ -15,7 +15,7 @@ import pytest
 from corn_core.errors import AppLoadError, ConfigError, WorkerQuit
 from corn_core.loaders import SETTINGS, WsgiLoader, load_app
 from corn_core.loaders.wsgi import is_asynchronous
-from corn_core.settings.model import Expected
+from corn_core.setting import Expected
 
 Write = Callable[[str, str], None]
 

@@ -7,9 +7,9 @@ import subprocess
 import sys
 from typing import Any
 
+from corn_core.config import Config
 from corn_core.logs import SETTINGS
 from corn_core.process import title
-from corn_core.settings.config import Config
 
 ALL = (*SETTINGS, *title.SETTINGS)
 
@@ -27,7 +27,7 @@ def in_python(code: str, **options: Any) -> subprocess.CompletedProcess[str]:
         "from types import SimpleNamespace as NS\n"
         "from datetime import timedelta\n"
         "from corn_core.logs import SETTINGS, Logger\n"
-        "from corn_core.settings.config import Config\n"
+        "from corn_core.config import Config\n"
         "defaults = {s.name: s.default for s in SETTINGS}\n"
         "config = Config({s.name: s for s in SETTINGS}, defaults, {})\n"
         "resp = NS(status='200 OK', headers=[], sent=1)\n"

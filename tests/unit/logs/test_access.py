@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from corn_core.logs import SETTINGS
 from corn_core.logs.access import SafeAtoms, compile_format, parse_access_format, placeholders
 from corn_core.logs.atoms import ATOMS, all_atoms, common_log_time
-from corn_core.settings.model import Expected
+from corn_core.setting import Expected
 
 
 @dataclass

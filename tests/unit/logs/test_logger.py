@@ -20,7 +20,7 @@ import pytest
 from corn_core.errors import SettingError
 from corn_core.logs import SETTINGS, WSGI_ERRORS, Logger
 from corn_core.logs.handlers import LogFile, LogStream, write_all
-from corn_core.settings.model import Expected
+from corn_core.setting import Expected
 from tests.unit.logs.configs import config, in_python
 
 ASKED = SimpleNamespace(

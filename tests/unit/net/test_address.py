@@ -15,7 +15,7 @@ from corn_core.net import (
     parse_address,
 )
 from corn_core.net.address import UNIX_PATH_LIMIT, parse_bind
-from corn_core.settings.model import Expected
+from corn_core.setting import Expected
 
 GOOD = [
     ("127.0.0.1", TcpAddress("127.0.0.1", 8000), "http://127.0.0.1:8000"),

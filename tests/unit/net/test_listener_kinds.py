@@ -15,7 +15,7 @@ from corn_core.net import FdAddress, Listener, bind_all, parse_address
 from corn_core.net.activation import covers
 from corn_core.net.address import HAS_ABSTRACT
 from corn_core.net.listener import parse_reuse_port
-from corn_core.settings.model import Expected
+from corn_core.setting import Expected
 from tests.unit.arbiter.fixtures import Lines
 
 NAME = f"corn-test-{os.getpid()}"

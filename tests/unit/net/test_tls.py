@@ -11,11 +11,11 @@ import pluggy
 import pytest
 
 from corn_core import hookimpl, hookspecs
+from corn_core.config import DEFAULT, Config
 from corn_core.errors import ConfigError, HookFailed, SettingError
 from corn_core.extensions.hooks import Hooks
 from corn_core.net.context import make_context
 from corn_core.net.tls import SETTINGS, notes, prepare
-from corn_core.settings.config import DEFAULT, Config
 from corn_testkit.tls import PASSWORD, Authority, Certificate
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from corn_core.errors import ConfigError
 from corn_core.process.environment import ProcessEnvironment, parse_raw_env, working_directory
-from corn_core.settings.model import Expected
+from corn_core.setting import Expected
 
 
 @pytest.fixture

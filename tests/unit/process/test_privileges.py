@@ -24,7 +24,7 @@ from corn_core.process.privileges import (
     parse_user,
     warnings,
 )
-from corn_core.settings.model import Expected
+from corn_core.setting import Expected
 
 ROOT = os.geteuid() == 0
 OTHER = 54321

@@ -16,18 +16,18 @@ from corn_core.net import Listener
 from corn_core.serving.connection import FOREVER, LINGER_SECONDS, Connection, Phase
 from corn_core.serving.host import Managed
 from corn_core.serving.poller import READABLE, WRITABLE
-from corn_core.serving.settings import Encryption, Terms
+from corn_core.serving.settings import ClientLimits, Encryption
 from corn_core.wsgi import RequestBody, RequestCycle
 from tests.unit.wsgi.harness import Server
 
 LARGE = bytes(range(256)) * 1024
-"""A response that no client takes at once; it fits into the memory of the outbox."""
+"""A response that no client takes at once; it fits into the memory of the send buffer."""
 
 PIECES = 4
-"""``/pieces`` answers with so many times ``LARGE``: more than the memory of the outbox holds."""
+"""``/pieces`` answers with so many times ``LARGE``: more than the send buffer keeps in memory."""
 
-TERMS = Terms(
-    limits=Limits(request_line=200, body=1000),
+CLIENT_LIMITS = ClientLimits(
+    http=Limits(request_line=200, body=1000),
     keepalive=4000.0,
     header_timeout=1000.0,
     body_timeout=2000.0,
@@ -40,12 +40,12 @@ TERMS = Terms(
 BEFORE = 123456789.0
 """The deadline that a connection has before an event; no clock says so."""
 
-# A deadline tells by its distance which of the terms it came from: no test takes a minute.
+# A deadline tells by its distance which of the limits it came from: no test takes a minute.
 KINDS = {
-    "header": TERMS.header_timeout,
-    "body": TERMS.body_timeout,
-    "write": TERMS.write_timeout,
-    "keepalive": TERMS.keepalive,
+    "header": CLIENT_LIMITS.header_timeout,
+    "body": CLIENT_LIMITS.body_timeout,
+    "write": CLIENT_LIMITS.write_timeout,
+    "keepalive": CLIENT_LIMITS.keepalive,
 }
 MINUTE = 60.0
 
@@ -82,7 +82,7 @@ class Recorder:
     """
 
     cycle: RequestCycle
-    terms: Terms
+    limits: ClientLimits
     told: list[str] = field(default_factory=list)
     connection_class: type[Connection] = Connection
     encryption: Encryption | None = None
@@ -100,7 +100,7 @@ class Recorder:
             self.answer(connection, request, body)
 
     def answer(self, connection: Connection, request: Request, body: RequestBody) -> None:
-        keep = self.terms.keepalive > 0
+        keep = self.limits.keepalive > 0
         connection.finish(self.cycle.run(request, body, connection, connection, keep))
 
     def postpone(self, connection: Connection) -> None:
@@ -148,12 +148,12 @@ class Bench:
         server: Server,
         listener: Listener,
         tcp: bool = False,
-        terms: Mapping[str, Any] = MappingProxyType({}),
+        limits: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         self.server = server
         self.tcp = tcp
         self.client, self.sock = pair(tcp)
-        self.driver = Recorder(server.cycle(self.app), TERMS._replace(**terms))
+        self.driver = Recorder(server.cycle(self.app), CLIENT_LIMITS._replace(**limits))
         self.received = b""
         self.seen: list[str] = []
         self.connection = Connection(self.driver, listener, self.sock, ("192.0.2.7", 4711))

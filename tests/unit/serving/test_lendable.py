@@ -13,12 +13,12 @@ from corn_core.net.address import TcpAddress
 from corn_core.net.listener import Listener
 from corn_core.serving.connection import FOREVER, Phase
 from corn_core.serving.lendable import PooledConnection
-from corn_core.serving.outbox import MEMORY_LIMIT
 from corn_core.serving.poller import NOTHING, READABLE, WRITABLE
-from corn_core.serving.settings import Terms
+from corn_core.serving.sendbuffer import MEMORY_LIMIT
+from corn_core.serving.settings import ClientLimits
 
-TERMS = Terms(
-    limits=Limits(),
+CLIENT_LIMITS = ClientLimits(
+    http=Limits(),
     keepalive=5.0,
     header_timeout=5.0,
     body_timeout=5.0,
@@ -37,7 +37,7 @@ class Lender:
     connection_class = PooledConnection
 
     def __init__(self) -> None:
-        self.terms = TERMS
+        self.limits = CLIENT_LIMITS
         self.connections: dict[int, Any] = {}
         self.masks: list[int] = []
         self.lent: list[str] = []
@@ -177,12 +177,12 @@ def test_response_that_was_spooled_and_sent_leaves_its_file_to_the_next(
     for _ in range(2):
         connection.flushing = False
         connection.send(large)
-        spooled, received = connection.outbox, 0
+        spooled, received = connection.send_buffer, 0
         while received < len(large):
             received += len(client.recv(65536))
             connection.on_event(WRITABLE)
-        assert not connection.outbox
-        assert connection.outbox is spooled
+        assert not connection.send_buffer
+        assert connection.send_buffer is spooled
     connection.lent = False
     connection.close()
 

@@ -23,7 +23,7 @@ from corn_core.serving import connection, selector
 from corn_core.serving.selector import SelectorDriver
 from corn_testkit.client import parse_all
 from corn_testkit.tls import ByHand, Certificate
-from tests.unit.serving.bench import TERMS
+from tests.unit.serving.bench import CLIENT_LIMITS
 from tests.unit.wsgi.harness import Server
 
 GET = b"GET %b HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -174,8 +174,8 @@ def connect(listener: Listener) -> Iterator[Callable[[], Client]]:
 Connect = Callable[[], Client]
 
 
-def run(host: Host, kind: type[SelectorDriver] = QuickDriver, **terms: Any) -> SelectorDriver:
-    driver = kind(host, TERMS._replace(**terms))
+def run(host: Host, kind: type[SelectorDriver] = QuickDriver, **limits: Any) -> SelectorDriver:
+    driver = kind(host, CLIENT_LIMITS._replace(**limits))
     driver.run()
     assert driver.held() == 0
     assert not driver.connections
@@ -281,7 +281,7 @@ def test_no_more_connections_than_permitted(host: Host, connect: Connect) -> Non
     clients = [connect() for _ in range(3)]
     for number, client in enumerate(clients):
         client.ask(f"/{number}")
-    driver = QuickDriver(host, TERMS._replace(max_connections=1))
+    driver = QuickDriver(host, CLIENT_LIMITS._replace(max_connections=1))
     seen: list[tuple[int, int]] = []
 
     def look() -> bool:
@@ -310,7 +310,7 @@ def test_accepting_pauses_while_descriptors_are_out(
     client = connect()
     client.ask("/last")
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    driver = PausingDriver(host, TERMS)
+    driver = PausingDriver(host, CLIENT_LIMITS)
     waited: list[int] = []
 
     def look() -> bool:

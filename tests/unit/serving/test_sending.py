@@ -13,8 +13,8 @@ from corn_core.errors import ClientDisconnected
 from corn_core.http import Limits
 from corn_core.net import Listener
 from corn_core.serving.connection import FOREVER, LINGER_BYTES, Connection, Phase
-from corn_core.serving.outbox import FileRegion
 from corn_core.serving.poller import READABLE
+from corn_core.serving.sendbuffer import FileRegion
 from tests.unit.serving.bench import LARGE, PATIENCE, PIECES, Bench
 from tests.unit.wsgi.harness import Server
 
@@ -52,7 +52,7 @@ def body(bench: Bench) -> bytes:
 
 @pytest.mark.parametrize("spool", [0, 8 * len(LARGE)], ids=["memory", "file"])
 def test_response_arrives_whole(server: Server, listener: Listener, spool: int) -> None:
-    with closing(Bench(server, listener, terms={"spool_limit": spool})) as bench:
+    with closing(Bench(server, listener, limits={"spool_limit": spool})) as bench:
         # Without room in a file, the application waits until its client takes something.
         bench.driver.while_waiting = bench.take
         bench.hear(LAST % b"/pieces")
@@ -63,12 +63,12 @@ def test_response_arrives_whole(server: Server, listener: Listener, spool: int) 
 
 
 def test_client_that_takes_nothing_is_given_up(server: Server, listener: Listener) -> None:
-    with closing(Bench(server, listener, terms={"write_timeout": 0.001})) as bench:
+    with closing(Bench(server, listener, limits={"write_timeout": 0.001})) as bench:
         bench.hear(LAST % b"/pieces")
         assert bench.driver.told.count("notify") > 0
         assert "Client gone during GET /pieces" in server.errors
         # What was kept before it was given up is still offered, and for a limited time.
-        assert bench.connection.outbox
+        assert bench.connection.send_buffer
         bench.connection.expire()
         assert bench.connection.phase is Phase.CLOSED
 
@@ -117,7 +117,7 @@ def test_reset_within_a_request_is_logged(server: Server, tcp: Bench, sent: byte
 
 def test_small_file_is_sent_at_once(bench: Bench, file: int) -> None:
     bench.connection.send_file(file, 100, 1000)
-    assert not bench.connection.outbox
+    assert not bench.connection.send_buffer
     bench.take()
     assert bench.received == LARGE[100:1100]
 
@@ -133,7 +133,7 @@ def test_large_file_is_sent_as_the_client_takes_it(bench: Bench, file: int) -> N
 
 
 def test_file_behind_what_is_kept_in_a_file(server: Server, listener: Listener, file: int) -> None:
-    with closing(Bench(server, listener, terms={"spool_limit": 8 * len(LARGE)})) as bench:
+    with closing(Bench(server, listener, limits={"spool_limit": 8 * len(LARGE)})) as bench:
         for _ in range(PIECES):
             bench.connection.send(LARGE)
         bench.connection.send_file(file, 0, len(LARGE))
@@ -154,7 +154,7 @@ def test_file_that_became_shorter(bench: Bench, file: int) -> None:
 def test_shorter_file_behind_what_is_kept_in_a_file(
     server: Server, listener: Listener, file: int
 ) -> None:
-    with closing(Bench(server, listener, terms={"spool_limit": 8 * len(LARGE)})) as bench:
+    with closing(Bench(server, listener, limits={"spool_limit": 8 * len(LARGE)})) as bench:
         for _ in range(PIECES):
             bench.connection.send(LARGE)
         with pytest.raises(ClientDisconnected, match="shorter"):
@@ -163,9 +163,9 @@ def test_shorter_file_behind_what_is_kept_in_a_file(
 
 def test_close_closes_a_file_on_its_way(bench: Bench, file: int) -> None:
     bench.connection.send_file(file, 0, len(LARGE))
-    outbox = bench.connection.outbox
-    assert outbox is not None
-    region = outbox.head()
+    send_buffer = bench.connection.send_buffer
+    assert send_buffer is not None
+    region = send_buffer.head()
     assert isinstance(region, FileRegion)
     bench.connection.close()
     with pytest.raises(OSError, match="Bad file descriptor"):
@@ -221,7 +221,7 @@ def test_lingering_ends_when_the_client_never_stops(bench: Bench) -> None:
 def test_body_in_a_file_is_let_go(
     server: Server, listener: Listener, event: Callable[[Connection], None]
 ) -> None:
-    with closing(Bench(server, listener, terms={"limits": Limits()})) as bench:
+    with closing(Bench(server, listener, limits={"http": Limits()})) as bench:
         bench.hear(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9000000\r\n\r\n")
         before = len(os.listdir("/proc/self/fd"))
         while len(os.listdir("/proc/self/fd")) == before:
@@ -251,7 +251,7 @@ def test_client_that_closes_faster_than_the_connection_lingers(tcp: Bench) -> No
 def test_timeout_of_0_never_ends(
     server: Server, listener: Listener, term: str, heard: bytes
 ) -> None:
-    with closing(Bench(server, listener, terms={term: 0.0})) as bench:
+    with closing(Bench(server, listener, limits={term: 0.0})) as bench:
         bench.say(heard)
         bench.connection.start()
         assert bench.connection.deadline == FOREVER

@@ -62,8 +62,8 @@ def scheduler() -> Scheduler:
 def lane(scheduler: Scheduler) -> Lane:
     wakeup = SimpleNamespace(fd=-1)
     worker = SimpleNamespace(cycle=None, slot=None, ssl_context=None, wakeup=wakeup)
-    terms = SimpleNamespace(proxy=None, write_timeout=30.0)
-    return Lane(StreamDriver(cast(Any, worker), cast(Any, terms), scheduler), -1)
+    limits = SimpleNamespace(proxy=None, write_timeout=30.0)
+    return Lane(StreamDriver(cast(Any, worker), cast(Any, limits), scheduler), -1)
 
 
 def test_others_run_after_each_mebibyte(lane: Lane, scheduler: Scheduler) -> None:

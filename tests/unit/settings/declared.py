@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from corn_core.settings import configfile, printing
-from corn_core.settings.model import (
+from corn_core.setting import (
     Setting,
     boolean,
     integer,
@@ -12,6 +11,7 @@ from corn_core.settings.model import (
     string,
     strings,
 )
+from corn_core.settings import configfile, printing
 from corn_core.settings.registry import Registry
 
 WORKERS = Setting(

@@ -8,6 +8,7 @@ import pytest
 
 from corn_core.errors import ConfigError
 from corn_core.extensions.manager import DISABLE_PLUGINS
+from corn_core.setting import Setting, string
 from corn_core.settings.commandline import (
     Given,
     early_command,
@@ -15,7 +16,6 @@ from corn_core.settings.commandline import (
     help_text,
     parse,
 )
-from corn_core.settings.model import Setting, string
 from corn_core.settings.registry import COMMANDS
 from tests.unit.settings.declared import registry
 

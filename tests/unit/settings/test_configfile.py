@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from corn_core.config import Origin
 from corn_core.errors import ConfigError
-from corn_core.settings.config import Origin
 from corn_core.settings.configfile import ConfigFile, execute
 
 FLAG = Origin("flag", "-c")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from corn_core.config import DEFAULT, Origin
 from corn_core.errors import ConfigError, SettingError
-from corn_core.settings.config import DEFAULT, Origin
 from corn_core.settings.environment import default_value, extra_arguments
 from tests.unit.settings.declared import BIND, PRELOAD, SENDFILE, WORKERS
 

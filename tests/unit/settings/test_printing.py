@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from corn_core.settings.config import Config, Origin
+from corn_core.config import Config, Origin
 from corn_core.settings.printing import print_config
 from tests.unit.settings.declared import BIND, WORKER_CLASS, WORKERS
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from corn_core.builtin import corn_settings
+from corn_core.config import Config
 from corn_core.errors import ConfigError
 from corn_core.hookspecs import CORE, HOOKS
-from corn_core.settings.config import Config
 from corn_core.settings.registry import COMMANDS, Registry, check_default
 from tests.unit.settings.declared import SETTINGS, WORKERS, registry
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from corn_core.config import Config
 from corn_core.errors import ConfigError
-from corn_core.settings.config import Config
 from corn_core.settings.framework import Framework
 from corn_core.settings.sources import Resolution, resolve
 from tests.unit.settings.declared import registry

@@ -12,6 +12,7 @@ import h11
 import pluggy
 
 from corn_core import hookimpl, hookspecs
+from corn_core.config import DEFAULT, Config
 from corn_core.errors import BadRequest, ClientDisconnected
 from corn_core.extensions.hooks import Hooks
 from corn_core.http import Limits, Request, RequestParser
@@ -20,8 +21,7 @@ from corn_core.logs import SETTINGS as LOG_SETTINGS
 from corn_core.logs import Logger
 from corn_core.net import Listener, tls
 from corn_core.process.scoreboard import Scoreboard
-from corn_core.settings.config import DEFAULT, Config
-from corn_core.settings.model import Setting
+from corn_core.setting import Setting
 from corn_core.wsgi import (
     ConnectionInfo,
     EnvironBuilder,

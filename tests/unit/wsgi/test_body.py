@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from corn_core.errors import BodyNotStored
-from corn_core.settings.model import Expected
+from corn_core.setting import Expected
 from corn_core.wsgi import RequestBody, empty_body
 from corn_core.wsgi.body import MEMORY_LIMIT, SETTINGS
 from tests.unit.wsgi.harness import make_body

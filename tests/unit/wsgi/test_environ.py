@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from corn_core import __version__
 from corn_core.errors import BadRequest, ScriptNameMismatch, SettingError
 from corn_core.net import Listener
-from corn_core.settings.model import Expected
+from corn_core.setting import Expected
 from corn_core.wsgi import ConnectionInfo, EnvironBuilder, FileWrapper, empty_body
 from corn_core.wsgi.environ import SETTINGS, read_script_name, unquote
 from corn_core.wsgi.offered import OfferedSocket

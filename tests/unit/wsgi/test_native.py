@@ -64,7 +64,7 @@ def test_hooks_are_told_in_order_with_what_they_are_promised(server: Server) -> 
     server.hook(post_request)
     native = Native(server)
     exchange = native.begin()
-    exchange.announce()
+    exchange.request_started()
     exchange.end(201, "Created", [("ETag", '"x"')], 12)
     (_, req, running), (_, same, environ, resp, still) = told
     assert req is same
@@ -109,7 +109,7 @@ def test_a_failing_pre_request_is_the_callers_to_answer(server: Server) -> None:
     native = Native(server)
     exchange = native.begin()
     with pytest.raises(HookFailed):
-        exchange.announce()
+        exchange.request_started()
     exchange.end(500, "Internal Server Error", [], 0)
     assert " 500 0" in native.access_log()
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from corn_core.settings.model import Expected
+from corn_core.setting import Expected
 from corn_core.wsgi import trust
 from corn_core.wsgi.trust import parse_peers, peer_test
 

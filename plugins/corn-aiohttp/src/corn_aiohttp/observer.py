@@ -13,7 +13,7 @@ from aiohttp.abc import AbstractAccessLogger
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web_protocol import RequestHandler
 
-from corn_core.net.escape import escape
+from corn_core.escape import escape
 from corn_core.wsgi import ConnectionInfo, Exchange, NativeCycle
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class Observer:
         task = asyncio.current_task()
         assert task is not None
         task.add_done_callback(partial(self._end, request, exchange, connection))
-        exchange.announce()
+        exchange.request_started()
         try:
             response: web.StreamResponse = await self._handle(request)
         except web.HTTPException as error:

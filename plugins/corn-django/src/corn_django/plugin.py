@@ -9,7 +9,7 @@ from typing import Any
 
 from corn_core import Setting, hookimpl
 from corn_core.errors import ConfigError
-from corn_core.settings.model import Expected, boolean, optional, string
+from corn_core.setting import Expected, boolean, optional, string
 from corn_django.names import MANAGE, PATH_VARIABLE, SETTINGS_VARIABLE
 
 

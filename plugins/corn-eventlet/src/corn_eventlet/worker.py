@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from corn_core.config import Config
 from corn_core.interfaces import Logger
-from corn_core.serving.settings import terms_of
+from corn_core.serving.settings import client_limits
 from corn_core.serving.stream import StreamDriver
-from corn_core.settings.config import Config
 from corn_core.worker import Worker
 from corn_core.worker.signals import held_back
 from corn_eventlet.library import check_eventlet, import_eventlet
@@ -58,11 +58,11 @@ class EventletWorker(Worker):
     def run(self) -> None:
         from corn_eventlet.hub import EventletScheduler  # lazy: see above
 
-        terms = terms_of(self.cfg, self.cfg.keepalive)
-        self._driver = StreamDriver(self, terms, EventletScheduler())
+        limits = client_limits(self.cfg, self.cfg.keepalive)
+        self._driver = StreamDriver(self, limits, EventletScheduler())
         self._driver.run()
 
-    def obey(self, act: Callable[[], None]) -> None:
+    def run_soon(self, act: Callable[[], None]) -> None:
         """Do what a signal asks for, but never in the hub, where nothing may wait."""
         # lazy: see above
         from corn_eventlet.hub import EventletScheduler, in_hub
@@ -70,7 +70,7 @@ class EventletWorker(Worker):
         if not in_hub():
             act()
         elif self._driver is not None:
-            self._driver.obey(act)
+            self._driver.run_soon(act)
         else:
             # The application is waiting for something while it is being imported.
             EventletScheduler().spawn(act)

@@ -8,10 +8,10 @@ from collections.abc import Callable
 import gevent
 from gevent.hub import get_hub
 
+from corn_core.config import Config
 from corn_core.interfaces import Logger
-from corn_core.serving.settings import terms_of
+from corn_core.serving.settings import client_limits
 from corn_core.serving.stream import StreamDriver
-from corn_core.settings.config import Config
 from corn_core.worker import Worker
 from corn_gevent.hub import GeventScheduler
 from corn_gevent.patching import patch_master, patch_worker
@@ -46,16 +46,16 @@ class GeventWorker(Worker):
             patch_worker()
 
     def run(self) -> None:
-        terms = terms_of(self.cfg, self.cfg.keepalive)
-        self._driver = StreamDriver(self, terms, GeventScheduler())
+        limits = client_limits(self.cfg, self.cfg.keepalive)
+        self._driver = StreamDriver(self, limits, GeventScheduler())
         self._driver.run()
 
-    def obey(self, act: Callable[[], None]) -> None:
+    def run_soon(self, act: Callable[[], None]) -> None:
         """Do what a signal asks for, but never in the hub, where nothing may wait."""
         if gevent.getcurrent() is not get_hub():
             act()
         elif self._driver is not None:
-            self._driver.obey(act)
+            self._driver.run_soon(act)
         else:
             # The application is waiting for something while it is being imported.
             gevent.spawn(act)

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from corn_core.http import Request
     from corn_core.serving.connection import Connection
     from corn_core.serving.host import Host
-    from corn_core.serving.settings import Terms
+    from corn_core.serving.settings import ClientLimits
     from corn_core.wsgi import RequestBody
 
 FAREWELL = 0.5
@@ -96,15 +96,15 @@ class ThreadedDriver(GatedDriver[Job]):
     _holder: Seat
     """Whose thread holds the loop; from the appointment of the first on."""
 
-    def __init__(self, worker: Host, terms: Terms, threads: int) -> None:
-        super().__init__(worker, terms, threads)
+    def __init__(self, worker: Host, limits: ClientLimits, threads: int) -> None:
+        super().__init__(worker, limits, threads)
         self._lock = threading.Lock()
         self._leadership: Leadership[Seat] = Leadership(threads)
         self._crew = Crew(threads + 1, self._work)
         self._alarm = Alarm()
         self._doorbell = Doorbell()
         self._run = worker.cycle.run
-        self._keeps = terms.keepalive > 0
+        self._keeps = limits.keepalive > 0
         self._polling = False
         self._current: Connection | None = None
         self._current_path = ""

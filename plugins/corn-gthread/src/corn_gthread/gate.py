@@ -14,7 +14,7 @@ from corn_gthread.balance import Balance, Stand
 
 if TYPE_CHECKING:
     from corn_core.serving.host import Host
-    from corn_core.serving.settings import Terms
+    from corn_core.serving.settings import ClientLimits
 
 Job = TypeVar("Job")
 
@@ -30,8 +30,8 @@ class GatedDriver(SelectorDriver, Generic[Job]):
     # As many as come at once; see _accept_from() for what keeps one worker from taking them all.
     accept_batch = 64
 
-    def __init__(self, worker: Host, terms: Terms, threads: int) -> None:
-        super().__init__(worker, terms)
+    def __init__(self, worker: Host, limits: ClientLimits, threads: int) -> None:
+        super().__init__(worker, limits)
         self._threads = threads
         self._waiting: deque[Job] = deque()
         # Requests that have waited and do not any more; how many there were of them when the gate

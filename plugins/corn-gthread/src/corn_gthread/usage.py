@@ -117,7 +117,7 @@ class Meter:
         self._queued = 0
         self._fd = -1
         try:
-            # In terms of the /proc that is mounted, whose thread numbers may be other ones.
+            # In limits of the /proc that is mounted, whose thread numbers may be other ones.
             self._place = f"/proc/{os.readlink('/proc/thread-self')}"
             self._fd = os.open(f"{self._place}/schedstat", os.O_RDONLY | os.O_CLOEXEC)
         except OSError:

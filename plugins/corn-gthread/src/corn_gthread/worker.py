@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from corn_core.serving.settings import terms_of
+from corn_core.serving.settings import client_limits
 from corn_core.worker import Worker
 from corn_gthread.driver import ThreadedDriver
 
@@ -22,4 +22,4 @@ class ThreadWorker(Worker):
     )
 
     def run(self) -> None:
-        ThreadedDriver(self, terms_of(self.cfg, self.cfg.keepalive), self.cfg.threads).run()
+        ThreadedDriver(self, client_limits(self.cfg, self.cfg.keepalive), self.cfg.threads).run()

@@ -14,9 +14,9 @@ from corn_core.logs import Logger
 from corn_core.logs.atoms import CLIENT_ATOMS
 
 if TYPE_CHECKING:
+    from corn_core.config import Config
     from corn_core.interfaces import Request, Response
     from corn_core.logs.access import Renderer
-    from corn_core.settings.config import Config
 
 RESERVED = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 """The attributes of every log record; all others come from ``extra`` in the logging call."""

@@ -14,7 +14,7 @@ from corn_core.loaders.guard import run_guarded
 from corn_paste.ini import Ini
 
 if TYPE_CHECKING:
-    from corn_core.settings.config import Config
+    from corn_core.config import Config
 
 files_read: set[str] = set()
 """The ini files that this process's application was made from."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from corn_core import Setting, hookimpl
 from corn_core.errors import ConfigError
-from corn_core.settings.model import Expected, optional, strings
+from corn_core.setting import Expected, optional, strings
 
 if TYPE_CHECKING:
     from corn_core.settings.framework import Framework

@@ -7,16 +7,16 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from corn_core.config import Origin
 from corn_core.errors import ConfigError, SettingError
 from corn_core.logs.settings import IniFile
-from corn_core.settings.config import Origin
 from corn_core.settings.framework import Framework
 from corn_paste.ini import MAIN, Ini, Section
 from corn_paste.loader import PasteLoader
 
 if TYPE_CHECKING:
-    from corn_core.settings.config import Config
-    from corn_core.settings.model import Setting
+    from corn_core.config import Config
+    from corn_core.setting import Setting
 
 # Gunicorn's too, because an ini file written for it has the same settings.
 _OURS = re.compile(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from corn_core import Setting, hookimpl
 from corn_core.net.address import AbstractAddress, FdAddress, parse_address
-from corn_core.settings.model import Expected, optional
+from corn_core.setting import Expected, optional
 
 if TYPE_CHECKING:
     from corn_prometheus.exporter import Exporter

@@ -16,8 +16,8 @@ from corn_statsd.requests import RequestMeter
 from corn_statsd.transport import Transport
 
 if TYPE_CHECKING:
+    from corn_core.config import Config
     from corn_core.interfaces import Logger
-    from corn_core.settings.config import Config
 
 
 class Instrument:

@@ -10,7 +10,7 @@ from corn_core.logs.settings import LEVELS
 from corn_statsd.metrics import KEYS, metric_in
 
 if TYPE_CHECKING:
-    from corn_core.settings.config import Config
+    from corn_core.config import Config
     from corn_statsd.logs import Client
 
 

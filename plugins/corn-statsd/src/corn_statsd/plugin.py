@@ -11,8 +11,8 @@ from corn_core import hookimpl
 from corn_statsd.settings import SETTINGS
 
 if TYPE_CHECKING:
-    from corn_core.settings.config import Config
-    from corn_core.settings.model import Setting
+    from corn_core.config import Config
+    from corn_core.setting import Setting
     from corn_statsd.instrument import Instrument
 
 FOREIGN_LOGGERS = ("gunicorn.instrument.statsd.Statsd", "gunicorn.instrument.statsd:Statsd")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from corn_core.net.address import AbstractAddress, TcpAddress, UnixAddress, parse_address
-from corn_core.settings.model import Expected, Setting, comma_separated, optional, string
+from corn_core.setting import Expected, Setting, comma_separated, optional, string
 
 Address = TcpAddress | UnixAddress | AbstractAddress
 """The address of a statsd server."""

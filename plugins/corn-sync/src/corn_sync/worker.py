@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from corn_core.config import Config
 from corn_core.errors import ConfigError
 from corn_core.serving.selector import SelectorDriver
-from corn_core.serving.settings import terms_of
-from corn_core.settings.config import Config
+from corn_core.serving.settings import client_limits
 from corn_core.worker import Worker
 
 
@@ -30,4 +30,4 @@ class SyncWorker(Worker):
             )
 
     def run(self) -> None:
-        SelectorDriver(self, terms_of(self.cfg, keepalive=0)).run()
+        SelectorDriver(self, client_limits(self.cfg, keepalive=0)).run()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tornado.websocket import WebSocketHandler
 
 from corn_core.errors import BadRequest, FieldsTooLarge, RequestTimeout
-from corn_core.net.escape import escape
+from corn_core.escape import escape
 from corn_core.serving.connection import FOREVER, deadline_after
 from corn_core.serving.selector import DRAIN_GRACE
 from corn_core.wsgi import ConnectionInfo
@@ -57,7 +57,7 @@ class NativeConnection(ConnectionInfo):
         self.fd = whole.fileno()
         self.stream: PlainStream | SecureStream | None = None
         self.phase = Phase.IDLE
-        self.deadline = deadline_after(driver.terms.header_timeout)
+        self.deadline = deadline_after(driver.limits.header_timeout)
         self.answer = Answer()
         self.handler: object = None
         self.last = False
@@ -114,7 +114,7 @@ class NativeConnection(ConnectionInfo):
             self.close()
         elif not self._fresh:
             self.phase = Phase.IDLE
-            self.deadline = deadline_after(self.driver.terms.keepalive)
+            self.deadline = deadline_after(self.driver.limits.keepalive)
             if self.driver.draining:
                 # The client was told that the connection stays open before the worker was stopped.
                 self.deadline = min(self.deadline, monotonic() + DRAIN_GRACE)
@@ -122,7 +122,7 @@ class NativeConnection(ConnectionInfo):
     def await_body(self) -> None:
         """Wait for the rest of the body from the client."""
         self.phase = Phase.BODY
-        self.deadline = deadline_after(self.driver.terms.body_timeout)
+        self.deadline = deadline_after(self.driver.limits.body_timeout)
 
     def await_app(self) -> None:
         """Wait for the application: from now on, delays are not the client's fault."""
@@ -142,7 +142,7 @@ class NativeConnection(ConnectionInfo):
         """
         self._exchange = exchange
         self.answer = Answer()
-        exchange.announce()
+        exchange.request_started()
 
     def end(self) -> None:
         """Finish the exchange: its response is complete, or never will be."""
@@ -167,9 +167,9 @@ class NativeConnection(ConnectionInfo):
             self.phase = Phase.HEAD
             if not self._fresh:
                 # For a new connection, the time counts from when it was accepted.
-                self.deadline = deadline_after(self.driver.terms.header_timeout)
+                self.deadline = deadline_after(self.driver.limits.header_timeout)
         elif self.phase is Phase.BODY:
-            self.deadline = deadline_after(self.driver.terms.body_timeout)
+            self.deadline = deadline_after(self.driver.limits.body_timeout)
 
     def on_sent(self) -> None:
         self._progress = monotonic()
@@ -200,7 +200,7 @@ class NativeConnection(ConnectionInfo):
 
     def stalled(self, now: float) -> bool:
         """Tell whether the client takes nothing of a response that is waiting for it."""
-        timeout = self.driver.terms.write_timeout
+        timeout = self.driver.limits.write_timeout
         if not timeout or self.detached or self.stream is None or not self.stream.writing():
             return False
         return now - self._progress > timeout

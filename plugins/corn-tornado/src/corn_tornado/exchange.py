@@ -64,7 +64,7 @@ class Inlet(HTTPMessageDelegate):
         fields = raw(headers)
         said = (line.method, line.path, version_of(line), fields)
         try:
-            examine(line, fields, driver.terms.limits)
+            examine(line, fields, driver.limits.http)
             scheme = driver.scheme_of(headers, connection)
         except BadRequest as error:
             connection.refuse(error, make_request(*said))

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from tornado.iostream import IOStream
 
     from corn_core.serving.host import Host
-    from corn_core.serving.settings import Encryption, Terms
+    from corn_core.serving.settings import ClientLimits, Encryption
     from corn_core.wsgi import NativeCycle, RequestCycle
 
 _Connection = TypeVar("_Connection", contravariant=True)
@@ -22,7 +22,7 @@ class NativeHost(Protocol[_Connection]):
     encryption: Encryption | None
     native: NativeCycle
     scheme: str
-    terms: Terms
+    limits: ClientLimits
     worker: Host
 
     @property

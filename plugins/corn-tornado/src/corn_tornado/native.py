@@ -7,7 +7,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from corn_core.serving.protocol import ProtocolDriver
-from corn_core.serving.settings import terms_of
+from corn_core.serving.settings import client_limits
 from corn_core.wsgi.trust import peer_test
 from corn_tornado.connection import NativeConnection
 from corn_tornado.exchange import NativeServer
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tornado.httputil import HTTPHeaders
     from tornado.iostream import IOStream
 
-    from corn_core.settings.config import Config
+    from corn_core.config import Config
     from corn_core.worker import Worker
 
 # Seconds that clients have to confirm that their websocket is closed.
@@ -32,7 +32,7 @@ class NativeDriver(ProtocolDriver):
     """
 
     def __init__(self, worker: Worker, app: Any) -> None:
-        super().__init__(worker, terms_of(worker.cfg, keepalive=worker.cfg.keepalive))
+        super().__init__(worker, client_limits(worker.cfg, keepalive=worker.cfg.keepalive))
         self.connection_class: type[Any] = NativeConnection
         self.scheme = "https" if self.encryption is not None else "http"
         self.native = worker.cycle.native(worker.request_done)
@@ -42,8 +42,8 @@ class NativeDriver(ProtocolDriver):
         self._secure_values: dict[str, str] = worker.cfg.secure_scheme_headers
         self.server = NativeServer(
             app,
-            no_keep_alive=not self.terms.keepalive,
-            max_header_size=self.terms.limits.head,
+            no_keep_alive=not self.limits.keepalive,
+            max_header_size=self.limits.http.head,
             max_body_size=_body_limit(worker.cfg),
         )
 
@@ -89,7 +89,7 @@ class NativeDriver(ProtocolDriver):
             claimed = claimed_scheme(headers, self._secure_values)
         return claimed or connection.scheme
 
-    def conclude(self) -> None:
+    def request_finished(self) -> None:
         """Report the requests that will never be answered to hooks and logs."""
         for connection in list(self.connections.values()):
             if isinstance(connection, NativeConnection):

@@ -12,11 +12,11 @@ from tornado.ioloop import IOLoop
 from tornado.platform.asyncio import BaseAsyncIOLoop
 from tornado.wsgi import WSGIContainer
 
+from corn_core.config import Config
 from corn_core.errors import WorkerQuit
 from corn_core.interfaces import Logger, WSGIApp
 from corn_core.serving.protocol import ProtocolDriver
-from corn_core.serving.settings import terms_of
-from corn_core.settings.config import Config
+from corn_core.serving.settings import client_limits
 from corn_core.worker import Worker
 from corn_tornado.applog import forward_to
 from corn_tornado.native import NativeDriver
@@ -74,12 +74,12 @@ class TornadoWorker(Worker):
             loop.set_exception_handler(lambda loop, context: None)
             if isinstance(driver, NativeDriver) and not self.aborted:
                 # After a timeout, the master writes the access log line.
-                driver.conclude()
+                driver.request_finished()
             raise
 
     def _driver(self) -> ProtocolDriver:
         if not isinstance(self.app, NATIVE):
-            return ProtocolDriver(self, terms_of(self.cfg, keepalive=self.cfg.keepalive))
+            return ProtocolDriver(self, client_limits(self.cfg, keepalive=self.cfg.keepalive))
         for name in IGNORED_BY_NATIVE:
             origin = self.cfg.origin(name)
             if origin.kind != "default":

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from corn_core.serving.selector import SelectorDriver
-from corn_core.serving.settings import terms_of
+from corn_core.serving.settings import client_limits
 from corn_core.worker import Worker
 
 
@@ -16,7 +16,7 @@ class KeepAliveWorker(Worker):
     capabilities = frozenset({"keepalive"})
 
     def run(self) -> None:
-        SelectorDriver(self, terms_of(self.cfg, self.cfg.keepalive)).run()
+        SelectorDriver(self, client_limits(self.cfg, self.cfg.keepalive)).run()
 
 
 def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:

@@ -32,7 +32,7 @@ class FileRegion:
         os.close(self.fd)
 
 
-class Outbox:
+class SendBuffer:
     """A queue of bytes and file regions, first in first out.
 
     :param directory: where the temporary file is made, ``None`` for the system's own.
@@ -111,7 +111,7 @@ class Outbox:
         if self._file is None:
             import tempfile  # lazy: only a slow client with a long response needs it
 
-            # It lives as long as the outbox, longer than a with statement could say.
+            # It lives as long as the send buffer, longer than a with statement could say.
             self._file = tempfile.TemporaryFile(dir=self._directory, prefix="corn-")  # noqa: SIM115
         if self._read_at == self._write_at:
             # All of it has been read back: begin again, so that a stream that goes on for

@@ -9,7 +9,8 @@ from signal import SIGABRT, SIGHUP, SIGKILL, SIGQUIT, SIGRTMIN, SIGSEGV, SIGTERM
 
 import pytest
 
-from corn_core.arbiter.forensics import (
+from corn_core.arbiter.policy import Abort, Action, Dump, Kill, Quit, Term, note
+from corn_core.arbiter.postmortem import (
     TIMED_OUT,
     OomCounter,
     activity,
@@ -18,7 +19,6 @@ from corn_core.arbiter.forensics import (
     is_expected,
     log_lost_request,
 )
-from corn_core.arbiter.policy import Abort, Action, Dump, Kill, Quit, Term, note
 from corn_core.arbiter.roster import Reason, WorkerHandle
 from corn_core.process.scoreboard import BOOTING, DRAINING, IDLE, SlotView
 from tests.unit.arbiter.fixtures import Lines

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from corn_core.arbiter.roster import WorkerHandle
-from corn_core.settings.model import Expected, Setting, seconds
+from corn_core.setting import Expected, Setting, seconds
 
 LOOK_EVERY = 5.0
 """Seconds between looks at the workers' memory, which cost the kernel a walk of their pages."""
@@ -63,7 +63,7 @@ SETTINGS = (
 )
 
 
-class WearLimits(NamedTuple):
+class RecyclingLimits(NamedTuple):
     """At what memory in bytes, and at what age in seconds, a worker is worn; 0 is no limit."""
 
     memory: int
@@ -81,7 +81,7 @@ class Worn(NamedTuple):
     text: str
 
 
-def worn(age: float, memory: int | None, limits: WearLimits) -> Worn | None:
+def worn(age: float, memory: int | None, limits: RecyclingLimits) -> Worn | None:
     """Why a worker is to be replaced, or ``None``.
 
     :param memory: ``None`` when it is not known.
@@ -93,7 +93,7 @@ def worn(age: float, memory: int | None, limits: WearLimits) -> Worn | None:
     return None
 
 
-class WearWatch:
+class WearGauge:
     """Looks at the workers now and then.
 
     :param measure: the memory of a process in bytes; ``None`` when it cannot be had.
@@ -104,11 +104,11 @@ class WearWatch:
         self._look_at = 0.0
 
     def look(
-        self, workers: Iterable[WorkerHandle], limits: WearLimits, now: float
+        self, workers: Iterable[WorkerHandle], limits: RecyclingLimits, now: float
     ) -> list[tuple[WorkerHandle, str]]:
         """Mark the workers that are worn, and say why."""
         found: list[tuple[WorkerHandle, str]] = []
-        if now < self._look_at or limits == WearLimits(0, 0.0):
+        if now < self._look_at or limits == RecyclingLimits(0, 0.0):
             return found
         self._look_at = now + LOOK_EVERY
         for handle in workers:

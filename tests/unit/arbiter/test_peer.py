@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from corn_core.arbiter.lineage import Lineage
+from corn_core.arbiter.peer import PeerMaster
 from corn_core.errors import BindError
 from corn_core.net import Listener, UnixAddress
 from corn_core.process.handover import Handover
@@ -41,38 +41,38 @@ def path_of(ours: Listener) -> Path:
 
 
 def test_a_single_master() -> None:
-    lineage = Lineage()
-    assert lineage.refusal == "" and lineage.alone
-    assert lineage.role == "master"
-    assert lineage.pidfile_path("/run/pid") == "/run/pid"
+    peer = PeerMaster()
+    assert peer.refusal == "" and peer.alone
+    assert peer.role == "master"
+    assert peer.pidfile_path("/run/pid") == "/run/pid"
 
 
 def test_the_old_master() -> None:
-    lineage = Lineage()
-    lineage.successor = OTHER
-    assert f"the new master (pid:{OTHER})" in lineage.refusal and not lineage.alone
-    assert lineage.role == "master"
-    assert lineage.pidfile_path("/run/pid") == "/run/pid"
-    lineage.aside = True
-    assert lineage.pidfile_path("/run/pid") == "/run/pid.oldbin"
-    assert lineage.pidfile_path(None) is None
-    lineage.part()
-    assert lineage.refusal == "" and lineage.alone
-    assert lineage.pidfile_path("/run/pid") == "/run/pid"
+    peer = PeerMaster()
+    peer.successor = OTHER
+    assert f"the new master (pid:{OTHER})" in peer.refusal and not peer.alone
+    assert peer.role == "master"
+    assert peer.pidfile_path("/run/pid") == "/run/pid"
+    peer.aside = True
+    assert peer.pidfile_path("/run/pid") == "/run/pid.oldbin"
+    assert peer.pidfile_path(None) is None
+    peer.part()
+    assert peer.refusal == "" and peer.alone
+    assert peer.pidfile_path("/run/pid") == "/run/pid"
 
 
 def test_the_new_master(tmp_path: Path) -> None:
     pidfile = tmp_path / "pid"
     pidfile.write_text(f"{OTHER}\n")
-    lineage = Lineage()
-    lineage.inherit(Handover(OTHER, ()))
-    assert f"the old one (pid:{OTHER})" in lineage.refusal and not lineage.alone
-    assert lineage.role == "master.2"
-    assert lineage.pidfile_path(str(pidfile)) == f"{pidfile}.2"
-    assert lineage.pidfile_path(None) is None
-    lineage.part()
-    assert lineage.role == "master" and lineage.alone
-    assert lineage.pidfile_path(str(pidfile)) == str(pidfile)
+    peer = PeerMaster()
+    peer.inherit(Handover(OTHER, ()))
+    assert f"the old one (pid:{OTHER})" in peer.refusal and not peer.alone
+    assert peer.role == "master.2"
+    assert peer.pidfile_path(str(pidfile)) == f"{pidfile}.2"
+    assert peer.pidfile_path(None) is None
+    peer.part()
+    assert peer.role == "master" and peer.alone
+    assert peer.pidfile_path(str(pidfile)) == str(pidfile)
 
 
 @pytest.mark.parametrize("text", [None, "", "1\n", "no number", "\xff"])
@@ -82,32 +82,32 @@ def test_the_new_master_needs_no_other_name_when_the_old_one_makes_room(
     pidfile = tmp_path / "pid"
     if text is not None:
         pidfile.write_text(text)
-    lineage = Lineage()
-    lineage.inherit(Handover(OTHER, ()))
-    assert lineage.pidfile_path(str(pidfile)) == str(pidfile)
+    peer = PeerMaster()
+    peer.inherit(Handover(OTHER, ()))
+    assert peer.pidfile_path(str(pidfile)) == str(pidfile)
 
 
 def test_shared_sockets_keep_their_paths(ours: Listener) -> None:
-    lineage = Lineage()
-    lineage.share([ours])
+    peer = PeerMaster()
+    peer.share([ours])
     ours.unlink()
     assert path_of(ours).exists()
-    lineage.part()
+    peer.part()
     assert path_of(ours).exists()
     ours.unlink()
     assert not path_of(ours).exists()
 
 
 def test_what_was_closed_meanwhile_is_removed_afterwards(ours: Listener) -> None:
-    lineage = Lineage()
-    lineage.share([ours])
+    peer = PeerMaster()
+    peer.share([ours])
     ours.close()
-    lineage.part()
+    peer.part()
     assert not path_of(ours).exists()
 
 
 def test_the_last_of_two_that_end_at_once_removes_the_path(ours: Listener) -> None:
-    old, new = Lineage(), Lineage()
+    old, new = PeerMaster(), PeerMaster()
     (theirs,) = new.inherit(handed_over(ours))
     old.share([ours])
     ours.close()
@@ -119,7 +119,7 @@ def test_the_last_of_two_that_end_at_once_removes_the_path(ours: Listener) -> No
 
 
 def test_inherited_sockets_are_shared_and_not_passed_on(ours: Listener) -> None:
-    (theirs,) = Lineage().inherit(handed_over(ours))
+    (theirs,) = PeerMaster().inherit(handed_over(ours))
     assert theirs.address == ours.address and theirs.url == ours.url
     assert not os.get_inheritable(theirs.fileno())
     theirs.unlink()
@@ -129,14 +129,14 @@ def test_inherited_sockets_are_shared_and_not_passed_on(ours: Listener) -> None:
 
 def test_a_socket_that_nobody_can_find_is_not_listened_on(ours: Listener) -> None:
     path_of(ours).unlink()
-    assert Lineage().inherit(handed_over(ours)) == []
+    assert PeerMaster().inherit(handed_over(ours)) == []
 
 
 def test_a_descriptor_that_is_no_socket() -> None:
     with open(os.devnull) as file, pytest.raises(BindError, match=r"^cannot listen on unix:x: "):
-        Lineage().inherit(Handover(OTHER, ((file.fileno(), "unix:x"),)))
+        PeerMaster().inherit(Handover(OTHER, ((file.fileno(), "unix:x"),)))
 
 
 def test_an_address_that_is_none(ours: Listener) -> None:
     with pytest.raises(BindError, match=r"^cannot listen on gopher://x: "):
-        Lineage().inherit(Handover(OTHER, ((ours.fileno(), "gopher://x"),)))
+        PeerMaster().inherit(Handover(OTHER, ((ours.fileno(), "gopher://x"),)))

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from corn_core.arbiter.generations import Generation, Generations
+from corn_core.arbiter.generation import Generation, Generations
 from corn_core.net import Listener, TcpAddress, bind_all
-from tests.unit.arbiter.fixtures import Lines, app, wiring
+from tests.unit.arbiter.fixtures import Lines, app, loaded
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def listeners() -> Iterator[list[Listener]]:
 
 
 def generation(number: int, *listeners: Listener) -> Generation:
-    return Generation(number, wiring(), listeners, lambda: app)
+    return Generation(number, loaded(), listeners, lambda: app)
 
 
 def test_the_old_sockets_are_kept_until_the_new_generation_serves(

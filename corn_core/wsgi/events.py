@@ -29,11 +29,11 @@ class CycleWorker(Protocol):
     """Whether the master stops the worker for having been silent for too long."""
 
 
-class Announcer:
+class RequestEvents:
     """Looks once, when it is made, who wants to be told.
 
-    :ivar before: whether :meth:`announce` has anybody to tell.
-    :ivar after: whether :meth:`conclude` has.
+    :ivar before: whether :meth:`request_started` has anybody to tell.
+    :ivar after: whether :meth:`request_finished` has.
     """
 
     def __init__(self, worker: CycleWorker, builder: EnvironBuilder) -> None:
@@ -46,12 +46,12 @@ class Announcer:
         self.before = self._pre_request is not None
         self.after = self._post_request is not None or self._log.access_enabled
 
-    def announce(self, request: Request) -> None:
+    def request_started(self, request: Request) -> None:
         """Call pre_request; HookFailed when it fails, and then the application is not called."""
         if self._pre_request is not None:
             self._pre_request(worker=self._worker, req=request)
 
-    def conclude(
+    def request_finished(
         self,
         started: float,
         request: Request,

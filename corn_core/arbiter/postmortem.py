@@ -8,8 +8,8 @@ from datetime import timedelta
 from typing import Any
 
 from corn_core.arbiter.roster import Reason, WorkerHandle
+from corn_core.escape import escape
 from corn_core.interfaces import Logger
-from corn_core.net.escape import escape
 from corn_core.process.cgroup import read
 from corn_core.process.scoreboard import BOOTING, DRAINING, SlotView
 from corn_core.worker.signals import DUMP_SIGNAL

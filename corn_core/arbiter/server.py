@@ -2,14 +2,56 @@
 
 from __future__ import annotations
 
-from corn_core.arbiter.wiring import Wiring
-from corn_core.interfaces import Hooks, Logger
+from collections.abc import Callable
+from typing import NamedTuple
+
+from corn_core.config import Config
+from corn_core.extensions.drivers import name_of_worker
+from corn_core.interfaces import Hooks, Logger, WSGIApp
 from corn_core.net import Listener
-from corn_core.settings.config import Config
+from corn_core.net.tls import Tls
 from corn_core.worker import Worker
 
 
-class ServerView:
+def _nothing() -> None:
+    """The default of ``activate``."""
+
+
+class LoadedConfig(NamedTuple):
+    """One configuration, with everything that its names stand for.
+
+    :param load_app: loads the application; ``AppLoadError`` when that fails.
+    :param tls: where workers get their TLS context from; None for plain HTTP.
+    :param activate: lets the configuration act on the process: its directory, its variables,
+        its hook functions. It has been called already; the master calls it again when a reload
+        has failed and an older configuration takes over.
+    """
+
+    config: Config
+    log: Logger
+    worker_class: type[Worker]
+    load_app: Callable[[], WSGIApp]
+    activate: Callable[[], object] = _nothing
+    tls: Tls | None = None
+
+    @property
+    def worker_name(self) -> str:
+        """The name by which the worker class is installed, see :func:`name_of_worker`."""
+        return name_of_worker(self.config.worker_class, self.worker_class)
+
+
+class WorkerForked(BaseException):
+    """Raised in a new worker process, to leave the master's frames behind.
+
+    Not an ``Exception``: a hook's or a library's broad ``except`` must not catch it.
+    """
+
+    def __init__(self, worker: Worker) -> None:
+        super().__init__(worker)
+        self.worker = worker
+
+
+class ServerState:
     """What is part of the contract with hook functions, and how the master changes it.
 
     In a worker it shows how things were when that was forked. ``LISTENERS`` and ``WORKERS`` have
@@ -21,23 +63,23 @@ class ServerView:
     :ivar WORKERS: the workers that are alive, by process id.
     """
 
-    def __init__(self, wiring: Wiring, hooks: Hooks) -> None:
+    def __init__(self, loaded: LoadedConfig, hooks: Hooks) -> None:
         self.pid = 0
         self.hooks = hooks
         self.LISTENERS: list[Listener] = []
         self.WORKERS: dict[int, Worker] = {}
-        self._wiring = wiring
-        self._num_workers: int = wiring.config.workers
+        self._loaded = loaded
+        self._num_workers: int = loaded.config.workers
 
     @property
     def log(self) -> Logger:
         """The logger in force."""
-        return self._wiring.log
+        return self._loaded.log
 
     @property
     def cfg(self) -> Config:
         """The configuration in force."""
-        return self._wiring.config
+        return self._loaded.config
 
     @property
     def num_workers(self) -> int:
@@ -47,7 +89,7 @@ class ServerView:
     @property
     def worker_name(self) -> str:
         """The name of the worker class in force: gthread, also for sync with several threads."""
-        return self._wiring.worker_name
+        return self._loaded.worker_name
 
     @property
     def timeout(self) -> float:
@@ -66,9 +108,9 @@ class ServerView:
         """The addresses that the configuration names."""
         return list(self.cfg.bind)
 
-    def adopt(self, wiring: Wiring, listeners: list[Listener]) -> None:
+    def adopt(self, loaded: LoadedConfig, listeners: list[Listener]) -> None:
         """Put a configuration in force."""
-        self._wiring = wiring
+        self._loaded = loaded
         self.LISTENERS = listeners
 
     def resize(self, workers: int) -> None:

@@ -6,8 +6,9 @@ import signal
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from corn_core.arbiter.crew import Crew
-from corn_core.arbiter.forensics import (
+from corn_core.arbiter.pipe import Failure, Message, Outdated, Ready
+from corn_core.arbiter.policy import Abort, Action, Dump, Kill, Quit, Term, note
+from corn_core.arbiter.postmortem import (
     CRASHED,
     TIMED_OUT,
     OomCounter,
@@ -17,11 +18,10 @@ from corn_core.arbiter.forensics import (
     is_expected,
     log_lost_request,
 )
-from corn_core.arbiter.mailbox import Failure, Message, Outdated, Ready
-from corn_core.arbiter.policy import Abort, Action, Dump, Kill, Quit, Term, note
+from corn_core.arbiter.recycling import RecyclingLimits, WearGauge
 from corn_core.arbiter.roster import WorkerHandle
-from corn_core.arbiter.view import ServerView
-from corn_core.arbiter.wear import WearLimits, WearWatch
+from corn_core.arbiter.server import ServerState
+from corn_core.arbiter.workers import Workers
 from corn_core.process.scoreboard import SlotView
 from corn_core.worker.signals import DUMP_SIGNAL
 
@@ -34,7 +34,7 @@ class BootFailure(NamedTuple):
     failure: Failure
 
 
-class Watch:
+class Supervisor:
     """Brings the record of the workers up to date, and performs what is decided about them.
 
     :param server: the master, for its logger and for hooks.
@@ -42,36 +42,36 @@ class Watch:
         Ctrl-C goes to every process of a terminal.
     """
 
-    def __init__(self, server: ServerView, crew: Crew) -> None:
+    def __init__(self, server: ServerState, workers: Workers) -> None:
         self._server = server
-        self._crew = crew
-        self._roster = crew.roster
+        self._workers = workers
+        self._roster = workers.roster
         self._oom = OomCounter()
-        self._wear = WearWatch()
+        self._wear = WearGauge()
         self.stopping = False
 
     # -- taking in -------------------------------------------------------------------
 
-    def read_mail(self, pids: Iterable[int], now: float) -> list[BootFailure]:
+    def read_pipes(self, pids: Iterable[int], now: float) -> list[BootFailure]:
         """Take in what these workers have reported."""
         failures: list[BootFailure] = []
         for pid in pids:
-            for message in self._crew.read_mail(pid):
+            for message in self._workers.read_pipe(pid):
                 failures += self._take_in(self._roster[pid], message, now)
         return failures
 
     def reap_workers(self, now: float) -> list[BootFailure]:
         """Bury the dead, and say of what they died."""
         failures: list[BootFailure] = []
-        for pid, exit_code in self._crew.dead():
+        for pid, exit_code in self._workers.dead():
             # Before the pipe is closed: it may hold the reason.
-            failures += self.read_mail([pid], now)
+            failures += self.read_pipes([pid], now)
             failures += self._bury(pid, exit_code, now)
         return failures
 
     def note_heartbeats(self, now: float) -> None:
         """Look who is alive."""
-        for handle in self._crew.note_heartbeats():
+        for handle in self._workers.note_heartbeats():
             self._server.log.warning(
                 "Worker (pid:%s) was silent for longer than its timeout, but is back", handle.pid
             )
@@ -80,7 +80,7 @@ class Watch:
     def note_wear(self, now: float) -> None:
         """Look who has grown too large or too old."""
         config = self._server.cfg
-        limits = WearLimits(config.max_worker_memory, config.max_worker_lifetime)
+        limits = RecyclingLimits(config.max_worker_memory, config.max_worker_lifetime)
         for handle, why in self._wear.look(self._roster, limits, now):
             self._server.log.info("Worker (pid:%s) %s; it will be replaced", handle.pid, why)
 
@@ -108,9 +108,9 @@ class Watch:
         return []
 
     def _bury(self, pid: int, exit_code: int, now: float) -> list[BootFailure]:
-        view = self._crew.view(pid)
+        view = self._workers.view(pid)
         handle, failed = self._roster.lost(pid, now, view.has_served)
-        worker = self._crew.bury(handle)
+        worker = self._workers.bury(handle)
         self._report_death(handle, exit_code, view, now)
         reason = exit_reason(handle, exit_code, self._oom.has_moved)
         if exit_code == 0 and self.stopping and not handle.retiring:
@@ -154,27 +154,27 @@ class Watch:
         """Do to a worker what was decided."""
         match action:
             case Term(pid):
-                self._crew.send(pid, signal.SIGTERM)
+                self._workers.send(pid, signal.SIGTERM)
             case Quit(pid):
-                self._crew.send(pid, signal.SIGQUIT)
+                self._workers.send(pid, signal.SIGQUIT)
             case Dump(pid):
                 # What is there now is of an earlier silence, and would be taken for this one.
-                self._crew.take_dump(pid)
+                self._workers.take_dump(pid)
                 if DUMP_SIGNAL is not None:
-                    self._crew.send(pid, DUMP_SIGNAL)
+                    self._workers.send(pid, DUMP_SIGNAL)
             case Abort(pid):
                 self._report_timeout(self._roster[pid], now)
-                self._crew.send(pid, signal.SIGABRT)
+                self._workers.send(pid, signal.SIGABRT)
             case Kill(pid):
                 self._report_kill(self._roster[pid], now)
-                self._crew.send(pid, signal.SIGKILL)
+                self._workers.send(pid, signal.SIGKILL)
         note(self._roster, action, now)
 
     def _report_timeout(self, handle: WorkerHandle, now: float) -> None:
         """Say what a stuck worker is doing, before it is gone."""
         log, pid = self._server.log, handle.pid
-        view = self._crew.view(pid)
-        stacks = self._crew.take_dump(pid) or "(It has not written its stacks.)"
+        view = self._workers.view(pid)
+        stacks = self._workers.take_dump(pid) or "(It has not written its stacks.)"
         if handle.ready_at is None:
             state = f"booting for {now - handle.boot_since:.1f} seconds"
         else:
@@ -186,7 +186,7 @@ class Watch:
         """Say so when a worker's time to go has run out; its abortion has been reported."""
         if handle.aborted_at is not None:
             return
-        log, view = self._server.log, self._crew.view(handle.pid)
+        log, view = self._server.log, self._workers.view(handle.pid)
         log.error(
             "Worker (pid:%s) did not exit within graceful_timeout, %g seconds, and is killed."
             " It was %s.",

@@ -10,11 +10,10 @@ from typing import Any
 
 import pytest
 
-from corn_core.arbiter.generations import Generation
-from corn_core.arbiter.reload import Builder, close_listeners, update_pidfile
-from corn_core.arbiter.wiring import Wiring
+from corn_core.arbiter.generation import Builder, Generation, close_listeners, update_pidfile
+from corn_core.arbiter.server import LoadedConfig
 from corn_core.errors import AppLoadError, BindError, ConfigError
-from tests.unit.arbiter.fixtures import app, wiring
+from tests.unit.arbiter.fixtures import app, loaded
 
 LOCAL = "127.0.0.1:0"
 
@@ -29,13 +28,13 @@ def no_pause(seconds: float) -> None:
 
 @pytest.fixture
 def first(tmp_path: Path) -> Iterator[Generation]:
-    generation = Builder(no_pause).build(1, wiring(bind=[LOCAL, f"unix:{tmp_path}/a"]), ())
+    generation = Builder(no_pause).build(1, loaded(bind=[LOCAL, f"unix:{tmp_path}/a"]), ())
     yield generation
     close_listeners(generation.listeners)
 
 
 def test_sockets_with_the_same_address_are_kept(first: Generation, tmp_path: Path) -> None:
-    changed = wiring(bind=[f"unix:{tmp_path}/b", f"unix:{tmp_path}/a", LOCAL, "[::1]:0"])
+    changed = loaded(bind=[f"unix:{tmp_path}/b", f"unix:{tmp_path}/a", LOCAL, "[::1]:0"])
     second = Builder(no_pause).build(2, changed, first.listeners)
     tcp, unix = first.listeners
     assert list(second.listeners[1:3]) == [unix, tcp]
@@ -46,7 +45,7 @@ def test_sockets_with_the_same_address_are_kept(first: Generation, tmp_path: Pat
 
 
 def test_one_socket_is_not_kept_for_two_addresses(first: Generation) -> None:
-    second = Builder(no_pause).build(2, wiring(bind=[LOCAL, LOCAL]), first.listeners)
+    second = Builder(no_pause).build(2, loaded(bind=[LOCAL, LOCAL]), first.listeners)
     assert second.listeners[0] is first.listeners[0]
     assert second.listeners[1] not in first.listeners
     close_listeners(second.listeners)
@@ -59,7 +58,7 @@ def test_a_wait_for_an_address_can_be_broken_off(first: Generation, tmp_path: Pa
         taken = f"127.0.0.1:{other.getsockname()[1]}"
         with pytest.raises(Waited):
             Builder(no_pause).build(
-                2, wiring(bind=[f"unix:{tmp_path}/new", taken]), first.listeners
+                2, loaded(bind=[f"unix:{tmp_path}/new", taken]), first.listeners
             )
     assert not (tmp_path / "new").exists(), "all or nothing"
     with socket.socket(socket.AF_UNIX) as client:
@@ -69,7 +68,7 @@ def test_a_wait_for_an_address_can_be_broken_off(first: Generation, tmp_path: Pa
 def test_an_address_that_cannot_be_had(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(BindError, match="not a socket"):
-        Builder(no_pause).build(1, wiring(bind=[f"unix:{tmp_path}/file"]), ())
+        Builder(no_pause).build(1, loaded(bind=[f"unix:{tmp_path}/file"]), ())
 
 
 def another_app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
@@ -79,14 +78,14 @@ def another_app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
 def test_preloading_loads_once_and_another_app_anew() -> None:
     calls: list[str] = []
 
-    def loading(uri: str, found: Any) -> Wiring:
-        made = wiring(preload_app=True, default_proc_name=uri)
+    def loading(uri: str, found: Any) -> LoadedConfig:
+        made = loaded(preload_app=True, default_proc_name=uri)
 
         def load() -> Any:
             calls.append(uri)
             return found
 
-        return Wiring(made.config, made.log, made.worker_class, load)
+        return LoadedConfig(made.config, made.log, made.worker_class, load)
 
     builder = Builder(no_pause)
     assert builder.preload(loading("a:app", app))() is app
@@ -99,8 +98,8 @@ def test_without_preloading_workers_load() -> None:
     def load() -> Any:
         raise AppLoadError("not in the master")
 
-    made = wiring()
-    made = Wiring(made.config, made.log, made.worker_class, load)
+    made = loaded()
+    made = LoadedConfig(made.config, made.log, made.worker_class, load)
     assert Builder(no_pause).preload(made) is load
 
 

@@ -53,7 +53,7 @@ class Failure(NamedTuple):
 Message = Ready | Retiring | Outdated | Failure
 
 
-class Mailbox:
+class WorkerPipe:
     """The master's end of one worker's pipe.
 
     :ivar ended: nobody can write to the pipe any more.

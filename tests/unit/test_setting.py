@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from corn_core.settings.model import (
+from corn_core.setting import (
     Expected,
     Parser,
     Setting,

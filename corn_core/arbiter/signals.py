@@ -21,11 +21,11 @@ STOPS: dict[int, Stopping] = {
 """The signals that end the server, and how."""
 
 
-class Interrupted(Exception):
+class StopRequested(Exception):
     """A wait was broken off because the server is to stop."""
 
 
-class Orders:
+class PendingSignals:
     """The signals that are to be obeyed next, taken from the queue.
 
     :param tend: does what must go on during a wait, and says after how many seconds again.
@@ -50,14 +50,14 @@ class Orders:
     def pause(self, seconds: float) -> None:
         """Let time pass.
 
-        :raises Interrupted: at once, when the server is told to stop; the order waits.
+        :raises StopRequested: at once, when the server is told to stop; the order waits.
         """
         end = monotonic() + seconds
         while (left := end - monotonic()) > 0:
             select([self._queue], [], [], min(left, self._tend()))
             self._held += self._queue.drain()
             if not STOPS.keys().isdisjoint(self._held):
-                raise Interrupted
+                raise StopRequested
 
 
 def relevant(arrived: Sequence[int]) -> list[int]:
@@ -66,11 +66,11 @@ def relevant(arrived: Sequence[int]) -> list[int]:
     A SIGCHLD has woken the loop, which is all it is for: every cycle reaps. And the last
     SIGHUP reads the latest configuration, so that what the earlier ones would read is stale.
     """
-    orders = [number for number in arrived if number != signal.SIGCHLD]
+    pending = [number for number in arrived if number != signal.SIGCHLD]
     return [
         number
-        for index, number in enumerate(orders)
-        if number != signal.SIGHUP or number not in orders[index + 1 :]
+        for index, number in enumerate(pending)
+        if number != signal.SIGHUP or number not in pending[index + 1 :]
     ]
 
 

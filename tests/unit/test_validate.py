@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from corn_core.assemble import registry_of
+from corn_core.config import Config
 from corn_core.errors import AppLoadError, ConfigError, CornError
 from corn_core.extensions.manager import load_plugins
-from corn_core.judging import Loader, let_worker_refuse, logger_of, worker_class_of
 from corn_core.logs import Logger
-from corn_core.settings.config import Config
 from corn_core.settings.sources import resolve
+from corn_core.validate import Loader, let_worker_refuse, logger_of, worker_class_of
 from corn_core.worker import Worker
 
 

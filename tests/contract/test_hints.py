@@ -7,7 +7,7 @@ from importlib.metadata import EntryPoint
 
 import pytest
 
-from corn_core.extensions import known
+from corn_core.extensions import hints
 from corn_core.extensions.entrypoints import LOADERS, LOGGERS, PLUGINS, RELOADERS, WORKERS
 from tests.contract.pages import ROOT
 
@@ -30,10 +30,10 @@ def declared(group: str) -> dict[str, tuple[str, str]]:
 @pytest.mark.parametrize(
     ("group", "table"),
     [
-        (WORKERS, known.WORKERS),
-        (LOGGERS, known.LOGGERS),
-        (LOADERS, known.LOADERS),
-        (RELOADERS, known.RELOADERS),
+        (WORKERS, hints.WORKERS),
+        (LOGGERS, hints.LOGGERS),
+        (LOADERS, hints.LOADERS),
+        (RELOADERS, hints.RELOADERS),
     ],
 )
 def test_drivers(group: str, table: dict[str, str]) -> None:
@@ -49,4 +49,4 @@ def test_settings_and_flags_of_plugins() -> None:
         for setting in getattr(plugin, "corn_settings", tuple)():
             options |= dict.fromkeys((setting.name, *setting.flags), owner)
     assert options
-    assert options == known.OPTIONS
+    assert options == hints.OPTIONS

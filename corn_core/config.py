@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 from corn_core.errors import ConfigError, SettingError, did_you_mean, one_line
-from corn_core.settings.model import Expected, Parser, Setting
+from corn_core.setting import Expected, Parser, Setting
 
 Kind = Literal[
     "default", "environment", "framework", "file", "cmd_args", "flag", "argument", "code"

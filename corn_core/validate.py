@@ -11,10 +11,10 @@ from types import MethodType
 from typing import Any
 
 from corn_core import interfaces
+from corn_core.config import Config
 from corn_core.errors import AppLoadError, CornError, ExtensionError, did_you_mean, one_line
 from corn_core.frames import explained
 from corn_core.interfaces import Logger, WSGIApp
-from corn_core.settings.config import Config
 from corn_core.worker import Worker
 
 _LOGGER = (

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corn_core.net.escape import escape
+from corn_core.escape import escape
 
 
 @pytest.mark.parametrize(

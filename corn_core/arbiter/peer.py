@@ -17,7 +17,7 @@ NEW = ".2"
 OLD = ".oldbin"
 
 
-class Lineage:
+class PeerMaster:
     """The master before this one, and the one after it, as far as they live.
 
     :ivar predecessor: the process id of the master that started this one; 0 when there is

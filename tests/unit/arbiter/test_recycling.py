@@ -7,14 +7,21 @@ import os
 
 import pytest
 
+from corn_core.arbiter.recycling import (
+    LOOK_EVERY,
+    MEBIBYTE,
+    SETTINGS,
+    RecyclingLimits,
+    WearGauge,
+    memory_of,
+)
+from corn_core.arbiter.recycling import worn as why_worn
 from corn_core.arbiter.roster import Reason, WorkerHandle
-from corn_core.arbiter.wear import LOOK_EVERY, MEBIBYTE, SETTINGS, WearLimits, WearWatch, memory_of
-from corn_core.arbiter.wear import worn as why_worn
-from corn_core.settings.model import Expected
+from corn_core.setting import Expected
 from tests.unit.arbiter.workers import LIMITS, NOW
 
-MEMORY = WearLimits(100 * MEBIBYTE, 0.0)
-LIFETIME = WearLimits(0, 60.0)
+MEMORY = RecyclingLimits(100 * MEBIBYTE, 0.0)
+LIFETIME = RecyclingLimits(0, 60.0)
 
 
 def handle(pid: int = 1) -> WorkerHandle:
@@ -31,16 +38,16 @@ def handle(pid: int = 1) -> WorkerHandle:
         (1e9, 99 * MEBIBYTE, MEMORY, None),
         (0.0, 100 * MEBIBYTE, MEMORY, "holds 100 MiB of memory"),
         (0.0, None, MEMORY, None),
-        (1e9, 1 << 60, WearLimits(0, 0.0), None),
+        (1e9, 1 << 60, RecyclingLimits(0, 0.0), None),
     ],
 )
-def test_worn(age: float, memory: int | None, limits: WearLimits, why: str | None) -> None:
+def test_worn(age: float, memory: int | None, limits: RecyclingLimits, why: str | None) -> None:
     found = why_worn(age, memory, limits)
     assert (found.text if found else None) == why
 
 
 def test_a_worn_worker_asks_to_be_replaced_once() -> None:
-    watch, worker = WearWatch(lambda pid: 200 * MEBIBYTE), handle()
+    watch, worker = WearGauge(lambda pid: 200 * MEBIBYTE), handle()
     assert watch.look([worker], MEMORY, NOW) == [(worker, "holds 200 MiB of memory")]
     assert worker.recycle_requested
     assert worker.wear == "memory"
@@ -54,7 +61,7 @@ def test_memory_is_not_looked_at_all_the_time() -> None:
         looked.append(pid)
         return 0
 
-    watch = WearWatch(measure)
+    watch = WearGauge(measure)
     for moment in (0.0, 1.0, LOOK_EVERY - 0.1, LOOK_EVERY):
         watch.look([handle(7)], MEMORY, NOW + moment)
     assert looked == [7, 7]
@@ -64,13 +71,13 @@ def test_without_a_limit_on_memory_it_is_not_measured() -> None:
     def measure(pid: int) -> int:
         raise AssertionError("measured")
 
-    assert WearWatch(measure).look([handle()], LIFETIME, NOW) == []
+    assert WearGauge(measure).look([handle()], LIFETIME, NOW) == []
 
 
 def test_workers_that_boot_or_leave_are_let_alone() -> None:
     booting, leaving = WorkerHandle(1, 1, 1, 0, NOW, LIMITS), handle(2)
     leaving.retire(Reason.RELOAD, NOW)
-    assert WearWatch(lambda pid: 1 << 60).look([booting, leaving], MEMORY, NOW) == []
+    assert WearGauge(lambda pid: 1 << 60).look([booting, leaving], MEMORY, NOW) == []
 
 
 def test_memory_of_this_process() -> None:

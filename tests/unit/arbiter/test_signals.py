@@ -1,4 +1,4 @@
-"""Signals as orders: which of them are obeyed, and how they break off a wait."""
+"""Signals as pending: which of them are obeyed, and how they break off a wait."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from time import monotonic
 
 import pytest
 
-from corn_core.arbiter.orders import Interrupted, Orders, name_of, relevant
+from corn_core.arbiter.signals import PendingSignals, StopRequested, name_of, relevant
 from corn_core.process.signals import SignalQueue
 
 
@@ -44,22 +44,22 @@ def queue() -> Iterator[SignalQueue]:
 
 
 def test_a_wait_is_broken_off_by_an_order_to_stop_which_is_kept(queue: SignalQueue) -> None:
-    orders = Orders(queue)
+    pending = PendingSignals(queue)
     os.kill(os.getpid(), SIGHUP)
     os.kill(os.getpid(), SIGTERM)
-    with pytest.raises(Interrupted):
-        orders.pause(60)
-    assert orders.waiting
-    assert orders.take() == [SIGHUP, SIGTERM]
-    assert not orders.waiting
+    with pytest.raises(StopRequested):
+        pending.pause(60)
+    assert pending.waiting
+    assert pending.take() == [SIGHUP, SIGTERM]
+    assert not pending.waiting
 
 
 def test_other_orders_wait_for_the_end_of_the_wait(queue: SignalQueue) -> None:
-    orders = Orders(queue)
+    pending = PendingSignals(queue)
     os.kill(os.getpid(), signal.SIGHUP)
-    orders.pause(0.01)
-    assert orders.waiting
-    assert orders.take() == [SIGHUP]
+    pending.pause(0.01)
+    assert pending.waiting
+    assert pending.take() == [SIGHUP]
 
 
 def test_what_must_go_on_goes_on_during_a_wait(queue: SignalQueue) -> None:
@@ -69,5 +69,5 @@ def test_what_must_go_on_goes_on_during_a_wait(queue: SignalQueue) -> None:
         times.append(monotonic())
         return 0.0 if len(times) < 3 else inf
 
-    Orders(queue, tend).pause(0.05)
+    PendingSignals(queue, tend).pause(0.05)
     assert len(times) == 3

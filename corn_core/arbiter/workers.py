@@ -12,10 +12,10 @@ from collections.abc import Iterable, Iterator
 from selectors import EVENT_READ, BaseSelector
 from typing import NamedTuple
 
-from corn_core.arbiter.generations import Generation
-from corn_core.arbiter.mailbox import Mailbox, Message
+from corn_core.arbiter.generation import Generation
+from corn_core.arbiter.pipe import Message, WorkerPipe
 from corn_core.arbiter.roster import Roster, TimeLimits, WorkerHandle
-from corn_core.arbiter.wiring import WorkerForked
+from corn_core.arbiter.server import WorkerForked
 from corn_core.interfaces import Hooks
 from corn_core.net import Listener
 from corn_core.process.scoreboard import BOOTING, DRAINING, STATE_NAMES, Scoreboard, SlotView
@@ -58,7 +58,7 @@ class WorkerSnapshot(NamedTuple):
     path: str
 
 
-class Crew:
+class Workers:
     """All worker processes of this master.
 
     :ivar roster: the record of them, for decisions.
@@ -70,7 +70,7 @@ class Crew:
     ) -> None:
         self.roster = Roster()
         self.workers: dict[int, Worker] = {}
-        self._mailboxes: dict[int, Mailbox] = {}
+        self._pipes: dict[int, WorkerPipe] = {}
         self._selector = selector
         self._signals = signals
         self._scoreboard = scoreboard
@@ -116,19 +116,19 @@ class Crew:
         self._enrol(worker, generation, slot, reading, now)
 
     def _make(self, generation: Generation, slot: int, report: int) -> Worker:
-        wiring = generation.wiring
-        return wiring.worker_class(
+        loaded = generation.loaded
+        return loaded.worker_class(
             WorkerContext(
                 age=self._forked + 1,
                 ppid=os.getpid(),
                 listeners=generation.listeners,
-                config=wiring.config,
-                log=wiring.log,
+                config=loaded.config,
+                log=loaded.log,
                 hooks=self._hooks,
                 load_app=generation.load_app,
                 slot=self._scoreboard.slot(slot),
                 report=report,
-                tls=wiring.tls,
+                tls=loaded.tls,
             )
         )
 
@@ -149,36 +149,36 @@ class Crew:
         self._selector.close()
         self._signals.close()
         # A copy of another worker's pipe would keep its reader from ever seeing the end.
-        for mailbox in self._mailboxes.values():
-            mailbox.close()
+        for pipe in self._pipes.values():
+            pipe.close()
 
     def _enrol(
         self, worker: Worker, generation: Generation, slot: int, reading: int, now: float
     ) -> None:
         self._forked += 1
-        config = generation.wiring.config
+        config = generation.loaded.config
         limits = TimeLimits(config.boot_timeout, config.timeout, config.graceful_timeout)
-        mailbox = Mailbox(reading)
-        self._selector.register(mailbox, EVENT_READ, worker.pid)
-        self._mailboxes[worker.pid] = mailbox
+        pipe = WorkerPipe(reading)
+        self._selector.register(pipe, EVENT_READ, worker.pid)
+        self._pipes[worker.pid] = pipe
         self.workers[worker.pid] = worker
         self.roster.add(WorkerHandle(worker.pid, worker.age, generation.number, slot, now, limits))
 
     # -- hearing ---------------------------------------------------------------------
 
-    def read_mail(self, pid: int) -> list[Message]:
+    def read_pipe(self, pid: int) -> list[Message]:
         """What a worker has to say; nothing, if it has been buried meanwhile."""
-        mailbox = self._mailboxes.get(pid)
-        if mailbox is None or mailbox.ended:
+        pipe = self._pipes.get(pid)
+        if pipe is None or pipe.ended:
             return []
-        messages = mailbox.read()
-        if mailbox.ended:
+        messages = pipe.read()
+        if pipe.ended:
             # An ended pipe stays readable, and would keep the loop from sleeping.
-            self._selector.unregister(mailbox)
+            self._selector.unregister(pipe)
         return messages
 
     def take_dump(self, pid: int) -> str:
-        return self._mailboxes[pid].take_dump()
+        return self._pipes[pid].take_dump()
 
     def view(self, pid: int) -> SlotView:
         """The worker's slot of the scoreboard."""
@@ -242,10 +242,10 @@ class Crew:
     def bury(self, handle: WorkerHandle) -> Worker:
         """Forget a worker that is dead and off the roster; the hooks' object of it."""
         worker = self.workers.pop(handle.pid)
-        mailbox = self._mailboxes.pop(handle.pid)
-        if not mailbox.ended:
-            self._selector.unregister(mailbox)
-        mailbox.close()
+        pipe = self._pipes.pop(handle.pid)
+        if not pipe.ended:
+            self._selector.unregister(pipe)
+        pipe.close()
         self._scoreboard.release(handle.slot)
         return worker
 

@@ -17,16 +17,15 @@ from typing import Protocol
 
 from corn_core import __version__
 from corn_core.arbiter.bulletin import Bulletin
-from corn_core.arbiter.crew import HANDLED, Crew, WorkerSnapshot
-from corn_core.arbiter.lineage import Lineage
-from corn_core.arbiter.mailbox import Failure
-from corn_core.arbiter.orders import STOPS, Interrupted, Orders, name_of
+from corn_core.arbiter.peer import PeerMaster
+from corn_core.arbiter.pipe import Failure
 from corn_core.arbiter.policy import Spawn, Stopping, Target, next_actions, next_due
-from corn_core.arbiter.succession import Succession
+from corn_core.arbiter.reload import Reload
+from corn_core.arbiter.server import LoadedConfig, ServerState, WorkerForked
+from corn_core.arbiter.signals import STOPS, PendingSignals, StopRequested, name_of
+from corn_core.arbiter.supervisor import BootFailure, Supervisor
 from corn_core.arbiter.upgrade import Upgrade
-from corn_core.arbiter.view import ServerView
-from corn_core.arbiter.watch import BootFailure, Watch
-from corn_core.arbiter.wiring import Wiring, WorkerForked
+from corn_core.arbiter.workers import HANDLED, Workers, WorkerSnapshot
 from corn_core.errors import AppLoadError, BootError, CornError, one_line
 from corn_core.interfaces import Hooks
 from corn_core.logs.ownership import give_log_files
@@ -50,32 +49,33 @@ class HasFileno(Protocol):
     def fileno(self) -> int: ...
 
 
-class Arbiter(ServerView):
+class Arbiter(ServerState):
     """The master process.
 
-    :param wiring: the configuration to run with, and what its names stand for.
+    :param loaded: the configuration to run with, and what its names stand for.
     :param hooks: the hook implementations of all plugins.
-    :param reconfigure: makes a new wiring at a reload; ``CornError`` when it is no good.
+    :param reconfigure: loads the configuration anew at a reload; raises ``CornError`` when it
+        cannot be used.
     :param process: how this process was started, for an upgrade.
     :param started: called once, when as many workers as wanted serve for the first time.
     """
 
     def __init__(
         self,
-        wiring: Wiring,
+        loaded: LoadedConfig,
         hooks: Hooks,
-        reconfigure: Callable[[], Wiring],
+        reconfigure: Callable[[], LoadedConfig],
         process: ProcessEnvironment,
         started: Callable[[], object] = lambda: None,
     ) -> None:
-        super().__init__(wiring, hooks)
+        super().__init__(loaded, hooks)
         self._started = started
         self._signals = SignalQueue()
-        lineage = Lineage()
-        self._bulletin = Bulletin(self, lineage)
-        self._orders = Orders(self._signals, self._bulletin.tend)
-        self._succession = Succession(self, wiring, reconfigure, self._orders.pause, lineage)
-        self._upgrade = Upgrade(self, self._succession, self._signals, process)
+        peer = PeerMaster()
+        self._bulletin = Bulletin(self, peer)
+        self._pending = PendingSignals(self._signals, self._bulletin.tend)
+        self._reloading = Reload(self, loaded, reconfigure, self._pending.pause, peer)
+        self._upgrade = Upgrade(self, self._reloading, self._signals, process)
         self._stopping = Stopping.NO
         self._starting = True
         self._exit_status = 0
@@ -105,18 +105,18 @@ class Arbiter(ServerView):
             self._start()
         except BaseException as error:
             # No worker has been forked yet, so this is no worker on its way out.
-            self._succession.stop_listening()
-            self._succession.remove_pidfile()
-            if isinstance(error, Interrupted):
+            self._reloading.stop_listening()
+            self._reloading.remove_pidfile()
+            if isinstance(error, StopRequested):
                 return 0
             raise
         try:
             # Before the first wait, for nothing would end it: there is no worker yet.
             self._act(monotonic())
-            while self._stopping is Stopping.NO or len(self._crew.roster):
+            while self._stopping is Stopping.NO or len(self._workers.roster):
                 self._cycle()
         except WorkerForked:
-            self._succession.leave_pidfile()
+            self._reloading.leave_pidfile()
             raise
         except BaseException as error:
             # Broad, for whatever it is, no worker is left behind that nobody watches.
@@ -124,7 +124,7 @@ class Arbiter(ServerView):
                 raise  # a child that could not leave
             self._abandon()
             if not isinstance(error, Exception):
-                self._succession.remove_pidfile()
+                self._reloading.remove_pidfile()
                 raise  # a hook function has called sys.exit, for example
             self.log.exception("Unhandled exception in the master")
         return self._finish()
@@ -149,11 +149,11 @@ class Arbiter(ServerView):
     @property
     def predecessor(self) -> int:
         """The process id of the master that this one replaces, while that lives; otherwise 0."""
-        return self._succession.lineage.predecessor
+        return self._reloading.peer.predecessor
 
     def snapshot(self) -> tuple[WorkerSnapshot, ...]:
         """The workers as they are now, oldest first; from ``when_ready`` on."""
-        return self._crew.snapshot()
+        return self._workers.snapshot()
 
     # -- the beginning ---------------------------------------------------------------
 
@@ -162,28 +162,28 @@ class Arbiter(ServerView):
         # Before any code of somebody else runs: what its environment says to this process is
         # not for the programs that it may start.
         self._bulletin.open(os.environ)
-        self._succession.inherit(os.environ)
+        self._reloading.inherit(os.environ)
         self._upgrade.open()
         self._bulletin.starting()
         # First of all, because it takes long and may fail: a signal ends it at once, and it
         # leaves nothing behind.
-        self._succession.preload()
+        self._reloading.preload()
         scoreboard = Scoreboard(directory=self.cfg.worker_tmp_dir)
         # Before binding: a second server with the same pidfile must be refused before it
         # touches a socket, least of all the path of the first one's unix socket.
-        self._succession.write_pidfile()
+        self._reloading.write_pidfile()
         self.hooks.call("on_starting", server=self)
         # Before binding as well, for that may wait for an address, and can be broken off.
         self._signals.install(HANDLED)
-        self._succession.open()
+        self._reloading.open()
         self.log.info("Using worker: %s", self.worker_name)
-        set_title(self._succession.lineage.role, self.cfg)
+        set_title(self._reloading.peer.role, self.cfg)
         self._selector = DefaultSelector()
         self._selector.register(self._signals, EVENT_READ)
         self._scoreboard = scoreboard
-        self._crew = Crew(self._selector, self._signals, scoreboard, self.hooks)
-        self._watch = Watch(self, self._crew)
-        self.WORKERS = self._crew.workers
+        self._workers = Workers(self._selector, self._signals, scoreboard, self.hooks)
+        self._supervisor = Supervisor(self, self._workers)
+        self.WORKERS = self._workers.workers
         self.hooks.call("when_ready", server=self)
         self.announce_size(None)
         # What exists now is there for good. Left out of garbage collections it is not written to
@@ -196,24 +196,24 @@ class Arbiter(ServerView):
 
     def _cycle(self) -> None:
         reporting = self._wait()
-        orders = self._orders.take()
+        pending = self._pending.take()
         failures = []
-        if orders:
+        if pending:
             # Workers may have reported before the signal came, and after the wait: whoever obeys
             # it must know. Their deaths are for later, as the signal may be what they died of.
-            failures = self._watch.read_mail(list(self.WORKERS), monotonic())
+            failures = self._supervisor.read_pipes(list(self.WORKERS), monotonic())
             self._note_progress()
-            self._obey(orders)
+            self._obey(pending)
         self._upgrade.look()
         # Read now, not earlier: a reload may have taken a while.
         now = monotonic()
-        failures += self._watch.read_mail(reporting, now) + self._watch.reap_workers(now)
+        failures += self._supervisor.read_pipes(reporting, now) + self._supervisor.reap_workers(now)
         self._note_progress()
         for failure in failures:
             self._on_boot_failure(failure, now)
         self._note_code_change()
-        self._watch.note_heartbeats(now)
-        self._watch.note_wear(now)
+        self._supervisor.note_heartbeats(now)
+        self._supervisor.note_wear(now)
         self._bulletin.beat(now)
         if now >= self._tick_at:
             self._tick_at = now + TICK
@@ -221,24 +221,24 @@ class Arbiter(ServerView):
         self._act(now)
 
     def _act(self, now: float) -> None:
-        target = Target(self.num_workers, self._succession.current.number, self._stopping)
-        for action in next_actions(self._crew.roster, target, now):
+        target = Target(self.num_workers, self._reloading.current.number, self._stopping)
+        for action in next_actions(self._workers.roster, target, now):
             if isinstance(action, Spawn):
                 self._spawn_workers(action.workers, now)
             else:
-                self._watch.perform(action, now)
+                self._supervisor.perform(action, now)
 
     def _wait(self) -> list[int]:
         """Sleep until something happens or is due; the workers that have something to say."""
-        due = min(next_due(self._crew.roster, monotonic()), self._bulletin.due)
+        due = min(next_due(self._workers.roster, monotonic()), self._bulletin.due)
         asked = min(TICK, max(0.0, due - monotonic()))
-        events = self._selector.select(0.0 if self._orders.waiting else asked)
+        events = self._selector.select(0.0 if self._pending.waiting else asked)
         now = monotonic()
         gap = now - self._looked_at
         self._looked_at = now
         if gap > TICK + SUSPENSION:
             self.log.info("The master was held up for %.1f seconds; no worker is blamed", gap)
-            self._crew.roster.excuse(gap, now)
+            self._workers.roster.excuse(gap, now)
         reporting = []
         for key, _ in events:
             if callable(key.data):
@@ -255,9 +255,9 @@ class Arbiter(ServerView):
             self.log.exception("Error in a callback of the master's loop")
 
     def _note_progress(self) -> None:
-        serving = len(self._crew.roster.serving(self._succession.current.number))
+        serving = len(self._workers.roster.serving(self._reloading.current.number))
         if serving:
-            self._succession.settle()
+            self._reloading.settle()
         if serving >= self.num_workers and self._stopping is Stopping.NO:
             self._note_start()
         self._bulletin.note_serving(serving)
@@ -269,10 +269,10 @@ class Arbiter(ServerView):
             self._started()
 
     def _spawn_workers(self, count: int, now: float) -> None:
-        generation = self._succession.current
+        generation = self._reloading.current
         for _ in range(count):
             try:
-                self._crew.fork(self, generation, self._succession.idle_listeners(), now)
+                self._workers.fork(self, generation, self._reloading.idle_listeners(), now)
             except Exception as error:
                 if os.getpid() != self.pid:
                     raise  # a child must not go on in here
@@ -287,8 +287,8 @@ class Arbiter(ServerView):
 
     # -- signals ---------------------------------------------------------------------
 
-    def _obey(self, orders: list[int]) -> None:
-        for number in orders:
+    def _obey(self, pending: list[int]) -> None:
+        for number in pending:
             self.log.info("Handling signal: %s", name_of(number))
             if number in STOPS:
                 self._stop(STOPS[number])
@@ -302,9 +302,9 @@ class Arbiter(ServerView):
     def _reload(self) -> None:
         self.log.info("Hang up: Master")
         # Whatever was wrong may have been put right.
-        self._crew.roster.backoff.forget()
+        self._workers.roster.backoff.forget()
         self._last_failure = ""
-        if self._crew.roster.fresh(self._succession.current.number):
+        if self._workers.roster.fresh(self._reloading.current.number):
             # It serves, if not with all workers yet: what is broken now must not end it any more.
             self._note_start()
         self._bulletin.reloading()
@@ -314,9 +314,9 @@ class Arbiter(ServerView):
             size, self._size_at_rest = self._size_at_rest, None
             self.resize(size)
         try:
-            if not self._succession.reload():
+            if not self._reloading.reload():
                 self._bulletin.reload_failed()
-        except Interrupted:
+        except StopRequested:
             return  # the signal that did it is handled next
 
     def _shrink(self) -> None:
@@ -336,54 +336,54 @@ class Arbiter(ServerView):
 
     def _note_code_change(self) -> None:
         """Replace all workers when one says that its code has changed, see ``reload``."""
-        changed = self._crew.roster.take_code_change(self._succession.current.number)
+        changed = self._workers.roster.take_code_change(self._reloading.current.number)
         if changed and self._stopping is Stopping.NO:
             self.log.info("The code has changed: replacing all workers")
-            self._crew.roster.backoff.forget()
+            self._workers.roster.backoff.forget()
             self._last_failure = ""
-            self._succession.renew()
+            self._reloading.renew()
 
     def _reopen_logs(self) -> None:
         self.log.reopen_files()
         # Before the workers are told: they may not open root's new files.
         give_log_files(self.cfg)
         for pid in self.WORKERS:
-            self._crew.send(pid, signal.SIGUSR1)
+            self._workers.send(pid, signal.SIGUSR1)
 
     # -- the end ---------------------------------------------------------------------
 
     def _on_boot_failure(self, failed: BootFailure, now: float) -> None:
         """Stop, when the server has never been complete; go back, or try again, otherwise."""
-        failure, current = failed.failure, self._succession.current
+        failure, current = failed.failure, self._reloading.current
         if self._stopping is not Stopping.NO or failed.generation != current.number:
             return
         # An application that keeps failing in one way has its traceback in the log once.
         details = failure.details if failure.details != self._last_failure else ""
         self._last_failure = failure.details
         self.log.error("A worker failed to boot: %s", f"{failure.message}\n{details}".rstrip())
-        if self._succession.can_revert:
+        if self._reloading.can_revert:
             self.log.error("Reload failed; the server continues as it was")
-            self._succession.revert()
+            self._reloading.revert()
             self._bulletin.reload_failed()
-            self._crew.roster.backoff.forget()
+            self._workers.roster.backoff.forget()
         elif self._starting:
             loading = failure.status == AppLoadError.exit_status
             self._exit_status = failure.status if loading else BootError.exit_status
             self._reason = "App failed to load." if loading else "Worker failed to boot."
             self._stop(Stopping.GRACEFUL)
         else:
-            self._watch.back_off(failed.spawned_at, now)
+            self._supervisor.back_off(failed.spawned_at, now)
 
     def _stop(self, how: Stopping) -> None:
         """Begin to stop, or hurry up with it; the policy has the workers told."""
         if self._stopping is Stopping.NO:
-            self._watch.stopping = True
+            self._supervisor.stopping = True
             self._upgrade.look()
             self._bulletin.stopping(self._reason)
-            if self._succession.lineage.alone:
+            if self._reloading.peer.alone:
                 self._scoreboard.set_server_stopping()
             # Once the workers can see it, because they take what is in the backlogs by then.
-            self._succession.stop_listening()
+            self._reloading.stop_listening()
         if self._stopping is not Stopping.QUICK:
             self._stopping = how
 
@@ -392,7 +392,7 @@ class Arbiter(ServerView):
         self._exit_status = 1
         self._stop(Stopping.GRACEFUL)
         for pid in self.WORKERS:
-            self._crew.send(pid, signal.SIGTERM)
+            self._workers.send(pid, signal.SIGTERM)
 
     def _finish(self) -> int:
         say = self.log.error if self._exit_status else self.log.info
@@ -401,6 +401,6 @@ class Arbiter(ServerView):
             say("Reason: %s", self._reason)
         self._upgrade.close()
         self._bulletin.hand_on()
-        self._succession.remove_pidfile()
+        self._reloading.remove_pidfile()
         self.hooks.call("on_exit", server=self)
         return self._exit_status

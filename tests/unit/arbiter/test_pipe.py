@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from corn_core.arbiter.mailbox import DUMP_LINES, Failure, Mailbox, Outdated, Ready, Retiring
+from corn_core.arbiter.pipe import DUMP_LINES, Failure, Outdated, Ready, Retiring, WorkerPipe
 from corn_core.worker.base import MARK
 
 Write = Callable[[bytes], None]
@@ -26,8 +26,8 @@ def pipe() -> Iterator[tuple[int, int]]:
 
 
 @pytest.fixture
-def mailbox(pipe: tuple[int, int]) -> Mailbox:
-    return Mailbox(pipe[0])
+def worker_pipe(pipe: tuple[int, int]) -> WorkerPipe:
+    return WorkerPipe(pipe[0])
 
 
 @pytest.fixture
@@ -40,90 +40,94 @@ def told(text: bytes) -> bytes:
     return MARK + text + b"\n"
 
 
-def test_reading_an_empty_pipe_does_not_wait(mailbox: Mailbox) -> None:
-    assert mailbox.read() == []
-    assert not mailbox.ended
+def test_reading_an_empty_pipe_does_not_wait(worker_pipe: WorkerPipe) -> None:
+    assert worker_pipe.read() == []
+    assert not worker_pipe.ended
 
 
-def test_messages_in_order(mailbox: Mailbox, write: Write) -> None:
+def test_messages_in_order(worker_pipe: WorkerPipe, write: Write) -> None:
     write(told(b"ready") + told(b"retiring") + told(b"outdated"))
-    assert mailbox.read() == [Ready(), Retiring(), Outdated()]
-    assert mailbox.read() == []
+    assert worker_pipe.read() == [Ready(), Retiring(), Outdated()]
+    assert worker_pipe.read() == []
 
 
-def test_a_message_in_pieces(mailbox: Mailbox, write: Write) -> None:
+def test_a_message_in_pieces(worker_pipe: WorkerPipe, write: Write) -> None:
     write(told(b"ready")[:4])
-    assert mailbox.read() == []
+    assert worker_pipe.read() == []
     write(told(b"ready")[4:] + told(b"retiring")[:4])
-    assert mailbox.read() == [Ready()]
+    assert worker_pipe.read() == [Ready()]
 
 
-def test_a_failure(mailbox: Mailbox, write: Write) -> None:
+def test_a_failure(worker_pipe: WorkerPipe, write: Write) -> None:
     write(told(b'failed {"status": 4, "message": "no app", "details": "Trace\\nback"}'))
-    assert mailbox.read() == [Failure("no app", 4, "Trace\nback")]
+    assert worker_pipe.read() == [Failure("no app", 4, "Trace\nback")]
 
 
 @pytest.mark.parametrize("text", [b'{"status": 4, "mess', b"[]", b'{"status": "x"}', b""])
 def test_a_failure_that_cannot_be_read_is_one_all_the_same(
-    mailbox: Mailbox, write: Write, text: bytes
+    worker_pipe: WorkerPipe, write: Write, text: bytes
 ) -> None:
     write(told(b"failed " + text))
-    assert mailbox.read() == [Failure(text.decode(), 3, "")]
+    assert worker_pipe.read() == [Failure(text.decode(), 3, "")]
 
 
-def test_what_a_dead_worker_has_left(mailbox: Mailbox, write: Write, pipe: tuple[int, int]) -> None:
+def test_what_a_dead_worker_has_left(
+    worker_pipe: WorkerPipe, write: Write, pipe: tuple[int, int]
+) -> None:
     write(told(b'failed {"status": 4, "message": "no app", "details": ""}')[:-1])
     os.close(pipe[1])
-    assert mailbox.read() == [Failure("no app", 4, "")]
-    assert mailbox.ended
-    assert mailbox.read() == []
+    assert worker_pipe.read() == [Failure("no app", 4, "")]
+    assert worker_pipe.ended
+    assert worker_pipe.read() == []
 
 
-def test_a_message_larger_than_a_read(mailbox: Mailbox, write: Write) -> None:
+def test_a_message_larger_than_a_read(worker_pipe: WorkerPipe, write: Write) -> None:
     details = "x" * 50_000
     for _ in range(3):
         write(told(b'failed {"status": 3, "message": "m", "details": "%s"}' % details.encode()))
-        assert mailbox.read() == [Failure("m", 3, details)]
+        assert worker_pipe.read() == [Failure("m", 3, details)]
 
 
-def test_anything_else_is_a_dump(mailbox: Mailbox, write: Write, pipe: tuple[int, int]) -> None:
+def test_anything_else_is_a_dump(
+    worker_pipe: WorkerPipe, write: Write, pipe: tuple[int, int]
+) -> None:
     write(told(b"ready"))
     faulthandler.dump_traceback(pipe[1], all_threads=True)
     write(b"readying\n\xff\n")
-    assert mailbox.read() == [Ready()]
-    dump = mailbox.take_dump()
+    assert worker_pipe.read() == [Ready()]
+    dump = worker_pipe.take_dump()
     assert "test_anything_else_is_a_dump" in dump
     assert dump.endswith("readying\n\\xff")
-    assert mailbox.take_dump() == ""
+    assert worker_pipe.take_dump() == ""
 
 
 @pytest.mark.parametrize("line", [b"ready", b"retiring", b"outdated", b"failed {}"])
-def test_a_line_of_a_dump_is_no_message(mailbox: Mailbox, write: Write, line: bytes) -> None:
+def test_a_line_of_a_dump_is_no_message(worker_pipe: WorkerPipe, write: Write, line: bytes) -> None:
     write(line + b"\n")
-    assert mailbox.read() == []
-    assert mailbox.take_dump() == line.decode()
+    assert worker_pipe.read() == []
+    assert worker_pipe.take_dump() == line.decode()
 
 
-def test_a_message_in_the_middle_of_a_dumps_line(mailbox: Mailbox, write: Write) -> None:
+def test_a_message_in_the_middle_of_a_dumps_line(worker_pipe: WorkerPipe, write: Write) -> None:
     write(b'  File "app.py", ' + told(b"ready") + b"line 3 in app\n")
-    assert mailbox.read() == [Ready()]
-    assert mailbox.take_dump() == '  File "app.py", \nline 3 in app'
+    assert worker_pipe.read() == [Ready()]
+    assert worker_pipe.take_dump() == '  File "app.py", \nline 3 in app'
 
 
 def test_a_file_whose_name_looks_like_a_message(
-    mailbox: Mailbox, write: Write, pipe: tuple[int, int]
+    worker_pipe: WorkerPipe, write: Write, pipe: tuple[int, int]
 ) -> None:
     """faulthandler escapes what a name could forge a line with."""
     scope = {"fault": lambda: faulthandler.dump_traceback(pipe[1], all_threads=False)}
     name = "x\n" + told(b"ready").decode()
     exec(compile("def f(): fault()", name, "exec"), scope)
     scope["f"]()
-    assert mailbox.read() == []
-    assert "ready" in mailbox.take_dump()
+    assert worker_pipe.read() == []
+    assert "ready" in worker_pipe.take_dump()
 
 
-def test_a_dump_is_cut(mailbox: Mailbox, write: Write) -> None:
+def test_a_dump_is_cut(worker_pipe: WorkerPipe, write: Write) -> None:
     for _ in range(3):
         write(b"x\n" * DUMP_LINES)
-        mailbox.read()
-    assert len(mailbox.take_dump().splitlines()) == DUMP_LINES
+        worker_pipe.read()
+    assert len(worker_pipe.take_dump().splitlines()) == DUMP_LINES

@@ -6,9 +6,9 @@ import copy
 
 import pytest
 
+from corn_core.config import DEFAULT, Config, Origin, parsed
 from corn_core.errors import ConfigError, SettingError
-from corn_core.settings.config import DEFAULT, Config, Origin, parsed
-from corn_core.settings.model import Setting
+from corn_core.setting import Setting
 from tests.unit.settings.declared import BIND, WORKERS
 
 FLAG = Origin("flag", "-w")

@@ -14,7 +14,7 @@ from corn_core.net import Listener
 from corn_core.net.proxy import V1, V2
 from corn_core.serving.connection import Connection
 from corn_core.serving.poller import READABLE
-from corn_core.serving.preamble import Preamble
+from corn_core.serving.proxy import ProxyHeaderReader
 from corn_core.serving.settings import ProxyPolicy
 from tests.unit.serving.bench import Bench, kind_of
 from tests.unit.wsgi.harness import Server
@@ -29,18 +29,18 @@ CLIENT = ("203.0.113.9", 5555)
 
 
 class ProxiedBench(Bench):
-    """A connection that begins with a preamble, of a proxy that is trusted or is not."""
+    """A connection that begins with a PROXY header, of a proxy that is trusted or is not."""
 
     def __init__(
         self, server: Server, listener: Listener, trusted: bool = True, tcp: bool = False
     ) -> None:
         policy = ProxyPolicy(frozenset((V1, V2)), lambda peer: trusted)
         super().__init__(server, listener, tcp, {"proxy": policy})
-        self.preamble = Preamble(self.driver, listener, self.sock, ("192.0.2.7", 4711))
+        self.header = ProxyHeaderReader(self.driver, listener, self.sock, ("192.0.2.7", 4711))
 
     def read(self) -> None:
         """The poller says that there is something to read for who is under it."""
-        (self.driver.managed or self.preamble).on_event(READABLE)
+        (self.driver.managed or self.header).on_event(READABLE)
 
     @property
     def source(self) -> object:
@@ -133,7 +133,7 @@ def bench(make: Make) -> Iterator[ProxiedBench]:
 def test_what_arrives(case: Case, make: Make) -> None:
     with closing(make(trusted=case.trusted)) as bench:
         bench.say(case.pieces[0])
-        bench.preamble.start()
+        bench.header.start()
         for piece in case.pieces[1:]:
             bench.say(piece)
             bench.read()
@@ -149,7 +149,7 @@ def test_client_that_leaves(
 ) -> None:
     with closing(make(tcp=True)) as bench:
         bench.say(pieces[0])
-        bench.preamble.start()
+        bench.header.start()
         leave(bench)
         bench.read()
         assert bench.driver.told == ["watch read", "forget"]
@@ -157,10 +157,10 @@ def test_client_that_leaves(
 
 
 def test_header_has_the_time_of_a_head(bench: ProxiedBench) -> None:
-    assert kind_of(bench.preamble.deadline, monotonic()) == "header"
-    assert not bench.preamble.idle
+    assert kind_of(bench.header.deadline, monotonic()) == "header"
+    assert not bench.header.idle
     bench.say(LINE)
-    bench.preamble.start()
+    bench.header.start()
     assert bench.driver.managed is not None
     assert kind_of(bench.driver.managed.deadline, monotonic()) == "header"
 
@@ -175,7 +175,7 @@ def test_header_has_the_time_of_a_head(bench: ProxiedBench) -> None:
 )
 def test_time_is_up(bench: ProxiedBench, piece: bytes, told: list[str], seen: list[str]) -> None:
     bench.say(piece)
-    bench.preamble.start()
-    bench.preamble.expire()
+    bench.header.start()
+    bench.header.expire()
     bench.take()
     assert (bench.driver.told, bench.seen) == (told, seen)

@@ -22,7 +22,7 @@ PEEK = socket.MSG_DONTWAIT | socket.MSG_PEEK
 RECEIVE = 8192
 
 
-class Preamble:
+class ProxyHeaderReader:
     """The first bytes of a connection, under a driver as a connection is."""
 
     idle = False
@@ -32,7 +32,7 @@ class Preamble:
     ) -> None:
         self.driver = driver
         self.fd = sock.fileno()
-        self.deadline = deadline_after(driver.terms.header_timeout)
+        self.deadline = deadline_after(driver.limits.header_timeout)
         self.watched = 0
         self._listener = listener
         self._sock = sock
@@ -64,7 +64,7 @@ class Preamble:
             self._admit(None, Connection).refuse(error)
 
     def _look(self, data: bytes) -> None:
-        policy = self.driver.terms.proxy
+        policy = self.driver.limits.proxy
         seen = self._held + data
         if policy is None or not may_be_proxy_header(seen, policy.versions):
             self._go_on(None)
