@@ -105,6 +105,9 @@ class Reloader:
     def start(self) -> None:
         """Start watching, in a thread that ends with the process at the latest."""
         self._started = True
+        # Now rather than in the thread, which may run much later: from here on clients are served,
+        # and what is saved while they are must be noticed whatever its time stamp says.
+        self._saved_meanwhile += self.sweep()
         start_new_thread(self._run, ())
 
     def stop(self) -> None:
