@@ -87,7 +87,7 @@ Pause = Callable[[float], object]
 
 
 class Builder:
-    """Makes generations: opens what a loaded asks for and loads what it wants loaded.
+    """Makes generations: opens the sockets of a configuration and preloads its application.
 
     :param pause: how to wait for an address that is in use.
     """

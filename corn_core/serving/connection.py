@@ -260,9 +260,7 @@ class Connection(ConnectionInfo):
 
     def send_file(self, fd: int, offset: int, count: int) -> None:
         """Send a part of a file with sendfile, and keep what the client does not take now."""
-        if self.send_buffer is None:
-            self.send_buffer = SendBuffer(self.driver.limits.tmp_dir)
-        if self.send_buffer.append_file(fd, offset, count):
+        if self._own_send_buffer().append_file(fd, offset, count):
             self._transmit()
             return
         # Something before it waits in the temporary file, and it has to queue behind that.
@@ -283,9 +281,7 @@ class Connection(ConnectionInfo):
         self.reset = True
 
     def _queue(self, data: bytes | memoryview) -> None:
-        if self.send_buffer is None:
-            self.send_buffer = SendBuffer(self.driver.limits.tmp_dir)
-        send_buffer = self.send_buffer
+        send_buffer = self._own_send_buffer()
         if send_buffer:
             self._transmit()
         limit = max(self.driver.limits.spool_limit, MEMORY_LIMIT)
@@ -293,6 +289,12 @@ class Connection(ConnectionInfo):
             self._wait_for_client()
             self._transmit()
         send_buffer.append(data)
+
+    def _own_send_buffer(self) -> SendBuffer:
+        """Return the send buffer, made when it is first needed; an empty one may have a file."""
+        if self.send_buffer is None:
+            self.send_buffer = SendBuffer(self.driver.limits.tmp_dir)
+        return self.send_buffer
 
     def _transmit(self) -> bool:
         """Send what is kept until the client takes no more; True when nothing is left."""

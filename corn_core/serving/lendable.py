@@ -18,7 +18,7 @@ from corn_core.errors import ClientDisconnected
 from corn_core.serving.connection import FOREVER, Connection, deadline_after
 from corn_core.serving.host import Driver, Managed
 from corn_core.serving.poller import READABLE, WRITABLE
-from corn_core.serving.sendbuffer import MEMORY_LIMIT, SendBuffer
+from corn_core.serving.sendbuffer import MEMORY_LIMIT
 
 if TYPE_CHECKING:
     from corn_core.net import Listener
@@ -160,12 +160,6 @@ class Lendable(Connection):
                 return False
             send_buffer.append(data)
         return True
-
-    def _own_send_buffer(self) -> SendBuffer:
-        """Return the send buffer, made when it is first needed; an empty one may have a file."""
-        if self.send_buffer is None:
-            self.send_buffer = SendBuffer(self.driver.limits.tmp_dir)
-        return self.send_buffer
 
     def _leave_the_rest(self) -> None:
         """Let the loop send what is left in the send buffer."""

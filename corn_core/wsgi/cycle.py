@@ -1,7 +1,7 @@
 """The request cycle: everything between a parsed request and its last byte in the sink.
 
 This is the one place where a WSGI application is called and where its failures are answered, for
-every worker; hooks and logs are told through the events.
+every worker; hooks and logs hear of it through ``RequestEvents``.
 """
 
 from __future__ import annotations
