@@ -10,6 +10,12 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PLUGINS = sorted(path.parent.name for path in ROOT.glob("plugins/*/pyproject.toml"))
+# Those without an entry point are libraries that other plugins require, and have no extra.
+NAMED = [
+    name
+    for name in PLUGINS
+    if "entry-points" in (ROOT / "plugins" / name / "pyproject.toml").read_text()
+]
 PACKAGES = [name.replace("-", "_") for name in PLUGINS]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 TOOL = PROJECT["tool"]
@@ -17,7 +23,7 @@ TOOL = PROJECT["tool"]
 LISTS = {
     "extras": (
         PROJECT["project"]["optional-dependencies"],
-        [name.removeprefix("corn-") for name in PLUGINS],
+        [name.removeprefix("corn-") for name in NAMED],
     ),
     "uv": (TOOL["uv"]["sources"], PLUGINS),
     "ruff": (TOOL["ruff"]["lint"]["isort"]["known-first-party"], PACKAGES),

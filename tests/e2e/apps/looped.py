@@ -7,9 +7,9 @@ import threading
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from corn_asyncio.driver import AsyncioDriver
+from corn_asyncio.threaded import ThreadPoolDriver
 from corn_core.serving.poller import _PollPoller
-from corn_core.serving.pooled import PooledDriver
-from corn_core.serving.protocol import ProtocolDriver
 from corn_core.serving.settings import client_limits
 from corn_core.worker import Worker
 
@@ -20,7 +20,7 @@ class Inline(Worker):
     """Calls the application in the event loop."""
 
     def run(self) -> None:
-        ProtocolDriver(self, client_limits(self.cfg, self.cfg.keepalive)).run()
+        AsyncioDriver(self, client_limits(self.cfg, self.cfg.keepalive)).run()
 
 
 class Pooled(Worker):
@@ -29,14 +29,14 @@ class Pooled(Worker):
     multithread = True
 
     def run(self) -> None:
-        PooledDriver(self, client_limits(self.cfg, self.cfg.keepalive), self.cfg.threads).run()
+        ThreadPoolDriver(self, client_limits(self.cfg, self.cfg.keepalive), self.cfg.threads).run()
 
 
 class WithoutEpoll(Worker):
     """As on a system that has none."""
 
     def run(self) -> None:
-        driver = ProtocolDriver(self, client_limits(self.cfg, self.cfg.keepalive))
+        driver = AsyncioDriver(self, client_limits(self.cfg, self.cfg.keepalive))
         driver._poller.close()
         driver._poller = _PollPoller()
         driver.run()

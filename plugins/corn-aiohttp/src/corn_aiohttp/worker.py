@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from corn_aiohttp.application import is_native
 from corn_aiohttp.native import NativeServer
+from corn_asyncio.threaded import ThreadPoolDriver
 from corn_core.config import Config
 from corn_core.interfaces import WSGIApp
-from corn_core.serving.pooled import PooledDriver
 from corn_core.serving.settings import client_limits
 from corn_core.worker import Worker
 
@@ -50,4 +50,4 @@ class AiohttpWorker(Worker):
             return
         given = self.cfg.origin("threads").kind != "default"
         threads = self.cfg.threads if given else DEFAULT_THREADS
-        PooledDriver(self, client_limits(self.cfg, self.cfg.keepalive), threads).run()
+        ThreadPoolDriver(self, client_limits(self.cfg, self.cfg.keepalive), threads).run()

@@ -16,7 +16,7 @@ _NOT_WAITING = -1
 
 
 class EventletGate:
-    """Lets a green thread wait for a descriptor, see ``corn_core.serving.scheduler.Gate``.
+    """Lets a green thread wait for a descriptor, see ``corn_greenlets.hub.Gate``.
 
     The listener for reading stays with the hub between two waits: adding and removing it would
     be two system calls a request. So it may be called while the green thread is busy with
@@ -103,7 +103,7 @@ class EventletGate:
 
 
 class EventletScheduler:
-    """See ``corn_core.serving.scheduler.Scheduler``."""
+    """See ``corn_greenlets.hub.Scheduler``."""
 
     def gate(self, fd: int) -> EventletGate:
         return EventletGate(fd)

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from corn_core.config import Config
 from corn_core.interfaces import Logger
 from corn_core.serving.settings import client_limits
-from corn_core.serving.stream import StreamDriver
 from corn_core.worker import Worker
 from corn_core.worker.signals import held_back
 from corn_eventlet.library import check_eventlet, import_eventlet
+from corn_greenlets.driver import GreenletDriver
 
 
 class EventletWorker(Worker):
@@ -31,7 +31,7 @@ class EventletWorker(Worker):
         {"balance", "concurrency", "keepalive", "long-requests", "socket", "turns"}
     )
 
-    _driver: StreamDriver | None = None
+    _driver: GreenletDriver | None = None
 
     @classmethod
     def check_config(cls, config: Config) -> None:
@@ -59,7 +59,7 @@ class EventletWorker(Worker):
         from corn_eventlet.hub import EventletScheduler  # lazy: see above
 
         limits = client_limits(self.cfg, self.cfg.keepalive)
-        self._driver = StreamDriver(self, limits, EventletScheduler())
+        self._driver = GreenletDriver(self, limits, EventletScheduler())
         self._driver.run()
 
     def run_soon(self, act: Callable[[], None]) -> None:

@@ -17,7 +17,7 @@ _NOT_WAITING = -1
 
 
 class GeventGate:
-    """Lets a greenlet wait for a descriptor, see ``corn_core.serving.scheduler.Gate``.
+    """Lets a greenlet wait for a descriptor, see ``corn_greenlets.hub.Gate``.
 
     The watcher for reading stays started between two waits: starting and stopping it would be
     two system calls a request. So it may fire while the greenlet is busy with something else;
@@ -115,7 +115,7 @@ class GeventGate:
 
 
 class GeventScheduler:
-    """See ``corn_core.serving.scheduler.Scheduler``."""
+    """See ``corn_greenlets.hub.Scheduler``."""
 
     def gate(self, fd: int) -> GeventGate:
         return GeventGate(fd)

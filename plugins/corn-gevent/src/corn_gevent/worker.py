@@ -11,10 +11,10 @@ from gevent.hub import get_hub
 from corn_core.config import Config
 from corn_core.interfaces import Logger
 from corn_core.serving.settings import client_limits
-from corn_core.serving.stream import StreamDriver
 from corn_core.worker import Worker
 from corn_gevent.hub import GeventScheduler
 from corn_gevent.patching import patch_master, patch_worker
+from corn_greenlets.driver import GreenletDriver
 
 
 class GeventWorker(Worker):
@@ -34,7 +34,7 @@ class GeventWorker(Worker):
     _preloader = 0
     """The process id of the master, if that was the first to ask for patching."""
 
-    _driver: StreamDriver | None = None
+    _driver: GreenletDriver | None = None
 
     @classmethod
     def before_boot(cls, config: Config, log: Logger) -> None:
@@ -47,7 +47,7 @@ class GeventWorker(Worker):
 
     def run(self) -> None:
         limits = client_limits(self.cfg, self.cfg.keepalive)
-        self._driver = StreamDriver(self, limits, GeventScheduler())
+        self._driver = GreenletDriver(self, limits, GeventScheduler())
         self._driver.run()
 
     def run_soon(self, act: Callable[[], None]) -> None:

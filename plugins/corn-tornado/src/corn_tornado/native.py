@@ -6,7 +6,7 @@ import sys
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from corn_core.serving.protocol import ProtocolDriver
+from corn_asyncio.driver import AsyncioDriver
 from corn_core.serving.settings import client_limits
 from corn_core.wsgi.trust import peer_test
 from corn_tornado.connection import NativeConnection
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 FAREWELL = 2.0
 
 
-class NativeDriver(ProtocolDriver):
+class NativeDriver(AsyncioDriver):
     """Accepts connections, gives them to Tornado's server, and enforces their deadlines.
 
     Tornado polls these connections instead of the driver. For everything else they count:

@@ -12,10 +12,10 @@ from tornado.ioloop import IOLoop
 from tornado.platform.asyncio import BaseAsyncIOLoop
 from tornado.wsgi import WSGIContainer
 
+from corn_asyncio.driver import AsyncioDriver
 from corn_core.config import Config
 from corn_core.errors import WorkerQuit
 from corn_core.interfaces import Logger, WSGIApp
-from corn_core.serving.protocol import ProtocolDriver
 from corn_core.serving.settings import client_limits
 from corn_core.worker import Worker
 from corn_tornado.applog import forward_to
@@ -77,9 +77,9 @@ class TornadoWorker(Worker):
                 driver.request_finished()
             raise
 
-    def _driver(self) -> ProtocolDriver:
+    def _driver(self) -> AsyncioDriver:
         if not isinstance(self.app, NATIVE):
-            return ProtocolDriver(self, client_limits(self.cfg, keepalive=self.cfg.keepalive))
+            return AsyncioDriver(self, client_limits(self.cfg, keepalive=self.cfg.keepalive))
         for name in IGNORED_BY_NATIVE:
             origin = self.cfg.origin(name)
             if origin.kind != "default":

@@ -11,11 +11,11 @@ from corn_core.serving.connection import DONTWAIT, Connection
 from corn_core.serving.sendbuffer import PIECE
 
 if TYPE_CHECKING:
-    from corn_core.serving.lane import Lane
+    from corn_greenlets.client import Client
 
 
-class StreamConnection(Connection):
-    """A connection under a :class:`StreamDriver`; also the sink of its own responses.
+class GreenletConnection(Connection):
+    """A connection under a :class:`GreenletDriver`; also the sink of its own responses.
 
     Its send_buffer is never used, so that every response is sent when the application has produced
     it, and the phase FLUSH does not occur.
@@ -23,7 +23,7 @@ class StreamConnection(Connection):
 
     __slots__ = ()
 
-    driver: Lane
+    driver: Client
 
     def send(self, data: bytes | memoryview) -> None:
         """Send all of it, waiting for the client if need be."""

@@ -1,4 +1,4 @@
-"""The protocol driver: the connections of a worker, in an asyncio event loop.
+"""The asyncio driver: the connections of a worker, in an asyncio event loop.
 
 It is the selector driver, with its poller nested in the poller of the loop: an epoll descriptor
 can itself be waited for. So the state machines of connections are the same in every worker, and
@@ -8,7 +8,7 @@ all of them, and it has what transports lack: sendfile while a response is being
 that lingers, one that is a reset.
 
 The application is called in the loop, and nothing else happens in the loop meanwhile; see
-``pooled`` for a driver that calls it in other threads.
+``threaded`` for a driver that calls it in other threads.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from corn_asyncio.poller import nest
 from corn_core.serving.balance import Balance
 from corn_core.serving.connection import FOREVER
-from corn_core.serving.nested import nest
 from corn_core.serving.selector import SelectorDriver
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from corn_core.serving.settings import ClientLimits
 
 
-class ProtocolDriver(SelectorDriver):
+class AsyncioDriver(SelectorDriver):
     """Runs the connections of a worker in an event loop that others may use too.
 
     The worker's signal handlers stay as they are: they run in the main thread, where the loop
@@ -63,7 +63,7 @@ class ProtocolDriver(SelectorDriver):
         self.check()
 
     def attach(self, loop: asyncio.AbstractEventLoop, on_end: Callable[[], None]) -> None:
-        """Begin to serve in a loop that somebody else runs.
+        """Begin to serve in a loop that the caller runs.
 
         :param on_end: called when the worker has stopped and no connection is left; then
             :meth:`check` says whether that was how it should end.

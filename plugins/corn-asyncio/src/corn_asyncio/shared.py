@@ -31,14 +31,14 @@ class Lender(Driver[Connection], Protocol):
 
     connections: dict[int, Managed]
 
-    def suspend(self, connection: Lendable) -> None:
+    def suspend(self, connection: SharedConnection) -> None:
         """Report no events of a connection that is lent."""
 
-    def flush(self, connection: Lendable) -> None:
+    def flush(self, connection: SharedConnection) -> None:
         """Have the loop send what is in the send buffer of a connection."""
 
 
-class Lendable(Connection):
+class SharedConnection(Connection):
     """A connection that a thread may have; its subclasses have the ``FIELDS``.
 
     :ivar lent: whether a thread owns it.
@@ -61,7 +61,7 @@ class Lendable(Connection):
 
     @property
     def idle(self) -> bool:
-        """Whether the client has yet to send the first byte of a request."""
+        """Tell whether the client has yet to send the first byte of a request."""
         # A request that came in one piece has left no trace in the phase.
         return not self.lent and super().idle
 
@@ -103,7 +103,7 @@ class Lendable(Connection):
         return True
 
     def expire(self) -> None:
-        """The deadline has passed."""
+        """End what the deadline, which has passed, was for."""
         if not self.lent:
             super().expire()
             return
@@ -146,7 +146,7 @@ class Lendable(Connection):
             super()._queue(data)
             return
         while not self._buffer(data):
-            # This thread waits for the client, and nobody else does.
+            # Only this thread waits for the client.
             self._wait_for_client()
         self._leave_the_rest()
 
@@ -170,7 +170,7 @@ class Lendable(Connection):
         self.driver.flush(self)
 
 
-class PooledConnection(Lendable):
+class ThreadedConnection(SharedConnection):
     """A plain connection that a thread may have."""
 
     __slots__ = FIELDS

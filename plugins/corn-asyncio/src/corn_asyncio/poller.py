@@ -73,7 +73,7 @@ class LoopPoller:
         self._on_events()
 
     def wait(self, timeout: float) -> list[tuple[int, int]]:
-        """What has been noted since the last call; it never waits."""
+        """Return what has been noted since the last call, without waiting."""
         events, self._events = self._events, {}
         return list(events.items())
 
@@ -88,7 +88,7 @@ def nest(
     on_events: Callable[[], None],
     schedule: Callable[[], None],
 ) -> Poller:
-    """A poller of which the loop knows when it has events; it takes the place of the given one.
+    """Return a poller that tells the loop when it has events, in place of the given one.
 
     :param on_events: called by the loop when there are events.
     :param schedule: makes the loop call ``on_events`` in its next round.

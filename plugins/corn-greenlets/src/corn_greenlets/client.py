@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from corn_core.net import Listener
     from corn_core.serving.host import Host, Managed
     from corn_core.serving.proxy import ProxyHeaderReader
-    from corn_core.serving.scheduler import Scheduler
     from corn_core.serving.settings import ClientLimits, Encryption
     from corn_core.wsgi import RequestBody, RequestCycle
+    from corn_greenlets.hub import Scheduler
 
 # Bytes that a client may take at once before others have their turn. A greenlet that never has
 # to wait for its client would otherwise hold the hub, and the heartbeat with it, for as long as
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 TURN = 1024 * 1024
 
 
-class Lanes(Protocol):
-    """The stream driver, as its lanes see it."""
+class Clients(Protocol):
+    """The stream driver, as its clients see it."""
 
     begin: type[Connection] | type[ProxyHeaderReader]
     connection_class: type[Connection]
@@ -42,11 +42,11 @@ class Lanes(Protocol):
     def accept_meanwhile(self) -> None:
         """Accept new connections in the middle of a round; called when ``turns`` is below 0."""
 
-    def leave(self, lane: Lane) -> None:
-        """A client's greenlet ends."""
+    def leave(self, client: Client) -> None:
+        """Forget a client, whose greenlet ends."""
 
 
-class Lane:
+class Client:
     """One client's greenlet, and the driver as the client's connection sees it.
 
     :ivar deadline: when the present wait for the client ends; never, while there is none.
@@ -57,7 +57,7 @@ class Lane:
         *("_credit", "_driver", "_gate", "_postponed", "_watched", "_worker"),
     )
 
-    def __init__(self, driver: Lanes, fd: int) -> None:
+    def __init__(self, driver: Clients, fd: int) -> None:
         self.connection_class = driver.connection_class
         self.cycle = driver.cycle
         self.encryption = driver.encryption
@@ -132,7 +132,7 @@ class Lane:
             self.deadline = min(self.deadline, deadline)
 
     def expire(self) -> None:
-        """The deadline has passed."""
+        """Wake the greenlet, because its deadline has passed."""
         self._gate.wake()
 
     # -- for its connection ----------------------------------------------------------

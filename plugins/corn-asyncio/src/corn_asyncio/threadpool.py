@@ -27,7 +27,7 @@ RETRY = 1.0
 """Seconds until a thread is tried again, after the system had no room for one."""
 
 
-class Pool(Generic[Job]):
+class ThreadPool(Generic[Job]):
     """Threads that call a function for each job, in the order of the jobs as far as they can.
 
     All methods are for one thread, the owner, which is none of the pool's.
@@ -70,7 +70,7 @@ class Pool(Generic[Job]):
 
     @property
     def waiting(self) -> bool:
-        """Whether there are jobs that no thread has taken."""
+        """Tell whether there are jobs that no thread has taken."""
         return bool(self._jobs)
 
     def hand_out(self, now: float) -> bool:
@@ -135,7 +135,7 @@ class Pool(Generic[Job]):
             thread.join(max(0.0, end - monotonic()))
 
     def _has_more(self) -> bool:
-        """Whether there are threads that could be woken, or started."""
+        """Tell whether there are threads that could be woken, or started."""
         return bool(self._idle) or len(self._threads) < self._size
 
     def _wake(self, count: int) -> None:

@@ -1,10 +1,10 @@
-"""The stream driver: a greenlet for each client.
+"""The greenlet driver: a greenlet for each client.
 
 What to do with the bytes is decided by the same connections as under the selector driver. There
 one loop waits for all of them; here each has a greenlet that waits for it, runs the application
 for it, and may be switched away from wherever either would block.
 
-It knows no library of greenlets: a worker passes a :class:`~corn_core.serving.scheduler.Scheduler`.
+It knows no library of greenlets: a worker passes a :class:`~corn_greenlets.hub.Scheduler`.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from typing import TYPE_CHECKING
 from corn_core.errors import WorkerQuit
 from corn_core.serving.balance import Balance
 from corn_core.serving.connection import Connection
-from corn_core.serving.lane import Lane
 from corn_core.serving.poller import READABLE
 from corn_core.serving.proxy import ProxyHeaderReader
 from corn_core.serving.selector import DRAIN_GRACE, EXHAUSTED
 from corn_core.serving.settings import Encryption
-from corn_core.serving.streamed import StreamConnection
+from corn_greenlets.client import Client
+from corn_greenlets.connection import GreenletConnection
 
 if TYPE_CHECKING:
     from ssl import SSLContext
 
     from corn_core.net import Listener
     from corn_core.serving.host import Host
-    from corn_core.serving.scheduler import Gate, Scheduler
     from corn_core.serving.settings import ClientLimits
+    from corn_greenlets.hub import Gate, Scheduler
 
 SLICE = 16
 """Turns of clients after which new connections are accepted between them; where there are more than
@@ -43,7 +43,7 @@ twice as many clients, it is after half of a round."""
 LAST_WORDS = 1.0
 
 
-class StreamDriver:
+class GreenletDriver:
     """Runs the connections of a worker until the worker is told to stop.
 
     :param worker: supplies the request cycle, the listeners and the heartbeat.
@@ -54,7 +54,7 @@ class StreamDriver:
     TICK = 1.0
     """Seconds between heartbeats, and between looks at deadlines."""
 
-    connection_class: type[Connection] = StreamConnection
+    connection_class: type[Connection] = GreenletConnection
     encryption: Encryption | None = None
 
     def __init__(self, worker: Host, limits: ClientLimits, scheduler: Scheduler) -> None:
@@ -68,7 +68,7 @@ class StreamDriver:
         if limits.proxy is not None:
             self.begin = ProxyHeaderReader
         self.draining = False
-        self._lanes: set[Lane] = set()
+        self._clients: set[Client] = set()
         self._gates: dict[Listener, Gate] = {}
         self._main = scheduler.gate(worker.wakeup.fd)
         self._orders: deque[Callable[[], None]] = deque()
@@ -80,9 +80,9 @@ class StreamDriver:
         self._next_tick = 0.0
 
     def _encrypt(self, context: SSLContext) -> None:
-        from corn_core.serving.streamed_tls import StreamTLSConnection  # lazy: it imports ssl
+        from corn_greenlets.tls import GreenletTLSConnection  # lazy: it imports ssl
 
-        self.connection_class = StreamTLSConnection
+        self.connection_class = GreenletTLSConnection
         ragged: bool = self.worker.cfg.suppress_ragged_eofs
         self.encryption = Encryption(context, self.worker.log, ragged)
 
@@ -99,13 +99,13 @@ class StreamDriver:
             while self.worker.alive or self._orders:
                 self._step()
             self._drain()
-            while self._lanes or self._orders:
+            while self._clients or self._orders:
                 self._step()
         except WorkerQuit as leaving:
             if leaving.code == 0:
                 # Not after a timeout: who knows what those greenlets would do with their last
                 # words, now that something has held all of them up.
-                self.scheduler.kill([lane.greenlet for lane in self._lanes], LAST_WORDS)
+                self.scheduler.kill([client.greenlet for client in self._clients], LAST_WORDS)
             raise
         self.scheduler.kill([clock], LAST_WORDS)
         self._main.release()
@@ -136,11 +136,11 @@ class StreamDriver:
         # A little less than a whole tick, for timers may fire early.
         self._next_tick = now + self.TICK / 2
         self.worker.notify()
-        self.worker.slot.set_connections(len(self._lanes))
+        self.worker.slot.set_connections(len(self._clients))
         self._balance.meet()
-        for lane in self._lanes:
-            if lane.deadline <= now:
-                lane.expire()
+        for client in self._clients:
+            if client.deadline <= now:
+                client.expire()
 
     # -- accepting -------------------------------------------------------------------
 
@@ -154,7 +154,7 @@ class StreamDriver:
         gate = self._gates[listener]
         accept = self._acceptors[listener]
         while not self.draining:
-            if len(self._lanes) >= self.limits.max_connections:
+            if len(self._clients) >= self.limits.max_connections:
                 self._full = True
                 gate.wait(0)
             elif gate.wait(READABLE):
@@ -170,8 +170,8 @@ class StreamDriver:
 
         :raises OSError: when it can accept no more; BlockingIOError, if no connection waits.
         """
-        while not self.draining and len(self._lanes) < self.limits.max_connections:
-            if not self._balance.has_turn(len(self._lanes), monotonic()):
+        while not self.draining and len(self._clients) < self.limits.max_connections:
+            if not self._balance.has_turn(len(self._clients), monotonic()):
                 return
             accept()
 
@@ -181,7 +181,7 @@ class StreamDriver:
         Else those that come while a round goes on would be noticed in the next, and be served in
         the one after that.
         """
-        self.turns = max(SLICE, len(self._lanes) // 2)
+        self.turns = max(SLICE, len(self._clients) // 2)
         for accept in self._acceptors.values():
             try:
                 # A new greenlet may inherit the context variables of the one that makes it.
@@ -190,7 +190,7 @@ class StreamDriver:
                 continue  # what has to be done about it, the listener's own greenlet does
 
     def _acceptor(self, listener: Listener) -> Callable[[], None]:
-        """What accepts one connection, with everything that does not change looked up."""
+        """Return what accepts one connection, with everything that does not change looked up."""
         sock = listener.socket
         # socket.accept() is a Python wrapper of this method, and builds a Python-level socket
         # around what it returns. Monkey patching may have replaced the class, but not this one
@@ -200,10 +200,10 @@ class StreamDriver:
 
         def accept_one() -> None:
             fd, peer = accept()
-            client = make_socket(fd)
-            lane = Lane(self, fd)
-            self._lanes.add(lane)
-            lane.begin(listener, client, peer)
+            sock = make_socket(fd)
+            client = Client(self, fd)
+            self._clients.add(client)
+            client.begin(listener, sock, peer)
 
         return accept_one
 
@@ -213,15 +213,15 @@ class StreamDriver:
             self.scheduler.sleep(self.TICK)
         # Anything else is the fate of one connection.
 
-    def leave(self, lane: Lane) -> None:
-        """A client's greenlet ends."""
-        self._lanes.discard(lane)
-        self.worker.slot.set_connections(len(self._lanes))
+    def leave(self, client: Client) -> None:
+        """Forget a client, whose greenlet ends."""
+        self._clients.discard(client)
+        self.worker.slot.set_connections(len(self._clients))
         if self._full:
             self._full = False
             for gate in self._gates.values():
                 gate.wake()
-        if self.draining and not self._lanes:
+        if self.draining and not self._clients:
             self._main.wake()
 
     # -- draining --------------------------------------------------------------------
@@ -234,15 +234,15 @@ class StreamDriver:
             gate.wake()
             gate.release()
             if stopping or listener.per_worker:
-                # Nobody will accept after us: a connection that stays in the backlog would be
+                # No worker accepts after this one: a connection that stays in the backlog would be
                 # reset, though its client has been told that it is established.
                 self._empty_backlog(listener)
             if stopping:
                 listener.refuse()
             listener.close()
         deadline = monotonic() + DRAIN_GRACE
-        for lane in self._lanes:
-            lane.hurry(deadline)
+        for client in self._clients:
+            client.hurry(deadline)
 
     def _empty_backlog(self, listener: Listener) -> None:
         accept = self._acceptors[listener]
@@ -250,6 +250,5 @@ class StreamDriver:
             try:
                 accept()
             except OSError:
-                # Nothing is left, as a rule; and if it is something else, there is nobody who
-                # could try again later.
+                # As a rule, nothing is left; and whatever else it is, nothing will accept later.
                 return

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from corn_asyncio.shared import ThreadedConnection
 from corn_core.http import Limits, Request
 from corn_core.net.address import TcpAddress
 from corn_core.net.listener import Listener
 from corn_core.serving.connection import FOREVER, Phase
-from corn_core.serving.lendable import PooledConnection
 from corn_core.serving.poller import NOTHING, READABLE, WRITABLE
 from corn_core.serving.sendbuffer import MEMORY_LIMIT
 from corn_core.serving.settings import ClientLimits
@@ -34,42 +34,42 @@ class Lender:
 
     cycle: Any = None
     encryption = None
-    connection_class = PooledConnection
+    connection_class = ThreadedConnection
 
     def __init__(self) -> None:
         self.limits = CLIENT_LIMITS
         self.connections: dict[int, Any] = {}
         self.masks: list[int] = []
         self.lent: list[str] = []
-        self.postponed: list[PooledConnection] = []
+        self.postponed: list[ThreadedConnection] = []
         self.suspended: list[int] = []
 
-    def dispatch(self, connection: PooledConnection, request: Request, body: Any) -> None:
+    def dispatch(self, connection: ThreadedConnection, request: Request, body: Any) -> None:
         connection.lent = True
         self.lent.append(request.path)
 
-    def take_back(self, connection: PooledConnection) -> None:
+    def take_back(self, connection: ThreadedConnection) -> None:
         connection.lent = False
         connection.finish(True)
 
-    def postpone(self, connection: PooledConnection) -> None:
+    def postpone(self, connection: ThreadedConnection) -> None:
         self.postponed.append(connection)
 
-    def watch(self, connection: PooledConnection, mask: int) -> None:
+    def watch(self, connection: ThreadedConnection, mask: int) -> None:
         self.connections[connection.fd] = connection
         self.masks.append(mask)
 
-    def forget(self, connection: PooledConnection) -> None:
+    def forget(self, connection: ThreadedConnection) -> None:
         del self.connections[connection.fd]
 
-    def suspend(self, connection: PooledConnection) -> None:
+    def suspend(self, connection: ThreadedConnection) -> None:
         self.suspended.append(connection.fd)
 
-    def flush(self, connection: PooledConnection) -> None:
+    def flush(self, connection: ThreadedConnection) -> None:
         connection.start_flushing()
 
     def notify(self) -> None:
-        raise AssertionError("nobody waits here")
+        raise AssertionError("no thread waits here")
 
 
 @pytest.fixture
@@ -93,11 +93,11 @@ def lender() -> Lender:
 @pytest.fixture
 def connection(
     pair: tuple[socket.socket, socket.socket], lender: Lender
-) -> Iterator[PooledConnection]:
+) -> Iterator[ThreadedConnection]:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         listener = Listener(TcpAddress("127.0.0.1", 0), listening)
         driver: Any = lender
-        yield PooledConnection(driver, listener, pair[1], "")
+        yield ThreadedConnection(driver, listener, pair[1], "")
 
 
 def get(path: str) -> bytes:
@@ -105,7 +105,7 @@ def get(path: str) -> bytes:
 
 
 def test_one_request_is_lent_at_a_time(
-    client: socket.socket, lender: Lender, connection: PooledConnection
+    client: socket.socket, lender: Lender, connection: ThreadedConnection
 ) -> None:
     client.sendall(get("/1") + get("/2"))
     connection.start()
@@ -124,7 +124,7 @@ def test_one_request_is_lent_at_a_time(
 
 
 def test_client_that_goes_on_sending_is_not_read_before_its_turn(
-    client: socket.socket, lender: Lender, connection: PooledConnection
+    client: socket.socket, lender: Lender, connection: ThreadedConnection
 ) -> None:
     connection.start()
     client.sendall(get("/1") + get("/2"))
@@ -143,7 +143,7 @@ def test_client_that_goes_on_sending_is_not_read_before_its_turn(
 
 
 def test_turn_of_a_connection_that_was_closed_is_over(
-    client: socket.socket, lender: Lender, connection: PooledConnection
+    client: socket.socket, lender: Lender, connection: ThreadedConnection
 ) -> None:
     client.sendall(get("/1") + get("/2"))
     connection.start()
@@ -154,7 +154,7 @@ def test_turn_of_a_connection_that_was_closed_is_over(
 
 
 def test_events_of_a_lent_connection_are_not_wanted(
-    client: socket.socket, lender: Lender, connection: PooledConnection
+    client: socket.socket, lender: Lender, connection: ThreadedConnection
 ) -> None:
     connection.start()
     client.sendall(get("/1"))
@@ -169,7 +169,7 @@ def test_events_of_a_lent_connection_are_not_wanted(
 
 
 def test_response_that_was_spooled_and_sent_leaves_its_file_to_the_next(
-    client: socket.socket, lender: Lender, connection: PooledConnection
+    client: socket.socket, lender: Lender, connection: ThreadedConnection
 ) -> None:
     client.sendall(get("/1"))
     connection.start()
@@ -188,7 +188,7 @@ def test_response_that_was_spooled_and_sent_leaves_its_file_to_the_next(
 
 
 def test_a_lent_connection_is_not_idle(
-    client: socket.socket, lender: Lender, connection: PooledConnection
+    client: socket.socket, lender: Lender, connection: ThreadedConnection
 ) -> None:
     assert connection.idle
     client.sendall(get("/1"))
@@ -199,7 +199,7 @@ def test_a_lent_connection_is_not_idle(
 
 
 def test_a_lent_connection_stays_open_until_it_is_taken_back(
-    client: socket.socket, lender: Lender, connection: PooledConnection
+    client: socket.socket, lender: Lender, connection: ThreadedConnection
 ) -> None:
     client.sendall(get("/1"))
     connection.start()

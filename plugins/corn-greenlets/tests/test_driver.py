@@ -10,9 +10,9 @@ import pytest
 
 from corn_core.errors import ClientDisconnected
 from corn_core.serving.connection import FOREVER
-from corn_core.serving.lane import TURN, Lane
 from corn_core.serving.poller import WRITABLE
-from corn_core.serving.stream import StreamDriver
+from corn_greenlets.client import TURN, Client
+from corn_greenlets.driver import GreenletDriver
 
 
 class Silence:
@@ -59,30 +59,30 @@ def scheduler() -> Scheduler:
 
 
 @pytest.fixture
-def lane(scheduler: Scheduler) -> Lane:
+def client(scheduler: Scheduler) -> Client:
     wakeup = SimpleNamespace(fd=-1)
     worker = SimpleNamespace(cycle=None, slot=None, ssl_context=None, wakeup=wakeup)
     limits = SimpleNamespace(proxy=None, write_timeout=30.0)
-    return Lane(StreamDriver(cast(Any, worker), cast(Any, limits), scheduler), -1)
+    return Client(GreenletDriver(cast(Any, worker), cast(Any, limits), scheduler), -1)
 
 
-def test_others_run_after_each_mebibyte(lane: Lane, scheduler: Scheduler) -> None:
+def test_others_run_after_each_mebibyte(client: Client, scheduler: Scheduler) -> None:
     for _ in range(TURN // 1024):
-        lane.sent(1024)
+        client.sent(1024)
     assert scheduler.sleeps == []
-    lane.sent(1)
+    client.sent(1)
     assert scheduler.sleeps == [0]
-    lane.sent(TURN)
+    client.sent(TURN)
     assert scheduler.sleeps == [0]
-    lane.sent(1)
+    client.sent(1)
     assert scheduler.sleeps == [0, 0]
 
 
-def test_a_client_that_takes_nothing_has_its_time(lane: Lane, scheduler: Scheduler) -> None:
+def test_a_client_that_takes_nothing_has_its_time(client: Client, scheduler: Scheduler) -> None:
     deadlines = []
-    scheduler.made.during = lambda: deadlines.append(lane.deadline)
+    scheduler.made.during = lambda: deadlines.append(client.deadline)
     with pytest.raises(ClientDisconnected):
-        lane.wait_for_client()
+        client.wait_for_client()
     assert scheduler.made.waits == [WRITABLE]
     assert deadlines[0] < FOREVER
-    assert lane.deadline == FOREVER
+    assert client.deadline == FOREVER

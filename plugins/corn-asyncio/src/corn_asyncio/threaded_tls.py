@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from corn_core.serving.lendable import FIELDS, Lendable
+from corn_asyncio.shared import FIELDS, SharedConnection
 from corn_core.serving.tls import TLSConnection
 
 
-class PooledTLSConnection(Lendable, TLSConnection):
+class ThreadedTLSConnection(SharedConnection, TLSConnection):
     """A connection under TLS that a thread may have.
 
     The thread encrypts what it sends, and the loop decrypts nothing meanwhile: OpenSSL's state

@@ -11,19 +11,19 @@ from typing import NamedTuple
 
 import pytest
 
-from corn_core.serving.pool import EAGER, Pool
+from corn_asyncio.threadpool import EAGER, ThreadPool
 from corn_testkit.waiting import DEADLINE, wait_for
 
-MakePool = Callable[[int, Callable[[int], None]], Pool[int]]
+MakePool = Callable[[int, Callable[[int], None]], ThreadPool[int]]
 
 
 @pytest.fixture
 def make_pool(refused: list[RuntimeError]) -> Iterator[MakePool]:
     """Makes pools; afterwards all their threads have ended."""
-    pools: list[Pool[int]] = []
+    pools: list[ThreadPool[int]] = []
 
-    def make(size: int, work: Callable[[int], None]) -> Pool[int]:
-        pools.append(Pool(size, work, refused.append))
+    def make(size: int, work: Callable[[int], None]) -> ThreadPool[int]:
+        pools.append(ThreadPool(size, work, refused.append))
         return pools[-1]
 
     yield make
@@ -33,14 +33,14 @@ def make_pool(refused: list[RuntimeError]) -> Iterator[MakePool]:
 
 @pytest.fixture
 def refused() -> list[RuntimeError]:
-    """What the system said of threads that could not be started."""
+    """Return what was logged about threads that could not be started."""
     return []
 
 
 class Blocked(NamedTuple):
     """A pool whose jobs say that they have begun, and then wait for the gate."""
 
-    pool: Pool[int]
+    pool: ThreadPool[int]
     begun: SimpleQueue[int]
     gate: threading.Event
 
@@ -69,7 +69,7 @@ def make_blocked(make_pool: MakePool) -> Iterator[MakeBlocked]:
         gate.set()
 
 
-def add(pool: Pool[int], *jobs: int) -> bool:
+def add(pool: ThreadPool[int], *jobs: int) -> bool:
     for job in jobs:
         pool.add(job)
     return pool.hand_out(monotonic())
@@ -182,7 +182,7 @@ def test_close_drops_what_no_thread_has_taken(make_blocked: MakeBlocked) -> None
 
 @contextmanager
 def no_room() -> Iterator[None]:
-    """No thread can be started: its stack would be too large."""
+    """Ask for stacks so large that no thread can be started."""
     before = threading.stack_size(1 << 46)
     try:
         yield

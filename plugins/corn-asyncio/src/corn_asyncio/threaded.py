@@ -1,6 +1,6 @@
 """Calling the application in a pool of threads, so that it never holds the event loop.
 
-Who owns a connection when is said in ``lendable``.
+Who owns a connection when is said in ``shared``.
 
 The descriptor of a lent connection stays in the poller. As a rule its client waits for the
 response and sends nothing, so that most requests need no system call for taking it out and
@@ -15,11 +15,11 @@ from collections import deque
 from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
+from corn_asyncio.driver import AsyncioDriver
+from corn_asyncio.shared import SharedConnection, ThreadedConnection
+from corn_asyncio.threadpool import PATIENCE, ThreadPool
 from corn_core.serving.connection import FOREVER, Connection
-from corn_core.serving.lendable import Lendable, PooledConnection
 from corn_core.serving.poller import READABLE
-from corn_core.serving.pool import PATIENCE, Pool
-from corn_core.serving.protocol import ProtocolDriver
 from corn_core.serving.selector import DRAIN_GRACE
 
 if TYPE_CHECKING:
@@ -37,34 +37,34 @@ REST = 0.001
 class Task(NamedTuple):
     """A request for a thread, with the connection that is lent to it."""
 
-    connection: Lendable
+    connection: SharedConnection
     request: Request
     body: RequestBody
 
 
-class PooledDriver(ProtocolDriver):
+class ThreadPoolDriver(AsyncioDriver):
     """Runs connections in an event loop, and the application in other threads.
 
     :param threads: the most requests that are in the application at once.
     """
 
-    connection_class: type[Connection] = PooledConnection
+    connection_class: type[Connection] = ThreadedConnection
 
     def __init__(self, worker: Host, limits: ClientLimits, threads: int) -> None:
         super().__init__(worker, limits)
-        self._pool: Pool[Task] = Pool(threads, self._answer, self._no_thread)
+        self._pool: ThreadPool[Task] = ThreadPool(threads, self._answer, self._no_thread)
         # What threads leave to the loop; appending and taking are one step each.
-        self._finished: deque[tuple[Lendable, bool]] = deque()
-        self._to_flush: deque[Lendable] = deque()
+        self._finished: deque[tuple[SharedConnection, bool]] = deque()
+        self._to_flush: deque[SharedConnection] = deque()
         self._woken = False
         self._error: BaseException | None = None
 
     def _encrypt(self, context: SSLContext) -> None:
         super()._encrypt(context)
         # lazy: it imports ssl
-        from corn_core.serving.pooled_tls import PooledTLSConnection
+        from corn_asyncio.threaded_tls import ThreadedTLSConnection
 
-        self.connection_class = PooledTLSConnection
+        self.connection_class = ThreadedTLSConnection
 
     # -- the loop ----------------------------------------------------------------------
 
@@ -114,14 +114,14 @@ class PooledDriver(ProtocolDriver):
 
     def dispatch(self, connection: Connection, request: Request, body: RequestBody) -> None:
         """Lend a connection to the thread that will answer its request."""
-        assert isinstance(connection, Lendable)
+        assert isinstance(connection, SharedConnection)
         connection.lent = True
         connection.deadline = FOREVER
         # It is to be counted, though the poller may not know it yet.
         self.connections[connection.fd] = connection
         self._pool.add(Task(connection, request, body))
 
-    def suspend(self, connection: Lendable) -> None:
+    def suspend(self, connection: SharedConnection) -> None:
         """Report no events of a connection that is lent."""
         self._poller.unregister(connection.fd)
 
@@ -133,7 +133,7 @@ class PooledDriver(ProtocolDriver):
         try:
             keep = self.cycle.run(request, body, connection, connection, keep)
         except BaseException as error:
-            # What the cycle lets pass is somebody's wish to end the worker.
+            # What the cycle lets pass is meant to end the worker.
             self._error = error
             self.wake()
             return
@@ -145,7 +145,7 @@ class PooledDriver(ProtocolDriver):
         if unfinished or not keep or not self.worker.alive:
             self.wake()
 
-    def flush(self, connection: Lendable) -> None:
+    def flush(self, connection: SharedConnection) -> None:
         """Have the loop send what is in the send buffer of a connection."""
         self._to_flush.append(connection)
         self.wake()

@@ -1,4 +1,4 @@
-"""What the stream driver asks of a library of greenlets; a worker supplies it."""
+"""Define what the greenlet driver asks of a library of greenlets; a worker supplies it."""
 
 from __future__ import annotations
 
