@@ -217,13 +217,15 @@ class SharedSlot(Slot):
     It shows the request that began first: when a worker is stuck, that is the one to look at.
     """
 
-    __slots__ = ("_count", "_lock", "_next_token", "_others", "_shown")
+    __slots__ = ("_acquire", "_count", "_next_token", "_others", "_release", "_shown")
 
     def __init__(self, board: Scoreboard, index: int) -> None:
         super().__init__(board, index)
         # The interpreter's own lock, also when a library has replaced the threading module's:
         # it is held for a few stores, and never across a switch of greenlets.
-        self._lock = allocate_lock()
+        lock = allocate_lock()
+        # A with statement would take twice as long as these two.
+        self._acquire, self._release = lock.acquire, lock.release
         self._next_token = count(1).__next__
         self._count = 0
         # Those in flight that are not shown; of the one that is, the memory knows all there is.
@@ -237,7 +239,8 @@ class SharedSlot(Slot):
     def begin_request(self, now: float, method: str, path: str) -> int:
         numbers = self._numbers
         token = self._next_token()
-        with self._lock:
+        self._acquire()
+        try:
             if self._count:
                 self._others[token] = now, method, path
             else:
@@ -248,11 +251,14 @@ class SharedSlot(Slot):
                     self._say(method, path)
             self._count += 1
             numbers[self._in_flight] = self._count
+        finally:
+            self._release()
         return token
 
     def end_request(self, token: int) -> None:
         numbers = self._numbers
-        with self._lock:
+        self._acquire()
+        try:
             self._count -= 1
             numbers[self._requests] = self._next_count()
             numbers[self._in_flight] = self._count
@@ -263,6 +269,8 @@ class SharedSlot(Slot):
             else:
                 self._doubles[self._started] = 0.0
                 numbers[self._state] = self._resting
+        finally:
+            self._release()
 
     def _show_oldest(self) -> None:
         # A dict keeps the order in which its keys were added.

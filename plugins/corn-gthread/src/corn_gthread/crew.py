@@ -106,38 +106,3 @@ class Doorbell:
     def close(self) -> None:
         os.close(self.fd)
         os.close(self._write_fd)
-
-
-class Alarm:
-    """Where the watcher sleeps.
-
-    :ivar asleep: whether it does, until somebody rings; who has given it a reason to be awake
-        looks here afterwards.
-    """
-
-    def __init__(self) -> None:
-        self.asleep = False
-        self._lock = Lock()
-        self._gate = Lock()
-        self._gate.acquire()
-
-    def ring(self) -> None:
-        with self._lock:
-            if self.asleep:
-                self.asleep = False
-                self._gate.release()
-
-    def nap(self, seconds: float) -> None:
-        """Sleep for a moment, whoever rings."""
-        self._gate.acquire(timeout=seconds)
-
-    def sleep(self, wanted: Callable[[], bool]) -> None:
-        """Sleep until somebody rings, unless there is a reason to be awake already.
-
-        Whoever makes ``wanted`` true looks at :attr:`asleep` after that, and here it is the
-        other way round: so one of the two sees what the other did, and no reason is missed.
-        """
-        self.asleep = True
-        if wanted():
-            self.ring()
-        self._gate.acquire()

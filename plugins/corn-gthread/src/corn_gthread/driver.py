@@ -29,12 +29,12 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
 from corn_core.serving.connection import Phase
-from corn_gthread.crew import Alarm, Crew, Doorbell, Seat
+from corn_gthread.alarm import make_alarm
+from corn_gthread.crew import Crew, Doorbell, Seat
 from corn_gthread.gate import GatedDriver
 from corn_gthread.leadership import Leadership
 from corn_gthread.usage import BRIEF, SLOW, Began, Meter, Verdict
@@ -101,13 +101,12 @@ class ThreadedDriver(GatedDriver[Job]):
         self._lock = threading.Lock()
         self._leadership: Leadership[Seat] = Leadership(threads)
         self._crew = Crew(threads + 1, self._work)
-        self._alarm = Alarm()
+        self._alarm = make_alarm()
         self._doorbell = Doorbell()
         self._run = worker.cycle.run
         self._keeps = limits.keepalive > 0
         self._polling = False
-        self._current: Connection | None = None
-        self._current_path = ""
+        self._current: tuple[Connection, Request] | None = None
         # By its number, when a call was seen first whose thread has lost the loop.
         self._since: dict[int, Began] = {}
         self._away: set[Connection] = set()
@@ -133,6 +132,7 @@ class ThreadedDriver(GatedDriver[Job]):
         if ended:
             self._poller.close()
             self._doorbell.close()
+            self._alarm.close()
             self._crew.close()
 
     def _watch(self) -> None:
@@ -140,7 +140,7 @@ class ThreadedDriver(GatedDriver[Job]):
         leadership, pace = self._leadership, self._leadership.pace
         watch = Watch()
         told = False
-        seen, nap = 0, SLOW
+        nap = SLOW
         while not self._ended:
             if not self.worker.alive and not told:
                 # The holder may have looked just before a handler said so.
@@ -152,16 +152,15 @@ class ThreadedDriver(GatedDriver[Job]):
                 verdict = watch.look(call, self._holder.meter, nap)
                 if verdict in LOST:
                     self._depose(call, watch.first, verdict)
-            elif call == seen:
-                self._alarm.sleep(partial(self._stirring, call))
-            seen = leadership.call
             wary = verdict is Verdict.DOUBT or monotonic() < pace.suspect_until
-            nap = BRIEF if wary else SLOW
-            self._alarm.nap(nap)
+            if wary or leadership.overdue(call):
+                nap = BRIEF if wary else SLOW
+                self._alarm.nap(nap)
+            else:
+                self._alarm.wait(self._calling)
 
-    def _stirring(self, call: int) -> bool:
-        """Whether there is something to watch, after a moment in which there was not."""
-        return self._leadership.call != call or self._ended
+    def _calling(self) -> bool:
+        return self._leadership.call & 1 == 1
 
     def _depose(self, call: int, first: Began, verdict: Verdict) -> None:
         """Give the loop to an idle thread, unless its holder has just come back.
@@ -178,10 +177,11 @@ class ThreadedDriver(GatedDriver[Job]):
                 return
             self._since[call] = first
             now = monotonic()
-            if verdict is Verdict.SLOW and now - first.at >= SLOW:
-                leadership.pace.note(self._current_path, True, now)
             if self._current is not None:
-                self._check_out(self._current)
+                connection, request = self._current
+                if verdict is Verdict.SLOW and now - first.at >= SLOW:
+                    leadership.pace.note(request.path, True, now)
+                self._check_out(connection)
             seat.assign(LEAD)
 
     def _appoint(self) -> None:
@@ -295,22 +295,21 @@ class ThreadedDriver(GatedDriver[Job]):
 
     def _answer_here(self, connection: Connection, request: Request, body: RequestBody) -> None:
         leadership, worker = self._leadership, self.worker
-        self._current = connection
-        self._current_path = request.path
+        self._current = connection, request
         seat = self._holder
         number = leadership.begin()
-        if self._alarm.asleep:
-            self._alarm.ring()
+        if number >= self._alarm.due:
+            self._alarm.put_off(number)
         keep: bool | None
         try:
             keep = self._run(request, body, connection, connection, self._keeps and worker.alive)
         except BaseException:
             self._log_failure(connection)
             keep = None
-        with self._lock:
-            holds = leadership.end(number)
-        if not holds:
-            slow = seat.meter.was_slow(self._since.pop(number))
+        if not leadership.end(number):
+            with self._lock:  # until the watcher has done all that belongs to it
+                began = self._since.pop(number)
+            slow = seat.meter.was_slow(began)
             self._hand_back(Outcome(connection, request.path, keep, slow))
             raise LoopTaken(slow)
         # As in _conclude(), which would be one more call for each request.

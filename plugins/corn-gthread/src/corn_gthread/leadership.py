@@ -95,11 +95,14 @@ class Leadership(Generic[Seat]):
     :ivar idle: threads that wait for something to do.
     """
 
-    __slots__ = ("call", "idle", "limit", "pace", "running")
+    __slots__ = ("_claims", "call", "idle", "limit", "pace", "running")
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.call = 0
+        # The number of the call, until its end or its loss, whichever comes first: to remove it
+        # is one step for the interpreter, so only one of two threads can.
+        self._claims: dict[int, None] = {}
         self.running = 0
         self.idle: list[Seat] = []
         self.pace = Pace()
@@ -107,13 +110,17 @@ class Leadership(Generic[Seat]):
     # -- the holder ------------------------------------------------------------------
 
     def begin(self) -> int:
-        """The holder enters a call: the number to end it with."""
-        self.call = number = self.call + 1
+        """Enter a call; returns the number to end it with."""
+        number = self.call + 1
+        self._claims[number] = None
+        self.call = number
         return number
 
     def end(self, number: int) -> bool:
-        """With the lock: the call is over. Whether its thread still holds the loop."""
-        if self.call != number:
+        """End a call; returns whether its thread still holds the loop."""
+        try:
+            del self._claims[number]
+        except KeyError:
             return False
         self.call = number + 1
         return True
@@ -137,7 +144,9 @@ class Leadership(Generic[Seat]):
         From then on the call counts as one of a thread that does not hold the loop. The caller
         has to see that another thread does.
         """
-        if not self.overdue(number):
+        try:
+            del self._claims[number]
+        except KeyError:
             return False
         self.call = number + 1
         self.running += 1
