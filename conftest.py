@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import compileall
 import logging
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +19,19 @@ fuzzing.load()
 # interrupt would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+ROOT = Path(__file__).parent
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Compile the sources, because servers under test write no bytecode.
+
+    Without that, each of some thousand processes would compile what has changed, or all of it.
+    """
+    if not hasattr(session.config, "workerinput"):  # not in each process of pytest-xdist
+        for sources in (ROOT / "corn_core", *ROOT.glob("plugins/*/src")):
+            compileall.compile_dir(sources, quiet=2)
 
 
 @pytest.fixture(autouse=True)

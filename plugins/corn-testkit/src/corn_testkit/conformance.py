@@ -57,6 +57,8 @@ def outcome(
     # The suite needs no other plugin, and to import all that are installed takes seconds.
     plugins = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": ""}
     env = {**os.environ, **plugins, "PYTHONPATH": path, "PYTEST_ADDOPTS": ""}
+    # pytest keeps the assertions that it rewrites, which takes longer than to run most tests.
+    env.pop("PYTHONDONTWRITEBYTECODE", None)
     return subprocess.run(
         command, cwd=SUITE, env=env, capture_output=True, text=True, timeout=LONGEST
     )
