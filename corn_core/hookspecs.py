@@ -475,3 +475,22 @@ def corn_check_app(config: Any, app: Any) -> None:
         exit status 1.
     Since: 0.1.
     """
+
+
+@_hook(fatal=True)
+def corn_wrap_app(worker: Any, app: Any, interface: str) -> Any:
+    """Put something around the application, such as middleware that answers some requests itself.
+
+    When: after the application has been loaded and found to be one that the worker can serve,
+        before ``post_worker_init``. The hook of each plugin is given what the one before it
+        returned.
+    Process: worker.
+    Arguments: ``worker``; ``app``, the application; ``interface``, how the worker calls it:
+        ``wsgi``, or the name of the library whose application it is (``tornado``,
+        ``aiohttp``).
+    Result: what the worker is to serve instead, or ``None`` to leave it as it is.
+    If it raises: fatal; the worker does not boot, and the server ends with exit status 3 if
+        no worker has booted. A plugin that cannot wrap this kind of application raises
+        ``AppLoadError``, which says so.
+    Since: 0.1.
+    """

@@ -104,6 +104,9 @@ class Hooks(Protocol):
     def first(self, name: str, /, **arguments: Any) -> Any:
         """Call implementations until one returns something other than ``None``."""
 
+    def chain(self, name: str, argument: str, value: Any, /, **arguments: Any) -> Any:
+        """Call every implementation with what the one before returned; return the last result."""
+
     def bind(self, name: str, /) -> Callable[..., list[Any]] | None:
         """Return the hook as a callable of keyword arguments, or ``None`` if none implements it."""
 

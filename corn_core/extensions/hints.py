@@ -24,6 +24,14 @@ LOADERS = {"wsgi": "corn-core", "paste": "corn-paste", "django": "corn-django"}
 RELOADERS = {"poll": "corn-core", "watchfiles": "corn-watchfiles"}
 
 OPTIONS = {
+    "static": "corn-static",
+    "--static": "corn-static",
+    "static_max_age": "corn-static",
+    "--static-max-age": "corn-static",
+    "static_immutable": "corn-static",
+    "--static-immutable": "corn-static",
+    "static_index": "corn-static",
+    "--static-index": "corn-static",
     "statsd_host": "corn-statsd",
     "--statsd-host": "corn-statsd",
     "statsd_prefix": "corn-statsd",

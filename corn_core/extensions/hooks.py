@@ -68,6 +68,22 @@ class Hooks:
                 return result
         return None
 
+    def chain(self, name: str, argument: str, value: Any, /, **arguments: Any) -> Any:
+        """Call every implementation with what the one before it returned; return the last result.
+
+        :param argument: the name of the argument that is passed on; ``value`` is the first.
+        :raises HookFailed: at once, when an implementation fails; a ``CornError`` as it is.
+        """
+        for plugin, function, names in self._calls(name):
+            given = {**arguments, argument: value}
+            try:
+                result = function(*[given[each] for each in names])
+            except Exception as error:  # broad: the code is a plugin's, see _run
+                _fail(name, plugin, error)
+            if result is not None:
+                value = result
+        return value
+
     def bind(self, name: str, /) -> Callable[..., list[Any]] | None:
         """Return the hook as a callable of keyword arguments, or ``None`` if none implements it.
 

@@ -196,6 +196,15 @@ class Worker:
             )
         check_call(app, config)
 
+    @classmethod
+    def interface(cls, app: WSGIApp) -> str:
+        """Tell how this worker calls the application, for plugins that put something around it.
+
+        Here ``wsgi``. A worker that serves its library's own applications returns the name of the
+        library for them.
+        """
+        return "wsgi"
+
     def prepare(self) -> None:
         """Get ready to serve :attr:`app`, which has just been loaded, or refuse it.
 

@@ -99,6 +99,10 @@ def _prepare(worker: Worker, server: object) -> None:
     worker.before_boot(worker.cfg, worker.log)
     worker.app = _load_app(worker)
     worker.check_app(worker.app, worker.cfg)
+    interface = worker.interface(worker.app)
+    worker.app = worker.hooks.chain(
+        "corn_wrap_app", "app", worker.app, worker=worker, interface=interface
+    )
     worker.prepare()
     if worker.multithread or worker.concurrent_slot:
         worker.slot = worker.slot.shared()

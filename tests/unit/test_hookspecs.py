@@ -40,13 +40,14 @@ SIGNATURES = {
     "corn_logger_class": "name config",
     "corn_app_loader": "config",
     "corn_check_app": "config app",
+    "corn_wrap_app": "worker app interface",
 }
 """What implementations out there rely on, so it is written down a second time."""
 
 FATAL = {
     *("on_starting", "when_ready", "post_fork", "post_worker_init", "pre_request", "pre_exec"),
     *("ssl_context", "corn_settings", "corn_framework", "corn_configured", "corn_instruments"),
-    *("corn_environment", "corn_check_app"),
+    *("corn_environment", "corn_check_app", "corn_wrap_app"),
     *("corn_worker_class", "corn_logger_class", "corn_app_loader"),
 }
 

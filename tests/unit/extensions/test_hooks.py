@@ -248,3 +248,17 @@ def test_failure_is_located_in_the_file_of_the_implementation(plugins: Plugins) 
         plugins.hooks.call("on_starting", server=None)
     line = on_starting.__code__.co_firstlineno + 1
     assert str(caught.value).endswith(f"({__file__} line {line})")
+
+
+def test_chain_hands_each_what_the_one_before_returned(plugins: Plugins) -> None:
+    add(plugins, "first", "corn_wrap_app", lambda app, interface: f"{interface}({app})")
+    add(plugins, "silent", "corn_wrap_app", lambda app: None)
+    add(plugins, "last", "corn_wrap_app", lambda app: f"outer({app})")
+    wrapped = plugins.hooks.chain("corn_wrap_app", "app", "x", worker=None, interface="wsgi")
+    assert wrapped == "wsgi(outer(x))"
+
+
+def test_chain_ends_at_a_failure(plugins: Plugins) -> None:
+    add(plugins, "broken", "corn_wrap_app", fail)
+    with pytest.raises(HookFailed, match="broken"):
+        plugins.hooks.chain("corn_wrap_app", "app", "x", worker=None, interface="wsgi")

@@ -38,6 +38,10 @@ class AiohttpWorker(Worker):
         if not is_native(app):
             super().check_app(app, config)
 
+    @classmethod
+    def interface(cls, app: WSGIApp) -> str:
+        return "aiohttp" if is_native(app) else "wsgi"
+
     def prepare(self) -> None:
         """Make and start an aiohttp application; a WSGI application needs nothing."""
         if is_native(self.app):

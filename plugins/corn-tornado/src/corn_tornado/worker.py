@@ -58,6 +58,10 @@ class TornadoWorker(Worker):
         if not isinstance(app, NATIVE):
             super().check_app(app, config)
 
+    @classmethod
+    def interface(cls, app: WSGIApp) -> str:
+        return "tornado" if isinstance(app, NATIVE) else "wsgi"
+
     def prepare(self) -> None:
         # Tornado's handlers wait for each other's sake: several requests are in flight at once.
         self.concurrent_slot = isinstance(self.app, NATIVE)

@@ -1,0 +1,45 @@
+"""The plugin: its settings, and the files in front of the application.
+
+Every server with the plugin installed imports this module; only those that serve files import more.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from corn_core import hookimpl
+from corn_core.errors import AppLoadError, ConfigError
+from corn_static.settings import SETTINGS
+
+if TYPE_CHECKING:
+    from corn_core.config import Config
+    from corn_core.setting import Setting
+
+
+@hookimpl
+def corn_settings() -> tuple[Setting, ...]:
+    return SETTINGS
+
+
+@hookimpl
+def corn_configured(config: Config) -> None:
+    for mount in config.static:
+        if not os.path.isdir(mount.directory):
+            raise ConfigError(
+                f"static: {mount.directory!r} is not a directory ({config.origin('static')})"
+            )
+
+
+@hookimpl
+def corn_wrap_app(worker: Any, app: Any, interface: str) -> Any:
+    if not worker.cfg.static:
+        return None
+    if interface != "wsgi":
+        raise AppLoadError(
+            f"static: files can be served beside WSGI applications, and {worker.cfg.wsgi_app!r}"
+            f" is one of {interface} ({worker.cfg.origin('static')})"
+        )
+    from corn_static.files import StaticFiles  # lazy: most servers serve none
+
+    return StaticFiles(app, worker.cfg, worker.log)
