@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from corn_core.dates import http_date
 from corn_core.errors import BadResponse, ClientDisconnected
 from corn_core.http import (
     LAST_CHUNK,
@@ -21,7 +22,6 @@ from corn_core.http import (
     error_page,
 )
 from corn_core.interfaces import ResponseSink
-from corn_core.wsgi.date import http_date
 from corn_core.wsgi.files import FileWrapper
 
 JOIN_LIMIT = 256 * 1024

@@ -14,7 +14,6 @@ TO_DO = {
     "corn_core/arbiter",
     "corn_core/extensions",
     "corn_core/interfaces.py",
-    "corn_core/logs",
     "corn_core/process",
     "corn_core/serving",
     "corn_core/worker",

@@ -17,8 +17,8 @@ import pytest
 
 from corn_core.errors import ConfigError, SettingError
 from corn_core.logs import Logger
+from corn_core.logs.logconfig import State, states
 from corn_core.logs.settings import IniFile
-from corn_core.logs.states import State, states
 from tests.unit.logs.configs import config
 
 ANSWERED = SimpleNamespace(status="200 OK", headers=[], sent=5, status_code=200)
