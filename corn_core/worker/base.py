@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 from time import monotonic
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
@@ -137,7 +137,8 @@ class Worker:
     """The keys of the environ under which applications find the client's socket."""
 
     ignored_settings: ClassVar[tuple[str, ...]] = ()
-    """Settings without effect on this worker; setting one brings a warning."""
+    """Settings that have no effect on this worker; setting one of them causes a warning. Those that
+    depend on the application are told by :meth:`ignored_by_app`."""
 
     app: WSGIApp
     cycle: RequestCycle
@@ -204,6 +205,13 @@ class Worker:
 
         :raises AppLoadError: when the application cannot be made or started.
         """
+
+    def ignored_by_app(self) -> Iterable[str]:
+        """Return the settings that have no effect on :attr:`app`, once :meth:`prepare` is done.
+
+        They cause a warning too, but in a worker: the master does not know the application.
+        """
+        return ()
 
     def run(self) -> None:
         """Serve requests until :attr:`alive` is False, then finish and return."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from corn_core.errors import BootError, CornError, HookFailed, WorkerQuit, one_line
+from corn_core.extensions.drivers import name_of_worker
 from corn_core.frames import application_traceback
 from corn_core.interfaces import WSGIApp
 from corn_core.process.privileges import drop_privileges
@@ -100,6 +101,7 @@ def _prepare(worker: Worker, server: object) -> None:
     worker.app = _load_app(worker)
     worker.check_app(worker.app, worker.cfg)
     worker.prepare()
+    _warn_of_ignored(worker)
     if worker.multithread or worker.concurrent_slot:
         worker.slot = worker.slot.shared()
     make_builder = EnvironBuilder if worker.cfg.proxy_protocol == "off" else ProxiedEnvironBuilder
@@ -121,6 +123,22 @@ def _prepare(worker: Worker, server: object) -> None:
         listener.socket.listen(worker.cfg.backlog)
     if worker.reloader is not None:
         worker.reloader.start()
+
+
+def _warn_of_ignored(worker: Worker) -> None:
+    """Warn of settings without effect on the application; one worker speaks for all of them."""
+    if worker.age > 1:
+        return
+    name = name_of_worker(worker.cfg.worker_class, type(worker))
+    for setting in filter(worker.cfg.__contains__, worker.ignored_by_app()):
+        origin = worker.cfg.origin(setting)
+        if origin.kind != "default":
+            worker.log.warning(
+                "%s has no effect on this application with worker class %s (%s)",
+                setting,
+                name,
+                origin,
+            )
 
 
 def _make_reloader(worker: Worker) -> Reloader:

@@ -38,8 +38,6 @@ _SWITCHED = "101 Switching Protocols"
 _FAILED = "500 Internal Server Error"
 """The same when it has failed after that; no client reads it."""
 
-_UNEXPLAINED = "The server could not answer this request. Its error log says why."
-
 
 INTERRUPTS: tuple[type[BaseException], ...] = (WorkerQuit, KeyboardInterrupt, GeneratorExit)
 """What stops the code that runs in a worker, unless the worker says otherwise."""
@@ -214,7 +212,7 @@ class RequestCycle:
             response.cut_short()
 
     def _send_error_page(self, error: BadRequest, response: Response) -> None:
-        message = _UNEXPLAINED if isinstance(error, ServerFault) else str(error)
+        message = error.for_client if isinstance(error, ServerFault) else str(error)
         try:
             response.replace(error.status, error.reason, message)
         except ClientDisconnected:

@@ -40,7 +40,7 @@ SETTINGS = (
 )
 
 
-class FileRegion(NamedTuple):
+class RestOfFile(NamedTuple):
     """The rest of an open file, as the kernel sees it: ``size`` bytes from ``offset``."""
 
     fd: int
@@ -75,7 +75,7 @@ class FileWrapper:
         if close is not None:
             close()
 
-    def region(self) -> FileRegion | None:
+    def region(self) -> RestOfFile | None:
         """What is left of a regular file, or ``None`` when only reading it tells the truth.
 
         A ``fileno`` proves little: gzip's file has one too, of the compressed file below it. So
@@ -90,7 +90,7 @@ class FileWrapper:
         if not stat.S_ISREG(status.st_mode):
             return None
         offset = file.tell()
-        return FileRegion(fd, offset, max(0, status.st_size - offset))
+        return RestOfFile(fd, offset, max(0, status.st_size - offset))
 
 
 class ErrorStream:

@@ -211,7 +211,8 @@ def test_tls_and_unix_sockets(
 def test_settings_without_effect(serve: Serve) -> None:
     server = serve("--threads=4", "--body-timeout=5", *NATIVE, cwd=APPS)
     for name in ("threads", "body_timeout"):
-        server.wait_for_log(rf"\[WARNING\] {name} has no effect on an aiohttp app \(flag --")
+        what = "no effect on this application with worker class aiohttp"
+        server.wait_for_log(rf"\[WARNING\] {name} has {what} \(flag --")
     server.stop()
 
 

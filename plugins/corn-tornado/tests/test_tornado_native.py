@@ -234,7 +234,7 @@ def test_no_more_connections_than_allowed(native: Native) -> None:
 
 def test_settings_of_the_servers_own_parser_are_said_to_have_no_effect(native: Native) -> None:
     server = native("--header-map=refuse", "--threads=2")
-    server.wait_for_log("header_map has no effect on a Tornado application")
+    server.wait_for_log("header_map has no effect on this application with worker class tornado")
     server.wait_for_log("threads has no effect on worker class tornado")
 
 
