@@ -17,6 +17,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from corn_core.http import Request
+from corn_core.http.fields import environ_name
 
 if TYPE_CHECKING:
     from corn_core.wsgi.connection import ConnectionInfo
@@ -29,8 +30,6 @@ Head = tuple[str, str, tuple[int, int], RawHeaders]
 
 GONE = "499 Client Closed Request"
 """The status in the log when a client left before there was one; nginx uses the same."""
-
-_PLAIN_NAMES = frozenset({"CONTENT_TYPE", "CONTENT_LENGTH"})
 
 
 class NativeResponse:
@@ -172,8 +171,7 @@ def make_request(method: str, uri: str, version: tuple[int, int], headers: RawHe
         if b"_" in name:
             # It could pose as the field with a hyphen.
             continue
-        key = name.decode("latin-1").upper().replace("-", "_")
-        key = key if key in _PLAIN_NAMES else f"HTTP_{key}"
+        key = environ_name(name.decode("latin-1"))
         text = value.decode("latin-1")
         fields[key] = f"{fields[key]},{text}" if key in fields else text
     request.head = b"\r\n".join(lines)

@@ -246,7 +246,8 @@ def test_every_request_has_an_access_line(native: Native) -> None:
     with urlopen(f"{server.address.url}/?a=b") as response:
         response.read()
     server.request(path="/missing")
-    lines = wait_for(lambda: len(found := server.output.splitlines()) == 2 and found, "two lines")
+    wait_for(lambda: server.output.count("\n") == 2, "two lines")
+    lines = server.output.splitlines()
     first = r'127\.0\.0\.1 - - \[.+\] "GET /\?a=b HTTP/1\.1" 200 5 "-" "Python-urllib/.+"'
     assert re.fullmatch(first, lines[0])
     assert '"GET /missing HTTP/1.1" 404 69 ' in lines[1]
