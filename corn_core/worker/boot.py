@@ -81,11 +81,27 @@ def _boot(worker: Worker, server: object) -> int:
 
 
 def _prepare(worker: Worker, server: object) -> None:
+    """Make the process ready to serve: privileges, application, request cycle, listeners.
+
+    The order of the steps is what hook functions and operators rely on; each comment says why a
+    step comes where it does. On return ``worker.app`` and ``worker.cycle`` are set, the listeners
+    that only this worker has are listening, and the reloader runs. The caller then reports the
+    worker as ready. If it raises, the process is half-prepared and must exit; no client has been
+    accepted.
+
+    :raises HookFailed: when post_fork or post_worker_init fails.
+    :raises CornError: when the certificate, the privileges or the application are not usable.
+    :raises Exception: whatever a worker class's own methods let through.
+    """
+    # First: if this worker has to be killed for booting too long, the report says so.
     worker.slot.set_state(BOOTING)
     worker.log.info("Booting worker with pid: %s", worker.pid)
     own = [listener for listener in worker.listeners if listener.per_worker]
     for listener in own:
+        # With the master's privileges: the port may be below 1024, and only sockets of the same
+        # user may share an address.
         listener.claim()
+    # With the master's privileges too, for hook functions that open what only root may open.
     worker.hooks.call("post_fork", server=server, worker=worker)
     if worker.context.tls is not None:
         # Before anything is given up that a hook may need for reading a key.
@@ -97,9 +113,12 @@ def _prepare(worker: Worker, server: object) -> None:
         spew.install()
     if worker.cfg.reload:
         worker.reloader = _make_reloader(worker)
+    # Monkey patching and the like, before the first import of the application's modules. The
+    # reloader exists by now because it watches what is imported from here on.
     worker.before_boot(worker.cfg, worker.log)
     worker.app = _load_app(worker)
     worker.check_app(worker.app, worker.cfg)
+    # May replace the application and decide on threads, so the slot and the cycle come later.
     worker.prepare()
     _warn_of_ignored(worker)
     if worker.multithread or worker.concurrent_slot:
@@ -117,6 +136,7 @@ def _prepare(worker: Worker, server: object) -> None:
         send_file_allowed=worker.cfg.sendfile and worker.ssl_context is None,
         interrupts=worker.interrupts,
     )
+    # The worker is complete now, but has no clients yet.
     worker.hooks.call("post_worker_init", worker=worker)
     for listener in own:
         # Not earlier: from now on there are clients that only this worker can answer.

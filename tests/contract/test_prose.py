@@ -17,7 +17,6 @@ TO_DO = {
     "corn_core/process",
     "corn_core/serving",
     "corn_core/worker",
-    "corn_core/wsgi",
     "docs/reference/settings.md",
     "plugins/corn-gthread",
     "plugins/corn-gthread/tests",
