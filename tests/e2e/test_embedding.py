@@ -107,7 +107,7 @@ def test_its_commands(tmp_path: Path) -> None:
 
 
 def limit(tmp_path: Path, text: str) -> dict[str, str]:
-    """What reading.py takes one of its settings from, at every reload again."""
+    """Write the variable from which reading.py takes a setting, at every reload again."""
     path = tmp_path / "limit"
     path.write_text(text)
     return {"LIMIT": str(path)}
