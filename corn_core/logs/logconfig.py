@@ -203,24 +203,19 @@ def _read(path: str) -> str:
         raise Problem(f"not UTF-8 text ({error.reason} at byte {error.start})") from error
 
 
-def _from_dict(value: Mapping[str, Any]) -> Callable[[], object]:
+def _from_dict(value: Mapping[str, Any]) -> Plan:
+    from logging.config import dictConfig  # lazy: takes 40 ms, and few servers need it
+
     defaults = dict(DEFAULTS)
     if value.get("incremental"):
         # It changes levels and makes nothing, so there is nothing to refer to.
         defaults = {"version": 1}
     elif "console" not in value.get("handlers", {"console": None}):
         del defaults["root"]
-    merged = {**defaults, **value}
-
-    def carry_out() -> None:
-        from logging.config import dictConfig  # lazy: takes 40 ms, and few servers need it
-
-        dictConfig(merged)
-
-    return carry_out
+    return partial(dictConfig, {**defaults, **value})
 
 
-def _from_json(path: str) -> Callable[[], object]:
+def _from_json(path: str) -> Plan:
     import json  # lazy: few servers need it
 
     text = _read(path)
@@ -233,8 +228,9 @@ def _from_json(path: str) -> Callable[[], object]:
     return _from_dict(value)
 
 
-def _from_ini(path: str) -> Callable[[], object]:
+def _from_ini(path: str) -> Plan:
     import configparser  # lazy: few servers need it
+    from logging.config import fileConfig  # lazy: as above
 
     absolute = os.path.abspath(path)
     variables = path.variables if isinstance(path, IniFile) else {}
@@ -244,13 +240,7 @@ def _from_ini(path: str) -> Callable[[], object]:
     )
     parser.read_string(_read(path), path)
     _check_sections(parser)
-
-    def carry_out() -> None:
-        from logging.config import fileConfig  # lazy: takes 40 ms, and few servers need it
-
-        fileConfig(parser, disable_existing_loggers=False)
-
-    return carry_out
+    return partial(fileConfig, parser, disable_existing_loggers=False)
 
 
 def _check_sections(parser: ConfigParser) -> None:
