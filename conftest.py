@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from corn_core.logs.states import replace_configuration
+from corn_core.logs.logconfig import take_back
 from tests import fuzzing
 
 fuzzing.load()
@@ -43,7 +43,7 @@ def loggers() -> Iterator[None]:
     logs = [logging.getLogger(name) for name in ("corn", "corn.error", "corn.access")]
 
     def clear() -> None:
-        for handler in replace_configuration(None, list):
+        for handler in take_back():
             handler.close()
         for log in logs:
             for handler in log.handlers[:]:

@@ -10,17 +10,17 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any, NoReturn
 
 from corn_core import assemble
 from corn_core.cli import report
 from corn_core.config import CODE, Config, Origin
-from corn_core.errors import AppLoadError, ConfigError, CornError, did_you_mean, one_line
-from corn_core.frames import application_traceback
+from corn_core.errors import ConfigError, CornError, did_you_mean
 from corn_core.hookspecs import HOOKS
 from corn_core.interfaces import WSGIApp
+from corn_core.loaders.guard import run_guarded
 from corn_core.process.environment import working_directory
 from corn_core.settings.commandline import parse
 from corn_core.settings.environment import CMD_ARGS, FOREIGN_CMD_ARGS
@@ -212,16 +212,8 @@ class _OwnLoader:
     def load(self, config: Config) -> WSGIApp:
         # A reload that failed later on may have left the next one here.
         self._application.cfg.config = config
-        load: Callable[[], WSGIApp] = self._application.wsgi
-        try:
-            return load()
-        except CornError:
-            raise
-        except Exception as error:
-            # Whatever the application's code raises, the master reports it once.
-            details = application_traceback(error)
-            name = type(self._application).__name__
-            raise AppLoadError(f"{name}.load: {one_line(error)}", details) from None
+        app: WSGIApp = run_guarded(self.name(config), "load()", self._application.wsgi)
+        return app
 
     def name(self, config: Config) -> str:
         return type(self._application).__name__

@@ -165,6 +165,7 @@ class ServerFault(BadRequest):
 
     status = 500
     reason = "Internal Server Error"
+    for_client = "The server could not answer this request. Its error log says why."
 
 
 class ScriptNameMismatch(ServerFault):

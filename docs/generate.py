@@ -22,7 +22,6 @@ from corn_core import errors, hookspecs
 from corn_core.extensions.manager import load_plugins
 from corn_core.hookspecs import CORE, HOOKS, Hook
 from corn_core.setting import Setting
-from corn_core.settings.commandline import COMMAND_HELP
 from corn_core.settings.environment import CMD_ARGS, FOREIGN_CMD_ARGS
 from corn_core.settings.registry import COMMANDS, Registry
 
@@ -255,8 +254,8 @@ def _command_line(registry: Registry) -> Iterator[str]:
     yield "## Commands"
     yield paragraph("Each of these answers and exits; the server does not start.")
     yield "\n".join(
-        item(f"{', '.join(map(code, flags))}: {COMMAND_HELP[command]}")
-        for command, flags in COMMANDS.items()
+        item(f"{', '.join(map(code, command.flags))}: {command.help}")
+        for command in COMMANDS.values()
     )
     for (owner, section), settings in registry.sections().items():
         flags = [item(_flag(setting, registry)) for setting in settings if setting.flags]

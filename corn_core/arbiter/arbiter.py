@@ -28,7 +28,7 @@ from corn_core.arbiter.upgrade import Upgrade
 from corn_core.arbiter.workers import HANDLED, Workers, WorkerSnapshot
 from corn_core.errors import AppLoadError, BootError, CornError, one_line
 from corn_core.interfaces import Hooks
-from corn_core.logs.ownership import give_log_files
+from corn_core.logs.handlers import give_log_files
 from corn_core.process.daemon import in_terminal
 from corn_core.process.environment import ProcessEnvironment
 from corn_core.process.scoreboard import Scoreboard

@@ -21,7 +21,7 @@ from corn_core.arbiter.peer import NEW, PeerMaster
 from corn_core.arbiter.server import LoadedConfig, ServerState
 from corn_core.arbiter.signals import StopRequested
 from corn_core.errors import CornError
-from corn_core.logs.ownership import give_log_files
+from corn_core.logs.handlers import give_log_files
 from corn_core.net import Listener
 from corn_core.process.handover import Handover
 from corn_core.process.pidfile import Pidfile

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from corn_core.errors import AppLoadError, WorkerQuit, one_line
+from corn_core.errors import AppLoadError, CornError, WorkerQuit, one_line
 from corn_core.frames import application_traceback, in_application
 
 
 def run_guarded(
     uri: str, doing: str, code: Callable[[], Any], foreign: tuple[str, ...] = ()
 ) -> Any:
-    """Run code of the application; whatever it raises becomes an AppLoadError.
+    """Run code of the application; anything else than a CornError becomes an AppLoadError.
 
     :param uri: the application as the user named it.
     :param doing: what the code does, to begin the message with.
@@ -23,8 +23,8 @@ def run_guarded(
     """
     try:
         return code()
-    except (AppLoadError, WorkerQuit):
-        # An AppLoadError is complete already. A WorkerQuit is a signal that ends the worker, and
+    except (CornError, WorkerQuit):
+        # An error of ours is complete already. A WorkerQuit is a signal that ends the worker, and
         # only happened to arrive here.
         raise
     except SystemExit as error:

@@ -1,4 +1,4 @@
-"""The access log's format: how it is read, and how it becomes a function."""
+"""The access log's format, and how it is compiled into a function."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class SafeAtoms(dict[str, Any]):
 
 
 def placeholders(text: str) -> list[tuple[str, str]]:
-    """The atoms that a format names, each with its conversion, ``s`` or ``d``.
+    """Return the atoms that a format names, each with its conversion, ``s`` or ``d``.
 
-    :raises Expected: when the text is no format; its message shows the place.
+    :raises Expected: when the text is not a format; its message shows the place.
     """
     found = []
     position = text.find("%")
@@ -47,7 +47,10 @@ def placeholders(text: str) -> list[tuple[str, str]]:
 
 
 def check_atoms(text: str) -> None:
-    """Refuse, with ``Expected``, a format with an atom that is unknown or of the wrong kind."""
+    """Refuse a format with an atom that does not exist, or that is not a number.
+
+    :raises Expected: names the atom.
+    """
     for name, kind in placeholders(text):
         if find_atom(name) is None:
             known = " ".join(sorted(ATOMS, key=str.lower))
@@ -55,17 +58,17 @@ def check_atoms(text: str) -> None:
                 f"atoms among {known} {{name}}i {{name}}o {{name}}e (there is no {name!r})"
             )
         if kind == "d" and name not in NUMBER_ATOMS:
-            raise Expected(f"%({name})s instead of %({name})d, for the atom is text")
+            raise Expected(f"%({name})s instead of %({name})d, because the atom is text")
 
 
 def compile_format(text: str) -> Renderer:
-    """A function that renders this format and looks at nothing that it does not name.
+    """Compile a format into a function that evaluates only the atoms that it names.
 
     :raises Expected: see :func:`placeholders` and :func:`check_atoms`.
     """
     check_atoms(text)
     atoms = tuple(filter(None, (find_atom(name) for name, _ in placeholders(text))))
-    # The names go, for formatting a tuple is faster than looking up names in a mapping.
+    # The names go because formatting a tuple is faster than looking up names in a mapping.
     template = _PLACEHOLDER.sub(
         lambda match: match[0] if match["name"] is None else f"%{match['spec']}{match['kind']}",
         text,
@@ -80,7 +83,7 @@ def compile_format(text: str) -> Renderer:
 
 
 def parse_access_format(raw: object) -> str:
-    """The parser of ``access_log_format``. Atoms may be a logger class's own, so they pass."""
+    """Parse ``access_log_format``; it may name any atom, because a logger may have its own."""
     if not isinstance(raw, str) or not raw.strip():
         raise Expected("a format of atoms such as %(h)s")
     placeholders(raw)

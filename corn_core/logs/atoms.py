@@ -1,4 +1,4 @@
-"""The atoms of the access log: what each of them says of a request."""
+"""The atoms of the access log, and how each is computed from a request and its response."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from binascii import Error as Base64Error
 from binascii import a2b_base64
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from time import localtime, strftime, time
+from time import time
 from typing import Any
 
+from corn_core.dates import common_log_time
 from corn_core.escape import escape
+from corn_core.http.fields import environ_name
 from corn_core.interfaces import Request, Response
 
 Atom = Callable[[Response, Request | None, Mapping[str, Any], timedelta], Any]
@@ -19,7 +21,6 @@ Atom = Callable[[Response, Request | None, Mapping[str, Any], timedelta], Any]
 
 MISSING = "-"
 
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _MICROSECOND = timedelta(microseconds=1)
 _MILLISECOND = timedelta(milliseconds=1)
 _SECOND = timedelta(seconds=1)
@@ -32,15 +33,7 @@ _NAMED = re.compile(r"\{([^{}]+)\}([ioe])")
 #
 # What a request said is taken from the request, because applications change their environ. The
 # address and the fields are taken from the environ: middleware that knows the proxies in front
-# corrects REMOTE_ADDR there, and people count on seeing it in the log.
-
-
-def _remote_address(resp: Response, req: Request | None, environ: Any, elapsed: Any) -> Any:
-    return environ.get("REMOTE_ADDR")
-
-
-def _nothing(resp: Response, req: Request | None, environ: Any, elapsed: Any) -> Any:
-    return MISSING
+# corrects REMOTE_ADDR there, and people rely on seeing it in the log.
 
 
 def _user(resp: Response, req: Request | None, environ: Any, elapsed: Any) -> Any:
@@ -51,7 +44,7 @@ def _user(resp: Response, req: Request | None, environ: Any, elapsed: Any) -> An
         # Whatever the charset (RFC 7617 section 2.1), each byte is a character, as in WSGI.
         decoded = a2b_base64(credentials.strip(), strict_mode=True).decode("latin-1")
     except (Base64Error, ValueError):
-        # Not base64, or with characters beyond ASCII in it.
+        # It is not base64, or has characters beyond ASCII in it.
         return None
     user, colon, _ = decoded.partition(":")
     return user if colon else None
@@ -72,14 +65,11 @@ def _time(resp: Response, req: Request | None, environ: Any, elapsed: Any) -> An
     return text
 
 
-def common_log_time(seconds: float) -> str:
-    """A moment in the Common Log Format, ``[20/Nov/2026:19:00:00 +0100]``, local time.
-
-    Months are English whatever the locale of the application, as programs that read logs
-    expect.
-    """
-    local = localtime(seconds)
-    return strftime(f"[%d/{_MONTHS[local.tm_mon - 1]}/%Y:%H:%M:%S %z]", local)
+def _protocol(resp: Response, req: Request | None, environ: Any, elapsed: Any) -> Any:
+    if req is None:
+        return None
+    version = req.version
+    return _PROTOCOLS.get(version) or f"HTTP/{version[0]}.{version[1]}"
 
 
 def _request_line(resp: Response, req: Request | None, environ: Any, elapsed: Any) -> Any:
@@ -88,96 +78,39 @@ def _request_line(resp: Response, req: Request | None, environ: Any, elapsed: An
     return f"{req.method} {req.uri} {_protocol(resp, req, environ, elapsed)}"
 
 
-def _method(resp: Response, req: Request | None, environ: Any, elapsed: Any) -> Any:
-    return None if req is None else req.method
-
-
-def _path(resp: Response, req: Request | None, environ: Any, elapsed: Any) -> Any:
-    return None if req is None else req.path
-
-
-def _query(resp: Response, req: Request | None, environ: Any, elapsed: Any) -> Any:
-    return None if req is None else req.query
-
-
-def _protocol(resp: Response, req: Request | None, environ: Any, elapsed: Any) -> Any:
-    if req is None:
-        return None
-    version = req.version
-    return _PROTOCOLS.get(version) or f"HTTP/{version[0]}.{version[1]}"
-
-
-def _status(resp: Response, req: Request | None, environ: Any, elapsed: Any) -> Any:
-    return resp.status.partition(" ")[0]
-
-
-def _length(resp: Response, req: Request | None, environ: Any, elapsed: Any) -> Any:
-    return resp.sent
-
-
-def _length_or_dash(resp: Response, req: Request | None, environ: Any, elapsed: Any) -> Any:
-    return str(resp.sent) if resp.sent else MISSING
-
-
-def _referer(resp: Response, req: Request | None, environ: Any, elapsed: Any) -> Any:
-    return _field("HTTP_REFERER", req, environ)
-
-
-def _user_agent(resp: Response, req: Request | None, environ: Any, elapsed: Any) -> Any:
-    return _field("HTTP_USER_AGENT", req, environ)
-
-
-# The whole of the duration counts: timedelta.seconds and .microseconds leave out the days.
-
-
-def _seconds(resp: Response, req: Request | None, environ: Any, elapsed: timedelta) -> Any:
-    return elapsed // _SECOND
-
-
-def _milliseconds(resp: Response, req: Request | None, environ: Any, elapsed: timedelta) -> Any:
-    return elapsed // _MILLISECOND
-
-
-def _microseconds(resp: Response, req: Request | None, environ: Any, elapsed: timedelta) -> Any:
-    return elapsed // _MICROSECOND
-
-
 def _decimal_seconds(resp: Response, req: Request | None, environ: Any, elapsed: timedelta) -> Any:
     seconds, rest = divmod(elapsed // _MICROSECOND, 1_000_000)
     return f"{seconds}.{rest:06}"
 
 
-def _pid(resp: Response, req: Request | None, environ: Any, elapsed: Any) -> Any:
-    return f"<{os.getpid()}>"
-
-
 CLIENT_ATOMS: dict[str, Atom] = {
-    "h": _remote_address,
+    "h": lambda resp, req, environ, elapsed: environ.get("REMOTE_ADDR"),
     "u": _user,
     "r": _request_line,
-    "m": _method,
-    "U": _path,
-    "q": _query,
+    "m": lambda resp, req, environ, elapsed: req and req.method,
+    "U": lambda resp, req, environ, elapsed: req and req.path,
+    "q": lambda resp, req, environ, elapsed: req and req.query,
     "H": _protocol,
-    "s": _status,
-    "f": _referer,
-    "a": _user_agent,
+    "s": lambda resp, req, environ, elapsed: resp.status.partition(" ")[0],
+    "f": lambda resp, req, environ, elapsed: _field("HTTP_REFERER", req, environ),
+    "a": lambda resp, req, environ, elapsed: _field("HTTP_USER_AGENT", req, environ),
 }
 """Atoms with text of a client or an application in them: escaped before they are printed."""
 
 TEXT_ATOMS: dict[str, Atom] = {
-    "l": _nothing,
+    "l": lambda resp, req, environ, elapsed: MISSING,
     "t": _time,
-    "b": _length_or_dash,
+    "b": lambda resp, req, environ, elapsed: str(resp.sent) if resp.sent else MISSING,
     "L": _decimal_seconds,
-    "p": _pid,
+    "p": lambda resp, req, environ, elapsed: f"<{os.getpid()}>",
 }
 
+# The whole of the duration counts: timedelta.seconds and .microseconds leave out the days.
 NUMBER_ATOMS: dict[str, Atom] = {
-    "B": _length,
-    "T": _seconds,
-    "D": _microseconds,
-    "M": _milliseconds,
+    "B": lambda resp, req, environ, elapsed: resp.sent,
+    "T": lambda resp, req, environ, elapsed: elapsed // _SECOND,
+    "M": lambda resp, req, environ, elapsed: elapsed // _MILLISECOND,
+    "D": lambda resp, req, environ, elapsed: elapsed // _MICROSECOND,
 }
 """Atoms that ``%(...)d`` takes too."""
 
@@ -187,21 +120,16 @@ ATOMS = CLIENT_ATOMS | TEXT_ATOMS | NUMBER_ATOMS
 # -- fields and variables ------------------------------------------------------------
 
 
-def _environ_name(field: str) -> str:
-    name = field.upper().replace("-", "_")
-    return name if name in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{name}"
-
-
 def _field(key: str, req: Request | None, environ: Mapping[str, Any]) -> Any:
-    """A field of the request by its environ name; of a request that never got an environ, too."""
+    """Return a field of the request by its environ name, even if there is no environ."""
     if environ or req is None:
         return environ.get(key)
-    values = [value for name, value in req.headers if _environ_name(name) == key]
+    values = [value for name, value in req.headers if environ_name(name) == key]
     return ",".join(values)
 
 
 def _request_field(name: str) -> Atom:
-    key = _environ_name(name)
+    key = environ_name(name)
     return lambda resp, req, environ, elapsed: _field(key, req, environ)
 
 
@@ -226,7 +154,7 @@ _MAKERS = {"i": _request_field, "o": _response_field, "e": _variable}
 
 
 def find_atom(name: str) -> Atom | None:
-    """The atom of this name, ready to be printed; None when there is none."""
+    """Return the atom of this name, escaped for printing; None if there is none."""
     safe = TEXT_ATOMS.get(name) or NUMBER_ATOMS.get(name)
     if safe is not None:
         return safe
@@ -250,7 +178,7 @@ def _escaped(atom: Atom) -> Atom:
 def all_atoms(
     resp: Response, req: Request | None, environ: Mapping[str, Any], elapsed: timedelta
 ) -> dict[str, Any]:
-    """Every atom by name, fields and variables too, as received: nothing is escaped.
+    """Compute every atom by name, including fields and variables, without escaping anything.
 
     The names of fields and variables are in lower case: ``{user-agent}i``.
     """

@@ -1,4 +1,4 @@
-"""``capture_output``: what the process writes to its standard streams goes to the error log."""
+"""The setting ``capture_output``: sends the standard streams of the process to the error log."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ _originals: dict[int, int] = {}
 
 
 def capture_output(path: str) -> None:
-    """Append to a file what is written to standard output and standard error, by programs that
-    the process starts too.
+    """Redirect standard output and error to the end of a file, for started programs too.
 
-    :raises OSError: when the file cannot be opened; the streams are as they were.
+    :raises OSError: when the file cannot be opened; the streams are unchanged.
     """
     fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
     try:
@@ -24,13 +23,13 @@ def capture_output(path: str) -> None:
             os.dup2(fd, stream)
     finally:
         os.close(fd)
-    # To a file Python writes in blocks, and a worker that is killed would keep the last one.
+    # Python writes to files in blocks, and a worker that is killed would lose the last one.
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(line_buffering=True)
 
 
 def release_output() -> None:
-    """Give the streams back what they were before; nothing happens if nothing is captured."""
+    """Restore the streams, if they are captured."""
     if not _originals:
         return
     _flush()
@@ -46,7 +45,7 @@ def _remember(stream: int) -> None:
     try:
         _originals[stream] = os.dup(stream)
     except OSError:
-        # The process was started without it, and there is nothing to give back.
+        # The process was started without this stream, so there is nothing to restore.
         return
 
 

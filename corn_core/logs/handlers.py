@@ -1,16 +1,25 @@
-"""Logging handlers that write each line with one system call."""
+"""Handlers: those that the settings ask for, and what is done to every open log file."""
 
 from __future__ import annotations
 
 import logging
 import os
 import sys
+from collections.abc import Callable, Iterator
 from io import TextIOWrapper
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
+
+from corn_core.errors import SettingError
+from corn_core.logs.logconfig import all_loggers
+from corn_core.logs.syslog import SyslogHandler, program_name
+from corn_core.process.privileges import give_file
+
+if TYPE_CHECKING:
+    from corn_core.config import Config
 
 
 def write_all(fd: int, data: bytes) -> None:
-    """Write everything; in one call, unless the system takes less (a full disk or pipe)."""
+    """Write everything, in one call unless the system takes less (a full disk or pipe)."""
     written = os.write(fd, data)
     while written < len(data):
         written += os.write(fd, data[written:])
@@ -22,10 +31,10 @@ def encode_line(text: str) -> bytes:
 
 
 class LogFile(logging.FileHandler):
-    """A file that is appended to, and reopened in place after it was rotated.
+    """Appends to a file, which can be reopened in place after it was rotated.
 
-    Several processes append to the same file, and one write in append mode is put at its
-    end as a whole; so a line is written by one system call, past the stream's buffer.
+    Several processes append to the same file, and the kernel puts one write in append mode at its
+    end as a whole. So a line is written by one system call, bypassing the stream's buffer.
     """
 
     def __init__(self, path: str) -> None:
@@ -36,25 +45,31 @@ class LogFile(logging.FileHandler):
         try:
             self.write_line(self.format(record))
         except Exception:
-            # As every handler of the standard library does: logging must not break the program.
-            # It prints what happened on standard error.
+            # Broad, as in every handler of the standard library: logging must not break the
+            # program. It prints what happened on standard error.
             self.handleError(record)
 
     def write_line(self, text: str) -> None:
-        """Write a line; OSError when that fails."""
+        """Write a line.
+
+        :raises OSError: when that fails.
+        """
         stream = self.stream
         if stream is None:
             stream = self._open_again()
         write_all(stream.fileno(), encode_line(text))
 
     def reopen(self) -> None:
-        """Open the path anew; OSError when that fails, and the file stays the old one."""
+        """Open the path again.
+
+        :raises OSError: when that fails; the file is still the old one.
+        """
         stream = self._open()
         self.acquire()
         try:
             current = self.stream or self._open_again()
             # The new file takes the place of the old one under its descriptor: a thread that is
-            # about to write needs no lock, for at no moment is the number anything else's.
+            # about to write needs no lock, because the number is never anything else's.
             os.dup2(stream.fileno(), current.fileno(), inheritable=False)
         finally:
             self.release()
@@ -63,8 +78,8 @@ class LogFile(logging.FileHandler):
     def _open_again(self) -> TextIOWrapper:
         """Open the file that was closed behind our back.
 
-        Every application that configures logging does that: ``logging.config`` closes all
-        handlers of the process, also those that it leaves in place.
+        Every application that configures logging does so: ``logging.config`` closes all handlers
+        of the process, including those that it leaves in place.
         """
         self.acquire()
         try:
@@ -83,7 +98,7 @@ class LogFile(logging.FileHandler):
 
 
 class LogStream(logging.Handler):
-    """Standard output or standard error, whatever Python's object for it is at the moment."""
+    """Writes to standard output or standard error, whatever object Python has for it now."""
 
     def __init__(self, name: str) -> None:
         """:param name: ``stdout`` or ``stderr``."""
@@ -92,7 +107,7 @@ class LogStream(logging.Handler):
 
     @property
     def stream(self) -> TextIO | None:
-        """``sys.stdout`` or ``sys.stderr``; None in a process that was started without."""
+        """``sys.stdout`` or ``sys.stderr``; None in a process that was started without it."""
         stream: TextIO | None = getattr(sys, self.stream_name)
         return stream
 
@@ -104,14 +119,17 @@ class LogStream(logging.Handler):
             self.handleError(record)
 
     def write_line(self, text: str) -> None:
-        """Write a line; OSError when that fails."""
+        """Write a line.
+
+        :raises OSError: when that fails.
+        """
         stream = self.stream
         if stream is None:
             return
-        # What was printed before comes first. The line itself goes past the buffer: what cannot
-        # be written would stay there, to be tried again with the next line, and with the end of
-        # the process, which makes it exit with status 120. An object that somebody put in the
-        # place of the stream may have no descriptor.
+        # What was printed before comes first. The line itself bypasses the buffer: what cannot be
+        # written would stay there, to be tried again with the next line, and at the end of the
+        # process, which then exits with status 120. An object that replaces the stream may have
+        # no descriptor.
         stream.flush()
         fd = _descriptor(stream)
         if fd is None:
@@ -121,10 +139,11 @@ class LogStream(logging.Handler):
             write_all(fd, encode_line(text))
 
     def retire(self) -> None:
-        """Nothing is opened, so there is nothing to close."""
+        """Do nothing, because nothing was opened."""
 
 
 LineHandler = LogFile | LogStream
+OwnHandler = LogFile | LogStream | SyslogHandler
 
 
 def _descriptor(stream: Any) -> int | None:
@@ -135,6 +154,114 @@ def _descriptor(stream: Any) -> int | None:
     return fd if isinstance(fd, int) else None
 
 
-def make_handler(target: str, stream_name: str) -> LineHandler:
-    """The handler for the value of a setting: a path, or ``-`` for a standard stream."""
-    return LogStream(stream_name) if target == "-" else LogFile(target)
+# -- of a configuration --------------------------------------------------------------
+
+
+class Outlets:
+    """The handlers of one configuration, opened but not yet in use.
+
+    :param report: called with a text when messages to syslog begin to be lost.
+    :raises SettingError: when a file cannot be appended to; nothing is left open then.
+    """
+
+    def __init__(self, config: Config, report: Callable[[str], object]) -> None:
+        self.error: list[OwnHandler] = [_line_handler(config, "errorlog", "stderr")]
+        self.access: list[OwnHandler] = []
+        try:
+            if config.accesslog:
+                self.access.append(_line_handler(config, "accesslog", "stdout"))
+        except SettingError:
+            self.error[0].retire()
+            raise
+        if config.syslog:
+            self.error.append(_syslog(config, "error", report))
+            if not config.disable_redirect_access_to_syslog:
+                self.access.append(_syslog(config, "access", report))
+
+    def set_formatters(
+        self, error: logging.Formatter, access: logging.Formatter, syslog: logging.Formatter
+    ) -> None:
+        for handlers, formatter in ((self.error, error), (self.access, access)):
+            for handler in handlers:
+                handler.setFormatter(syslog if isinstance(handler, SyslogHandler) else formatter)
+
+
+def _line_handler(config: Config, name: str, stream_name: str) -> LineHandler:
+    target = getattr(config, name)
+    try:
+        return LogStream(stream_name) if target == "-" else LogFile(target)
+    except OSError as error:
+        raise refusal(config, name, f"a file to append to ({error.strerror})") from None
+
+
+def _syslog(config: Config, log: str, report: Callable[[str], object]) -> SyslogHandler:
+    prefix = config.syslog_prefix or config.proc_name or config.default_proc_name
+    program = program_name(prefix, log)
+    return SyslogHandler(config.syslog_addr, config.syslog_facility, program, report)
+
+
+def refusal(config: Config, name: str, expected: str) -> SettingError:
+    """Make the error about the value of a setting."""
+    value = config.settings[name].shown(getattr(config, name))
+    return SettingError(name, expected, value, str(config.origin(name)))
+
+
+def exchange(log: logging.Logger, handlers: list[OwnHandler]) -> list[logging.Handler]:
+    """Replace the server's own handlers of a logger, and return the old ones."""
+    log.propagate = False
+    old = [one for one in log.handlers if isinstance(one, OwnHandler)]
+    for new in handlers:
+        log.addHandler(new)
+    for one in old:
+        log.removeHandler(one)
+    return list(old)
+
+
+def close(handler: logging.Handler) -> None:
+    """Close a handler that is no longer used."""
+    if isinstance(handler, OwnHandler):
+        handler.retire()
+    else:
+        handler.close()
+
+
+# -- all log files -------------------------------------------------------------------
+
+
+def file_handlers() -> Iterator[logging.FileHandler]:
+    """Yield every file handler of every logger of the process, each once."""
+    seen = set()
+    for log in all_loggers():
+        for handler in log.handlers:
+            if isinstance(handler, logging.FileHandler) and handler not in seen:
+                seen.add(handler)
+                yield handler
+
+
+def reopen(handler: logging.FileHandler) -> None:
+    """Open a log file again after it was rotated.
+
+    :raises OSError: when that fails; the file is still the old one.
+    """
+    if isinstance(handler, LogFile):
+        handler.reopen()
+        return
+    handler.acquire()
+    try:
+        if handler.stream is not None:
+            # The new one first: if it cannot be opened, the old one stays in use.
+            old, handler.stream = handler.stream, handler._open()
+            old.close()
+    finally:
+        handler.release()
+
+
+def give_log_files(config: Config) -> None:
+    """Give every open log file to the user that workers run as, the application's files too.
+
+    A worker that has dropped its privileges can then reopen them when they are rotated. The
+    master calls it each time that it has opened log files.
+    """
+    for handler in file_handlers():
+        if handler.stream is not None:
+            give_file(handler.stream.fileno(), handler.baseFilename, config)

@@ -1,13 +1,16 @@
-"""``logconfig``, ``logconfig_json``, ``logconfig_dict``: what they say, not yet in force."""
+"""Logging configurations: how they are read, tried, put into force and taken back."""
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from corn_core.errors import ConfigError, one_line
 from corn_core.logs.settings import IniFile
+from corn_core.process.trial import failure_in_child
 
 if TYPE_CHECKING:
     from configparser import ConfigParser
@@ -37,42 +40,24 @@ DEFAULTS: Mapping[str, Any] = {
     },
     "root": {"level": "INFO", "handlers": ["console"]},
 }
-"""What a dictionary need not say: the entries that it does not have come from here."""
+"""The entries of a dictionary that does not have them itself."""
 
 
-class Source(NamedTuple):
-    """Which setting gives a logging configuration, and where that is from."""
-
-    setting: str
-    path: str | None
-    origin: str
-
-    def refusal(self, error: Exception) -> ConfigError:
-        """The error for the user, in one line."""
-        file = f"{self.path!r}: " if self.path is not None else ""
-        text = str(error) if isinstance(error, Problem) else _chain(error)
-        return ConfigError(f"{self.setting}: {file}{text} ({self.origin})")
+Plan = Callable[[], object]
+"""Applies a logging configuration that has been read to the loggers of this process."""
 
 
-class Plan(NamedTuple):
-    """A logging configuration that has been read.
-
-    :param carry_out: configures the standard library's logging; it may raise anything.
-    """
-
-    source: Source
-    carry_out: Callable[[], object]
-
-
-class Problem(Exception):
-    """What is wrong with a configuration, as text."""
+class Problem(ConfigError):
+    """Says what is wrong with a configuration, but not yet which setting it comes from."""
 
 
 def read_plan(config: Config) -> Plan | None:
-    """The logging configuration that the settings give; of several, the dictionary comes first
-    and the ini file last.
+    """Read the logging configuration that the settings give, and try it in a child process.
 
-    :raises ConfigError: when it cannot be read; the text names the file and what is wrong.
+    A dictionary takes precedence over JSON, and JSON over an ini file. No logger of this process
+    changes: logging.config stops half-way when something is wrong, and cannot undo what it did.
+
+    :raises ConfigError: when it cannot be read or applied; names the setting and the file.
     """
     for name, read in (
         ("logconfig_dict", _from_dict),
@@ -82,21 +67,127 @@ def read_plan(config: Config) -> Plan | None:
         value = getattr(config, name)
         if not value:
             continue
-        path = value if isinstance(value, str) else None
-        source = Source(name, path, str(config.origin(name)))
         try:
-            return Plan(source, read(value))
-        except Exception as error:
-            # Broad: the parsers of the library raise what comes to their mind.
-            raise source.refusal(error) from error
+            plan: Plan = partial(_explained, _explained(partial(read, value)))
+            failure = failure_in_child(partial(put_into_force, plan))
+            if failure is not None:
+                raise Problem(failure)
+            return plan
+        except Problem as problem:
+            file = f"{value!r}: " if isinstance(value, str) else ""
+            origin = config.origin(name)
+            raise ConfigError(f"{name}: {file}{problem} ({origin})") from problem
     return None
 
 
+def _explained(step: Callable[[], Any]) -> Any:
+    try:
+        return step()
+    except Problem:
+        raise
+    except Exception as error:
+        # Broad: the library's parsers let any exception through, and a configuration may name
+        # classes and functions of its own.
+        raise Problem(_chain(error)) from error
+
+
 def _chain(error: BaseException) -> str:
-    """An exception and what caused it: 'Unable to configure handler' alone helps nobody."""
+    """Format an exception and its causes; 'Unable to configure handler' alone does not help."""
     if error.__cause__ is None:
         return one_line(error)
     return f"{' '.join(str(error).split())}: {_chain(error.__cause__)}"
+
+
+# -- in force ------------------------------------------------------------------------
+
+
+class State(NamedTuple):
+    """The part of a logger that a configuration may change."""
+
+    level: int = logging.NOTSET
+    propagate: bool = True
+    disabled: bool = False
+    handlers: tuple[logging.Handler, ...] = ()
+    filters: tuple[Any, ...] = ()
+
+
+_in_force: dict[logging.Logger, tuple[State, State]] = {}
+# The loggers that the configuration in force has changed, before and after. They belong to the
+# process and not to a Logger object, of which a reload makes another one; so does this.
+
+
+def put_into_force(plan: Plan) -> None:
+    """Apply a configuration, and remember what it changes for :func:`take_back`.
+
+    :raises Problem: when it cannot be applied; what it did until then can be taken back.
+    """
+    global _in_force
+    # logging.config closes all handlers of the process before it makes new ones, but those that
+    # it does not replace are still in use. So they are hidden from it. Their list is not public.
+    registered: list[Any] = getattr(logging, "_handlerList", [])
+    kept = registered[:]
+    registered.clear()
+    before = states()
+    try:
+        plan()
+    finally:
+        registered[:0] = kept
+        _in_force = {
+            logger: (before.get(logger, State()), state)
+            for logger, state in states().items()
+            if state != before.get(logger, State())
+        }
+
+
+def take_back() -> list[logging.Handler]:
+    """Undo what the configuration in force has changed, except what was changed again later.
+
+    Returns the handlers that are no longer used, for the caller to close.
+    """
+    removed = []
+    for logger, (before, after) in _in_force.items():
+        if logger.level == after.level:
+            logger.setLevel(before.level)
+        if logger.propagate == after.propagate:
+            logger.propagate = before.propagate
+        logger.disabled = before.disabled
+        for one in _without(after.filters, before.filters):
+            logger.removeFilter(one)
+        for handler in _without(after.handlers, before.handlers):
+            logger.removeHandler(handler)
+            removed.append(handler)
+        for handler in _without(before.handlers, after.handlers):
+            logger.addHandler(handler)
+    _in_force.clear()
+    return removed
+
+
+def _without(these: tuple[Any, ...], those: tuple[Any, ...]) -> list[Any]:
+    return [one for one in these if one not in those]
+
+
+def states() -> dict[logging.Logger, State]:
+    """Return the state of every logger of the process."""
+    return {
+        logger: State(
+            logger.level,
+            bool(logger.propagate),
+            bool(logger.disabled),
+            tuple(logger.handlers),
+            tuple(logger.filters),
+        )
+        for logger in all_loggers()
+    }
+
+
+def all_loggers() -> Iterator[logging.Logger]:
+    """Yield every logger of the process; one with several names comes several times."""
+    root = logging.getLogger()
+    yield root
+    for logger in root.manager.loggerDict.values():
+        # There are also placeholders, for parents that were never asked for.
+        if isinstance(logger, logging.Logger):
+            yield logger
 
 
 # -- reading -------------------------------------------------------------------------
@@ -112,24 +203,19 @@ def _read(path: str) -> str:
         raise Problem(f"not UTF-8 text ({error.reason} at byte {error.start})") from error
 
 
-def _from_dict(value: Mapping[str, Any]) -> Callable[[], object]:
+def _from_dict(value: Mapping[str, Any]) -> Plan:
+    from logging.config import dictConfig  # lazy: takes 40 ms, and few servers need it
+
     defaults = dict(DEFAULTS)
     if value.get("incremental"):
         # It changes levels and makes nothing, so there is nothing to refer to.
         defaults = {"version": 1}
     elif "console" not in value.get("handlers", {"console": None}):
         del defaults["root"]
-    merged = {**defaults, **value}
-
-    def carry_out() -> None:
-        from logging.config import dictConfig  # lazy: takes 40 ms, and few servers need it
-
-        dictConfig(merged)
-
-    return carry_out
+    return partial(dictConfig, {**defaults, **value})
 
 
-def _from_json(path: str) -> Callable[[], object]:
+def _from_json(path: str) -> Plan:
     import json  # lazy: few servers need it
 
     text = _read(path)
@@ -142,8 +228,9 @@ def _from_json(path: str) -> Callable[[], object]:
     return _from_dict(value)
 
 
-def _from_ini(path: str) -> Callable[[], object]:
+def _from_ini(path: str) -> Plan:
     import configparser  # lazy: few servers need it
+    from logging.config import fileConfig  # lazy: as above
 
     absolute = os.path.abspath(path)
     variables = path.variables if isinstance(path, IniFile) else {}
@@ -153,13 +240,7 @@ def _from_ini(path: str) -> Callable[[], object]:
     )
     parser.read_string(_read(path), path)
     _check_sections(parser)
-
-    def carry_out() -> None:
-        from logging.config import fileConfig  # lazy: takes 40 ms, and few servers need it
-
-        fileConfig(parser, disable_existing_loggers=False)
-
-    return carry_out
+    return partial(fileConfig, parser, disable_existing_loggers=False)
 
 
 def _check_sections(parser: ConfigParser) -> None:

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from corn_core.interfaces import Request, Response
 from corn_core.logs import capture
 from corn_core.logs.access import Renderer, SafeAtoms, compile_format
-from corn_core.logs.aliases import adopt_names
 from corn_core.logs.atoms import all_atoms
-from corn_core.logs.handlers import LineHandler, LogFile
-from corn_core.logs.logconfig import Plan, read_plan
-from corn_core.logs.outlets import Outlets, close, exchange, refusal
+from corn_core.logs.handlers import (
+    LineHandler,
+    Outlets,
+    close,
+    exchange,
+    file_handlers,
+    refusal,
+    reopen,
+)
+from corn_core.logs.logconfig import Plan, put_into_force, read_plan, take_back
 from corn_core.logs.settings import LEVELS
-from corn_core.logs.states import all_loggers, replace_configuration
 from corn_core.setting import Expected
 
 if TYPE_CHECKING:
@@ -27,33 +32,66 @@ ERROR_LOG = "corn.error"
 ACCESS_LOG = "corn.access"
 
 WSGI_ERRORS = "wsgi.errors"
-"""The name in the records of the error log that applications have written, and not the server."""
+"""The logger name of the error log's records that come from applications, not the server."""
+
+
+ALIASES = {"gunicorn": "corn", "gunicorn.error": ERROR_LOG, "gunicorn.access": ACCESS_LOG}
+"""The names of Gunicorn's loggers, each with the logger of ours that it stands for."""
 
 
 class ErrorFormatter(logging.Formatter):
-    """Formats messages of the server, and leaves text as it is that applications have written."""
+    """Formats messages of the server, but not text that applications have written."""
 
     def format(self, record: logging.LogRecord) -> str:
         return record.getMessage() if record.name == WSGI_ERRORS else super().format(record)
 
 
+def adopt_names() -> None:
+    """Make the names of :data:`ALIASES` mean our loggers, in configurations and applications.
+
+    A logger then has two names. Whatever is done under one of them (a level, a handler, a filter,
+    a look at its handlers) holds under the other. Its records are named ``corn``.
+    """
+    known = logging.Logger.manager.loggerDict
+    for name, ours in ALIASES.items():
+        logger = logging.getLogger(ours)
+        before = known.get(name)
+        if before is logger:
+            continue
+        known[name] = logger
+        if isinstance(before, logging.Logger):
+            _take_over(before, logger)
+
+
+def _take_over(before: logging.Logger, logger: logging.Logger) -> None:
+    """Take over from a logger that a config file, for example, has already got hold of."""
+    for handler in before.handlers[:]:
+        before.removeHandler(handler)
+        logger.addHandler(handler)
+    for one in before.filters[:]:
+        logger.addFilter(one)
+    # What is still logged to it goes where our records go.
+    before.parent, before.propagate = logger, True
+
+
 def enable_loggers() -> None:
     """Undo what ``disable_existing_loggers`` does to the server's own loggers.
 
-    It is meant for those of the application, and True for whoever leaves it out.
+    It is meant for the application's loggers, and its default is True.
     """
     for name in (ERROR_LOG, ACCESS_LOG):
         logging.getLogger(name).disabled = False
 
 
 class Logger:
-    """Error and access log, on the standard library's loggers ``corn.error`` and ``corn.access``.
+    """Writes the error and access log, by the loggers ``corn.error`` and ``corn.access``.
 
+    These are loggers of the standard library; handlers that others add to them get everything too.
     A subclass may override :meth:`setup`, :meth:`access` or :meth:`atoms`, the formats, the
-    formatters and :meth:`renderer`. Handlers that others add to the two loggers get everything too.
+    formatters and :meth:`renderer`.
 
-    :param config: has the settings above.
-    :raises SettingError: when a file cannot be appended to, or the format names no atom.
+    :raises CornError: when a file cannot be appended to, the format names an atom that does not
+        exist, or the logging configuration cannot be applied.
     """
 
     datefmt: ClassVar[str] = "%Y-%m-%d %H:%M:%S %z"
@@ -76,50 +114,46 @@ class Logger:
         self.setup(config)
 
     def setup(self, config: Config) -> None:
-        """Open the files of a configuration and write to them from now on.
+        """Open the log files of a configuration, and write to them from now on.
 
-        It may be called again, by this object or another one: the loggers belong to the
-        process, and the last configuration counts. When it raises, the logs go on as before.
+        It may be called again, on this object or another: the loggers belong to the process, and
+        the last configuration counts. When it raises, the logs go on as before.
         """
+        # These steps may fail, and change nothing.
         render = self.renderer(config)
         plan = self._read_plan(config)
+        formatters = self.error_formatter(), self.access_formatter(), self.syslog_formatter()
         outlets = Outlets(config, self.warning)
-        outlets.dress(self.error_formatter(), self.access_formatter(), self.syslog_formatter())
-
-        def prepare() -> list[logging.Handler]:
-            self.error_log.setLevel(LEVELS[config.loglevel])
-            self.access_log.setLevel(logging.INFO)
-            old = exchange(self.error_log, outlets.error)
-            return old + exchange(self.access_log, outlets.access)
-
-        try:
-            dropped = replace_configuration(plan, prepare)
-        except BaseException:
-            outlets.retire()
-            raise
+        # These should not fail any more.
+        outlets.set_formatters(*formatters)
+        dropped = take_back()
+        self.error_log.setLevel(LEVELS[config.loglevel])
+        self.access_log.setLevel(logging.INFO)
+        dropped += exchange(self.error_log, outlets.error)
+        dropped += exchange(self.access_log, outlets.access)
+        if plan is not None:
+            put_into_force(plan)
         enable_loggers()
         self.cfg = config
         self._plan = (config, plan)
         self._render = render
-        # A logging configuration that names a logger takes its handlers away, ours too.
+        # A logging configuration that names one of our loggers takes its handlers away.
         in_use = (*self.error_log.handlers, *self.access_log.handlers)
-        for one in (*dropped, *outlets.error, *outlets.access):
-            if one not in in_use:
-                close(one)
+        for one in {*dropped, *outlets.error, *outlets.access}.difference(in_use):
+            close(one)
         self.access_enabled = (
             self.access_log.isEnabledFor(logging.INFO) and self.access_log.hasHandlers()
         )
         self._capture(config)
 
     def _read_plan(self, config: Config) -> Plan | None:
-        """The logging configuration; when an earlier one is to be returned to, as it was then,
-        whatever its file says by now."""
+        """Return the logging configuration, of an earlier ``config`` as it was read then."""
         if self._plan is not None and self._plan[0] is config:
             return self._plan[1]
         return read_plan(config)
 
     def _capture(self, config: Config) -> None:
-        # The path is absolute, for reopen_files() may be called in another directory.
+        # The path is absolute because reopen_files() may be called in another directory.
         wanted = config.capture_output and config.errorlog != "-"
         self._captured = os.path.abspath(config.errorlog) if wanted else ""
         if self._captured:
@@ -136,13 +170,13 @@ class Logger:
     # -- what a subclass may override ------------------------------------------------
 
     def renderer(self, config: Config) -> Renderer:
-        """The function that makes the text of an access line.
+        """Return a function that makes the text of an access line.
 
-        :raises ConfigError: when the configuration gives no usable format.
+        :raises ConfigError: when the configured format cannot be used.
         """
         format_text: str = config.access_log_format
         if type(self).atoms is not Logger.atoms:
-            # A subclass with atoms of its own: only it knows them, so they are all made.
+            # A subclass with atoms of its own: only it knows them, so all of them are made.
             return lambda *request: format_text % SafeAtoms(self.atoms(*request))
         try:
             return compile_format(format_text)
@@ -156,7 +190,10 @@ class Logger:
         return logging.Formatter(self.access_fmt, self.datefmt)
 
     def syslog_formatter(self) -> logging.Formatter:
-        """For both logs; the daemon puts time and host in front, and the handler the program."""
+        """Return the formatter for both logs.
+
+        The daemon puts time and host in front, and the handler the program's name.
+        """
         return logging.Formatter(self.syslog_fmt, self.datefmt)
 
     # -- the error log ---------------------------------------------------------------
@@ -186,10 +223,10 @@ class Logger:
         )
 
     def wsgi_errors(self, text: str) -> None:
-        """Write what an application has written to ``wsgi.errors``, as one record.
+        """Log what an application has written to ``wsgi.errors``, as one record.
 
-        Its level is that of an error, though nobody knows: what a handler lets through, it lets
-        this through as well, and so does the error log whatever ``loglevel`` is.
+        Its level is ERROR because the real one is unknown, and handlers should let it through.
+        The error log takes it whatever ``loglevel`` is.
         """
         log = self.error_log
         message = text.removesuffix("\n")
@@ -215,15 +252,15 @@ class Logger:
             handler.write_line(line)
             self._access_failing = False
         except (OSError, ValueError) as error:  # ValueError: sys.stdout has been closed
-            # A full disk is no reason to fail the request, nor to say so for each of them.
+            # A full disk must not fail the request, nor be reported for each of them.
             if not self._access_failing:
                 self.error("Cannot write the access log: %s", error)
             self._access_failing = True
 
     def _only_handler(self) -> LineHandler | None:
-        """Our own handler, if nobody else has a say about access lines.
+        """Return our own handler if it is the only thing that sees access lines.
 
-        Writing to it directly does without a log record, which costs twice what the line does.
+        Writing to it directly needs no log record, which would cost twice what the line does.
         """
         log = self.access_log
         if len(log.handlers) != 1 or log.filters or log.propagate or log.disabled:
@@ -240,47 +277,23 @@ class Logger:
         environ: Mapping[str, Any],
         request_time: timedelta,
     ) -> dict[str, Any]:
-        """Every atom of the access log by name, for subclasses that add or change some."""
+        """Return every atom of the access log by name, for subclasses that add or change some."""
         return all_atoms(resp, req, environ, request_time)
 
     # -- the files -------------------------------------------------------------------
 
     def reopen_files(self) -> None:
-        """Open all log files anew, the application's too, after they were rotated."""
+        """Reopen all log files, including the application's, after they were rotated."""
         for handler in file_handlers():
             try:
-                _reopen(handler)
+                reopen(handler)
             except OSError as error:
                 self.error("Cannot reopen %s: %s", handler.baseFilename, error.strerror)
         if self._captured:
             self._capture_again()
 
     def close_on_exec(self) -> None:
-        """Keep log files, the application's too, from programs that the process starts."""
+        """Keep log files, the application's too, from being inherited by programs."""
         for handler in file_handlers():
             if handler.stream is not None:
                 os.set_inheritable(handler.stream.fileno(), False)
-
-
-def file_handlers() -> Iterator[logging.FileHandler]:
-    """Every file handler of every logger of the process, each once."""
-    seen = set()
-    for log in all_loggers():
-        for handler in log.handlers:
-            if isinstance(handler, logging.FileHandler) and handler not in seen:
-                seen.add(handler)
-                yield handler
-
-
-def _reopen(handler: logging.FileHandler) -> None:
-    if isinstance(handler, LogFile):
-        handler.reopen()
-        return
-    handler.acquire()
-    try:
-        if handler.stream is not None:
-            # The new one first: if it cannot be opened, the old one goes on.
-            old, handler.stream = handler.stream, handler._open()
-            old.close()
-    finally:
-        handler.release()

@@ -64,7 +64,7 @@ SETTINGS = (
         parse=optional(_target),
         default=None,
         help=(
-            "The file to which a line for every request is appended, - for standard output."
+            "The file to which a line is appended for each request; - is standard output."
             " Without it there is no access log."
         ),
         flags=("--access-logfile",),
@@ -82,8 +82,8 @@ SETTINGS = (
             " body, b the same with a dash for 0, f referer, a user agent, T whole seconds"
             " taken, M milliseconds, D microseconds, L decimal seconds, p process id in angle"
             " brackets, {name}i request field, {name}o response field, {name}e variable of the"
-            " WSGI environ; %% is a percent sign. What is not there is a dash. Quotation marks,"
-            " backslashes and everything but printable ASCII in a value are escaped."
+            " WSGI environ; %% is a percent sign. A missing value is shown as a dash. Quotation"
+            " marks, backslashes and everything but printable ASCII in a value are escaped."
         ),
         flags=("--access-logformat",),
         metavar="FORMAT",
@@ -93,7 +93,7 @@ SETTINGS = (
         section="Logging",
         parse=_target,
         default="-",
-        help="The file to which the server's messages are appended, - for standard error.",
+        help="The file to which the server's messages are appended; - is standard error.",
         flags=("--error-logfile", "--log-file"),
         metavar="FILE",
     ),
@@ -102,7 +102,7 @@ SETTINGS = (
         section="Logging",
         parse=one_of(*LEVELS),
         default="info",
-        help="The least severe messages that the error log takes.",
+        help="The lowest level of messages that are written to the error log.",
         flags=("--log-level",),
         metavar="LEVEL",
         choices=tuple(LEVELS),
@@ -114,8 +114,8 @@ SETTINGS = (
         default=False,
         help=(
             "Write what the application prints, to standard output and standard error, into the"
-            " error log. It needs a file as errorlog. An accesslog of - goes there too, for that"
-            " is standard output."
+            " error log. The errorlog must be a file. An accesslog of - goes there too, because"
+            " that is standard output."
         ),
         flags=("--capture-output",),
         action="store_true",
@@ -127,9 +127,9 @@ SETTINGS = (
         default=None,
         help=(
             "A logging configuration in the ini format of Python's logging.config.fileConfig."
-            " %(here)s in it is the directory of the file and %(__file__)s its path. Loggers"
-            " that it does not name stay as they are; corn.error and corn.access are the"
-            " server's, and gunicorn.error and gunicorn.access mean the same ones."
+            " In it, %(here)s is the directory of the file and %(__file__)s its path. Loggers"
+            " that it does not name keep their settings; corn.error and corn.access are the"
+            " server's, and gunicorn.error and gunicorn.access are other names for them."
         ),
         flags=("--log-config",),
         metavar="FILE",
@@ -141,9 +141,9 @@ SETTINGS = (
         default={},
         help=(
             "A logging configuration as a dictionary, for logging.config.dictConfig. It takes"
-            " precedence over logconfig_json and logconfig. An entry that it does not have has a"
-            " default: version 1, disable_existing_loggers False, the formatter generic, the"
-            " handlers console and error_console, and a root logger that uses console."
+            " precedence over logconfig_json and logconfig. Missing entries have a default:"
+            " version 1, disable_existing_loggers False, the formatter generic, the handlers"
+            " console and error_console, and a root logger that uses console."
         ),
         places=("file",),
     ),
@@ -153,8 +153,8 @@ SETTINGS = (
         parse=optional(_target),
         default=None,
         help=(
-            "A file with the JSON text of a logging configuration, an object as logconfig_dict"
-            " takes it. It takes precedence over logconfig."
+            "A JSON file with a logging configuration, an object like logconfig_dict. It takes"
+            " precedence over logconfig."
         ),
         flags=("--log-config-json",),
         metavar="FILE",
@@ -165,9 +165,8 @@ SETTINGS = (
         parse=boolean,
         default=False,
         help=(
-            "Send the error log and the access log to syslog too. A daemon that is not there"
-            " does not keep the server from starting: the messages are lost, and the error log"
-            " says so once."
+            "Send the error log and the access log to syslog too. The server starts even if the"
+            " daemon is not running: the messages are then lost, and the error log says so once."
         ),
         flags=("--log-syslog",),
         action="store_true",
@@ -182,8 +181,8 @@ SETTINGS = (
             " FreeBSD, unix:///dev/log on OpenBSD"
         ),
         help=(
-            "The address of the syslog daemon: udp://HOST:PORT, tcp://HOST:PORT (the port is 514"
-            " if none is given; an IPv6 address stands in brackets), unix://PATH#stream or"
+            "The address of the syslog daemon: udp://HOST:PORT, tcp://HOST:PORT (the default port"
+            " is 514; an IPv6 address stands in brackets), unix://PATH#stream or"
             " unix://PATH#dgram. unix://PATH alone tries a stream, and then datagrams."
         ),
         flags=("--log-syslog-to",),
@@ -217,7 +216,7 @@ SETTINGS = (
         section="Logging",
         parse=boolean,
         default=False,
-        help="Send the error log only to syslog, and not the access log.",
+        help="Send only the error log to syslog, not the access log.",
         flags=("--disable-redirect-access-to-syslog",),
         action="store_true",
     ),

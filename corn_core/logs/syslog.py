@@ -1,4 +1,4 @@
-"""Syslog: the addresses and facilities that the settings name, and the handler that sends.
+"""Syslog: the addresses and facilities in the settings, and the handler that sends.
 
 The messages have the form of RFC 3164 as far as programs send it: a priority, the program's name
 and the text. Time and host are left to the daemon, which puts them in front.
@@ -33,22 +33,22 @@ _SEVERITIES = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), 
 _DEBUG = 7
 
 PATIENCE = 1.0
-"""Seconds that a message may take to be sent; a worker waits that long for a syslog daemon that
-does not read."""
+"""Seconds that sending a message may take: how long a worker waits for a daemon that does not
+read."""
 
 PAUSE = 5.0
-"""Seconds without a further try after one has failed; messages are dropped meanwhile."""
+"""Seconds after a failure before it tries again; messages are dropped meanwhile."""
 
 MAX_DATAGRAM = 60_000
-"""Bytes of the longest message in a datagram; more does not fit into one of UDP (RFC 768)."""
+"""The longest message in a datagram, in bytes; a UDP datagram is not much longer (RFC 768)."""
 
 _TYPES = {"stream": socket.SOCK_STREAM, "dgram": socket.SOCK_DGRAM}
 
 
 class SyslogAddress(NamedTuple):
-    """Where to send to: a host and port, or the path of a unix socket.
+    """A host and port, or the path of a unix socket.
 
-    :param type: that of the socket; None for a unix socket that is to be tried both ways.
+    :param type: the socket's; None for a unix socket that is tried both ways.
     """
 
     type: socket.SocketKind | None
@@ -57,9 +57,9 @@ class SyslogAddress(NamedTuple):
 
 
 def parse_syslog_address(text: str) -> SyslogAddress:
-    """The address that a value of ``syslog_addr`` names.
+    """Parse the value of ``syslog_addr``.
 
-    :raises Expected: for anything that is no address.
+    :raises Expected: for anything that is not an address.
     """
     scheme, separator, rest = text.partition("://")
     if not separator or scheme not in ("udp", "tcp", "unix"):
@@ -90,7 +90,7 @@ def _parse_unix(rest: str) -> SyslogAddress:
 
 
 def default_address(platform: str = sys.platform) -> str:
-    """Where the syslog daemon of a platform is, as the manual has it."""
+    """Return where the syslog daemon of a platform listens, according to the manual."""
     if platform == "darwin":
         return "unix:///var/run/syslog"
     if platform.startswith(("freebsd", "dragonfly")):
@@ -101,19 +101,19 @@ def default_address(platform: str = sys.platform) -> str:
 
 
 def program_name(prefix: str, log: str) -> str:
-    """``corn.PREFIX.LOG``, without what would end the name for a daemon that reads it."""
+    """Return ``corn.PREFIX.LOG`` without the characters at which a daemon would end the name."""
     name = f"corn.{prefix}.{log}"
     return "".join("." if char in ":[]" or not "!" <= char <= "~" else char for char in name)
 
 
 class SyslogHandler(logging.Handler):
-    """Sends records to a syslog daemon, which may be away for a while.
+    """Sends records to a syslog daemon, which may be down for a while.
 
-    Nothing that goes wrong with it disturbs the server: a message takes :data:`PATIENCE` at the
-    most, and what cannot be sent is lost, which is reported once.
+    A daemon that fails does not disturb the server: a message takes at most :data:`PATIENCE`
+    seconds, and what cannot be sent is lost, which is reported once.
 
     :param program: the name of the program in each message.
-    :param report: is told, as text, when messages begin to be lost.
+    :param report: called with a text when messages begin to be lost.
     """
 
     def __init__(
@@ -139,17 +139,19 @@ class SyslogHandler(logging.Handler):
             self._next_try = monotonic() + PAUSE
             self._fail(error)
         except Exception:
-            # As every handler of the standard library does.
+            # Broad, as in every handler of the standard library.
             self.handleError(record)
 
     def priority(self, record: logging.LogRecord) -> int:
-        """Facility and severity as one number (RFC 5424 section 6.2.1)."""
+        """Return facility and severity as one number (RFC 5424 section 6.2.1)."""
         fitting = (code for level, code in _SEVERITIES if record.levelno >= level)
         return self.facility * 8 + next(fitting, _DEBUG)
 
     def close(self) -> None:
-        """Close the connection. Another record opens one again: it is not only the server
-        that closes handlers, but every program that configures its logging."""
+        """Close the connection; the next record opens another one.
+
+        Applications close the handlers of the server too, when they configure their logging.
+        """
         self._drop()
         super().close()
 
@@ -167,7 +169,7 @@ class SyslogHandler(logging.Handler):
         try:
             sock.sendall(data)
         except (ConnectionRefusedError, BrokenPipeError, ConnectionResetError):
-            # The daemon was started again, and there is a new one at the address.
+            # The daemon was restarted, and the new one listens at the same address.
             self._drop()
             self._connected().sendall(data)
         self._failing = False
@@ -176,7 +178,7 @@ class SyslogHandler(logging.Handler):
         try:
             sock.send(data)
         except ConnectionRefusedError as error:
-            # That is the answer to an earlier datagram. This one has not been sent.
+            # This answers an earlier datagram; the present one has not been sent.
             self._fail(error)
             sock.send(data)
 
@@ -184,16 +186,15 @@ class SyslogHandler(logging.Handler):
         if sock.type != socket.SOCK_STREAM:
             return _encoded(head + text)[:MAX_DATAGRAM]
         if sock.family == socket.AF_UNIX:
-            # As syslog(3) ends a message on such a socket.
+            # syslog(3) ends a message on such a socket so.
             return _encoded(head + text) + b"\0"
-        # The end of a line ends the message (RFC 6587 section 3.4.2), so a traceback is
-        # several of them.
+        # A line end ends the message (RFC 6587 section 3.4.2), so a traceback is several messages.
         return _encoded("".join([f"{head}{line}\n" for line in text.split("\n")]))
 
     def _connected(self) -> socket.socket:
         sock = self._socket
-        # A stream that the master opened is not written to by its workers: their messages
-        # could get into each other.
+        # Workers do not write to a stream that the master opened, because messages of several
+        # processes could be mixed up.
         if sock is not None and (self._owner != os.getpid() or _is_over(sock)):
             self._drop()
             sock = None
@@ -222,7 +223,7 @@ class SyslogHandler(logging.Handler):
     def _fail(self, error: OSError) -> None:
         if self._failing:
             return
-        # First, for the report goes through the error log, and so comes here again.
+        # First, because the report goes through the error log, and so comes back here.
         self._failing = True
         self._report(
             f"Cannot log to syslog at {self.text}: {error.strerror or error};"
@@ -246,10 +247,10 @@ def _open(family: int, kind: socket.SocketKind, address: str | tuple[Any, ...]) 
 
 
 def _connect_to_host(host: TcpAddress, kind: socket.SocketKind) -> socket.socket:
-    """Connect to the first address of a host that can be connected to.
+    """Connect to the first address of a host that accepts.
 
-    IPv4 comes first: a datagram tells nothing about who listens, and localhost is ::1 too,
-    where not every daemon does.
+    IPv4 comes first: sending a datagram does not tell whether a daemon listens, and localhost is
+    also ::1, where not every daemon does.
     """
     found = socket.getaddrinfo(host.host, host.port, type=kind)
     found.sort(key=lambda info: info[0] != socket.AF_INET)
@@ -263,10 +264,10 @@ def _connect_to_host(host: TcpAddress, kind: socket.SocketKind) -> socket.socket
 
 
 def _is_over(sock: socket.socket) -> bool:
-    """Whether the daemon has closed its side; a first message to it would be lost silently."""
+    """Tell whether the daemon has closed its side, so that a message would be lost silently."""
     if sock.type != socket.SOCK_STREAM:
         return False
-    sock.setblocking(False)  # with a timeout, recv() would wait for so long
+    sock.setblocking(False)  # with a timeout, recv() would wait that long
     try:
         return not sock.recv(1, socket.MSG_PEEK)
     except BlockingIOError:

@@ -67,7 +67,7 @@ def covers(passed: Listener, address: Address) -> bool:
         # /var/run is often a link to /run.
         return passed.url == f"unix:{own}" and realpath(own) == realpath(address.path)
     if isinstance(address, AbstractAddress):
-        return passed.url == address.url
+        return passed.url == str(address)
     family, target = resolve(address)
     if passed.socket.family == family:
         return bool(own == target)

@@ -39,10 +39,6 @@ class TcpAddress(NamedTuple):
             return socket.AF_INET6
         return socket.AF_INET if _is_ipv4(self.host) else socket.AF_UNSPEC
 
-    @property
-    def url(self) -> str:
-        return f"http://{self}"
-
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
@@ -51,14 +47,6 @@ class UnixAddress(NamedTuple):
     """The path of a unix socket, as given; it may be relative."""
 
     path: str
-
-    @property
-    def family(self) -> socket.AddressFamily:
-        return socket.AF_UNIX
-
-    @property
-    def url(self) -> str:
-        return f"unix:{self.path}"
 
     def __str__(self) -> str:
         return f"unix:{self.path}"
@@ -72,14 +60,6 @@ class AbstractAddress(NamedTuple):
 
     name: str
 
-    @property
-    def family(self) -> socket.AddressFamily:
-        return socket.AF_UNIX
-
-    @property
-    def url(self) -> str:
-        return f"unix:@{self.name[1:]}"
-
     def __str__(self) -> str:
         return f"unix:@{self.name[1:]}"
 
@@ -88,15 +68,6 @@ class FdAddress(NamedTuple):
     """The number of a descriptor that the process inherited."""
 
     fd: int
-
-    @property
-    def family(self) -> socket.AddressFamily:
-        """``AF_UNSPEC``: unknown until the descriptor is examined."""
-        return socket.AF_UNSPEC
-
-    @property
-    def url(self) -> str:
-        return f"fd://{self.fd}"
 
     def __str__(self) -> str:
         return f"fd://{self.fd}"

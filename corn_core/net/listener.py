@@ -154,14 +154,13 @@ class Listener:
         if self.is_unix:
             path = os.fsdecode(name)
             if path.startswith("\0"):
-                self.url = AbstractAddress(path).url
+                self.url = str(AbstractAddress(path))
             else:
-                self.url = UnixAddress(path).url
+                self.url = str(UnixAddress(path))
                 # Absolute, because the process may change directory before it unlinks the path.
                 self._path = os.path.abspath(path)
         else:
-            bound = TcpAddress(name[0], name[1])
-            self.url = bound.url
+            self.url = f"http://{TcpAddress(name[0], name[1])}"
             self.server_name = f"[{name[0]}]" if ":" in name[0] else name[0]
             self.server_port = str(name[1])
         self._inode = inode(self._path)

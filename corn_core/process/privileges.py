@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from corn_core.errors import BootError, ConfigError
+from corn_core.process.trial import failure_in_child
 from corn_core.setting import Expected, Setting, boolean, optional
 
 NO_ID = 2**32 - 1
@@ -195,32 +196,16 @@ def check_privileges(config: Any) -> None:
     identity = Identity.of(config)
     if not identity.changes:
         return
-    pid = os.fork()
-    if pid == 0:
-        _try(identity)
-    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    if code == 0:
+    reason = failure_in_child(identity.assume)
+    if reason is None:
         return
     asked = [name for name in ("user", "group") if getattr(config, name) is not None]
     asked += ["initgroups"] if config.initgroups else []
     names = [f"{name} ({config.origin(name)})" for name in asked]
-    reason = os.strerror(code) if code > 0 else "the attempt died"
     raise ConfigError(
         f"{' and '.join(names)}: this process (user {os.geteuid()}) may not switch to"
         f" {identity}: {reason}; start the server as root, or leave the setting out"
     )
-
-
-def _try(identity: Identity) -> None:
-    """In a process for that purpose: switch, and end with errno as the exit status."""
-    status = 255
-    try:
-        identity.assume()
-        status = 0
-    except OSError as error:
-        status = error.errno or 255
-    finally:
-        os._exit(status)
 
 
 def drop_privileges(config: Any) -> None:

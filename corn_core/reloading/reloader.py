@@ -11,26 +11,26 @@ import sys
 
 # Imported now, before a worker class patches the module. gevent's monkey patching, for example,
 # would turn the thread into a greenlet, and an engine that waits in C would block all of them.
-from _thread import start_new_thread
+from _thread import allocate_lock, start_new_thread
 from collections.abc import Callable
+from html import escape
+from threading import Event
 from time import time
-from typing import Protocol
+from typing import Any, Protocol
 
 from corn_core.config import Config
 from corn_core.errors import AppLoadError
 from corn_core.extensions.drivers import find_reload_engine
-from corn_core.interfaces import Logger, WSGIApp
+from corn_core.interfaces import Logger, StartResponse, WSGIApp
 from corn_core.reloading.engines import Engine, PollEngine
 from corn_core.reloading.files import (
     ImportClock,
+    Snapshot,
     expand,
     files_of,
     forget_bytecode,
     module_files,
 )
-from corn_core.reloading.flag import NativeEvent
-from corn_core.reloading.page import failure_app
-from corn_core.reloading.snapshot import Snapshot
 
 STOP_PATIENCE = 2.0
 """Seconds that a worker waits for the thread when it exits."""
@@ -165,3 +165,64 @@ class Reloader:
             # Broad: the engine may be a third party's. The system may be out of watches, say.
             self._log.warning("The reload engine has failed (%s); polling instead", error)
             self._engine = PollEngine()
+
+
+class NativeEvent(Event):
+    """An event for threads of the operating system, even if the threading module is patched.
+
+    threading.Event makes a lock for each wait; gevent's lock would give the thread a hub of its
+    own, where it has been seen to hang. This one can be set only once.
+    """
+
+    def __init__(self) -> None:
+        # The base is not initialised: the lock is all the state, held until the event is set.
+        self._held = allocate_lock()
+        self._held.acquire()
+        self._is_set = False
+
+    def is_set(self) -> bool:
+        return self._is_set
+
+    def set(self) -> None:
+        if not self._is_set:
+            self._is_set = True
+            self._held.release()
+
+    def clear(self) -> None:
+        raise NotImplementedError("this event is set once and for all")
+
+    def wait(self, timeout: float | None = None) -> bool:
+        if self._held.acquire(timeout=-1 if timeout is None else timeout):
+            self._held.release()
+        return self._is_set
+
+
+_PAGE = """<!DOCTYPE html>
+<html>
+<head><meta charset="utf-8"><title>The application cannot be loaded</title></head>
+<body>
+<h1>The application cannot be loaded</h1>
+<p>{message}</p>
+<pre>{details}</pre>
+<p>corn tries again as soon as one of the files is saved.</p>
+</body>
+</html>
+"""
+
+
+def failure_app(message: str, details: str) -> WSGIApp:
+    """Make an application that answers every request with a message and a traceback."""
+    text = _PAGE.format(message=escape(message), details=escape(details))
+    # A file name need not be valid text in any encoding.
+    body = text.encode("utf-8", "backslashreplace")
+    headers = [
+        ("Content-Type", "text/html; charset=utf-8"),
+        ("Content-Length", str(len(body))),
+        ("Cache-Control", "no-store"),
+    ]
+
+    def application(environ: dict[str, Any], start_response: StartResponse) -> list[bytes]:
+        start_response("500 Internal Server Error", headers)
+        return [body]
+
+    return application

@@ -22,20 +22,13 @@ Explain = Callable[[str], str | None]
 USAGE = "corn [OPTIONS] [MODULE:APP]"
 DESCRIPTION = "Serve the WSGI application APP of the Python module MODULE."
 
-COMMAND_HELP = {
-    "help": "Show this text and exit.",
-    "version": "Show the version and exit.",
-    "plugins": "List what is installed for corn, including what cannot be loaded, and exit.",
-}
-"""The help for flags that are not settings; one key for each of ``COMMANDS``."""
-
 
 def early_command(argv: Sequence[str]) -> str | None:
     """Find the command in argv; returns a key of ``COMMANDS``, or None if there is none.
 
     This works before plugins are loaded, and so before a parser exists.
     """
-    flags = {flag: command for command, flags in COMMANDS.items() for flag in flags}
+    flags = {flag: name for name, command in COMMANDS.items() for flag in command.flags}
     return next((flags[token] for token in _split(argv)[0] if token in flags), None)
 
 
@@ -139,13 +132,13 @@ def _parser(registry: Registry, *, for_help: bool) -> _Parser:
         allow_abbrev=False,
     )
     commands = parser.add_argument_group("Commands")
-    for command, flags in COMMANDS.items():
+    for command in COMMANDS.values():
         commands.add_argument(
-            *flags,
+            *command.flags,
             action=_Command,
             default=argparse.SUPPRESS,
             nargs=0,
-            help=COMMAND_HELP[command],
+            help=command.help,
         )
     for (owner, section), settings in registry.sections().items():
         title = section if owner == CORE else f"Plugin {owner}, {section}"

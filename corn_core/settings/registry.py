@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from corn_core.config import Config
 from corn_core.errors import ConfigError, one_line
 from corn_core.hookspecs import CORE, HOOKS
 from corn_core.setting import Expected, Setting
 
+
+class Command(NamedTuple):
+    """The flags and the help of a command."""
+
+    flags: tuple[str, ...]
+    help: str
+
+
 COMMANDS = {
-    "help": ("-h", "--help"),
-    "version": ("-v", "--version"),
-    "plugins": ("--plugins",),
+    "help": Command(("-h", "--help"), "Show this text and exit."),
+    "version": Command(("-v", "--version"), "Show the version and exit."),
+    "plugins": Command(
+        ("--plugins",),
+        "List what is installed for corn, including what cannot be loaded, and exit.",
+    ),
 }
 """Flags that are not settings: each is a command of its own."""
 
@@ -29,7 +41,9 @@ class Registry:
     def __init__(self, settings: Iterable[Setting] = (), owner: str = CORE) -> None:
         self._settings: dict[str, Setting] = {}
         self._owners: dict[str, str] = {}
-        self._flags: dict[str, str] = {flag: "" for flags in COMMANDS.values() for flag in flags}
+        self._flags: dict[str, str] = {
+            flag: "" for each in COMMANDS.values() for flag in each.flags
+        }
         self.add_all(settings, owner)
 
     def add(self, setting: Setting, owner: str = CORE) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 from time import monotonic
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
@@ -214,8 +214,31 @@ class Worker:
         :raises AppLoadError: when the application cannot be made or started.
         """
 
+    def ignored_by_app(self) -> Iterable[str]:
+        """Return the settings that have no effect on :attr:`app`, once :meth:`prepare` is done.
+
+        They cause a warning too, but in a worker: the master does not know the application.
+        """
+        return ()
+
     def run(self) -> None:
-        """Serve requests until :attr:`alive` is False, then finish and return."""
+        """Serve requests until :attr:`alive` is False, then finish and return.
+
+        Called once, in the main thread, when the worker has booted: :attr:`app` and :attr:`cycle`
+        are there, and the master counts on the worker from now on. The implementation
+
+        - accepts connections on :attr:`listeners`, and passes each request to :attr:`cycle`;
+        - calls :meth:`notify` at least once a second, from the loop itself, or the master kills
+          the worker after ``timeout``;
+        - calls :meth:`request_done` after each request;
+        - wakes up when :attr:`wakeup` becomes readable, and then looks at :attr:`alive`.
+
+        Once :attr:`alive` is False it accepts nothing more, finishes the requests that have begun,
+        and returns; the master kills the worker after ``graceful_timeout``. Returning while
+        :attr:`alive` is True is logged as a mistake, and the worker is replaced. An exception that
+        comes out is logged with its traceback, and the process exits with status 1. ``WorkerQuit``
+        is raised in it by signals that stop the worker at once, and must come out.
+        """
         raise NotImplementedError(f"{type(self).__name__} does not say how it runs")
 
     def run_soon(self, act: Callable[[], None]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from corn_core.errors import BootError, CornError, HookFailed, WorkerQuit, one_line
+from corn_core.extensions.drivers import name_of_worker
 from corn_core.frames import application_traceback
 from corn_core.interfaces import WSGIApp
 from corn_core.process.privileges import drop_privileges
@@ -80,11 +81,27 @@ def _boot(worker: Worker, server: object) -> int:
 
 
 def _prepare(worker: Worker, server: object) -> None:
+    """Make the process ready to serve: privileges, application, request cycle, listeners.
+
+    The order of the steps is what hook functions and operators rely on; each comment says why a
+    step comes where it does. On return ``worker.app`` and ``worker.cycle`` are set, the listeners
+    that only this worker has are listening, and the reloader runs. The caller then reports the
+    worker as ready. If it raises, the process is half-prepared and must exit; no client has been
+    accepted.
+
+    :raises HookFailed: when post_fork or post_worker_init fails.
+    :raises CornError: when the certificate, the privileges or the application are not usable.
+    :raises Exception: whatever a worker class's own methods let through.
+    """
+    # First: if this worker has to be killed for booting too long, the report says so.
     worker.slot.set_state(BOOTING)
     worker.log.info("Booting worker with pid: %s", worker.pid)
     own = [listener for listener in worker.listeners if listener.per_worker]
     for listener in own:
+        # With the master's privileges: the port may be below 1024, and only sockets of the same
+        # user may share an address.
         listener.claim()
+    # With the master's privileges too, for hook functions that open what only root may open.
     worker.hooks.call("post_fork", server=server, worker=worker)
     if worker.context.tls is not None:
         # Before anything is given up that a hook may need for reading a key.
@@ -96,6 +113,8 @@ def _prepare(worker: Worker, server: object) -> None:
         spew.install()
     if worker.cfg.reload:
         worker.reloader = _make_reloader(worker)
+    # Monkey patching and the like, before the first import of the application's modules. The
+    # reloader exists by now because it watches what is imported from here on.
     worker.before_boot(worker.cfg, worker.log)
     worker.app = _load_app(worker)
     worker.check_app(worker.app, worker.cfg)
@@ -103,7 +122,9 @@ def _prepare(worker: Worker, server: object) -> None:
     worker.app = worker.hooks.chain(
         "corn_wrap_app", "app", worker.app, worker=worker, interface=interface
     )
+    # May replace the application and decide on threads, so the slot and the cycle come later.
     worker.prepare()
+    _warn_of_ignored(worker)
     if worker.multithread or worker.concurrent_slot:
         worker.slot = worker.slot.shared()
     make_builder = EnvironBuilder if worker.cfg.proxy_protocol == "off" else ProxiedEnvironBuilder
@@ -119,12 +140,29 @@ def _prepare(worker: Worker, server: object) -> None:
         send_file_allowed=worker.cfg.sendfile and worker.ssl_context is None,
         interrupts=worker.interrupts,
     )
+    # The worker is complete now, but has no clients yet.
     worker.hooks.call("post_worker_init", worker=worker)
     for listener in own:
         # Not earlier: from now on there are clients that only this worker can answer.
         listener.socket.listen(worker.cfg.backlog)
     if worker.reloader is not None:
         worker.reloader.start()
+
+
+def _warn_of_ignored(worker: Worker) -> None:
+    """Warn of settings without effect on the application; one worker speaks for all of them."""
+    if worker.age > 1:
+        return
+    name = name_of_worker(worker.cfg.worker_class, type(worker))
+    for setting in filter(worker.cfg.__contains__, worker.ignored_by_app()):
+        origin = worker.cfg.origin(setting)
+        if origin.kind != "default":
+            worker.log.warning(
+                "%s has no effect on this application with worker class %s (%s)",
+                setting,
+                name,
+                origin,
+            )
 
 
 def _make_reloader(worker: Worker) -> Reloader:

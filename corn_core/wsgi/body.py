@@ -1,4 +1,4 @@
-"""The body of a request: taken in by a driver, then read by the application as ``wsgi.input``."""
+"""The body of a request: a driver stores it, then the application reads it as ``wsgi.input``."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from corn_core.errors import BodyNotStored
 from corn_core.setting import Expected, Setting, optional
 
 MEMORY_LIMIT = 512 * 1024
-"""Bytes of a body that are kept in memory; a longer one is in a temporary file, all of it."""
+"""Bytes of the longest body kept in memory; all of a longer one is in a temporary file."""
 
 
 def _directory(raw: object) -> str:
-    """An existing directory that may be written to; absolute, because workers may chdir."""
+    """Parse the path of a writable directory; returns it absolute, because workers may chdir."""
     if isinstance(raw, (str, os.PathLike)):
         path = os.path.abspath(os.path.expanduser(os.fspath(raw)))
         if isinstance(path, str) and os.path.isdir(path) and os.access(path, os.W_OK | os.X_OK):
@@ -30,10 +30,10 @@ SETTINGS = (
         parse=optional(_directory),
         default=None,
         help=(
-            "The directory for bodies of requests and responses that are too long for memory"
-            " (512 KiB). Their files have no name there, so nothing is left behind. It must"
-            " exist and the workers must be able to write to it. Without it the system's own"
-            " temporary directory is used. Where that is kept in memory, large uploads fill it."
+            "The directory for request and response bodies that are too long for memory"
+            " (512 KiB). The files have no name, so none is left behind. The directory must"
+            " exist, and workers must be able to write to it. Without it the system's own"
+            " temporary directory is used. If that is kept in memory, large uploads fill it."
         ),
         places=("file",),
         default_text="the system's temporary directory",
@@ -42,12 +42,12 @@ SETTINGS = (
 
 
 class RequestBody:
-    """A body on its way in, until :meth:`finish`; from then on ``wsgi.input`` (PEP 3333).
+    """Collects a body until :meth:`finish`; from then on it is ``wsgi.input`` (PEP 3333).
 
     It ends where the body ends, so that reading without a size is safe
     (``wsgi.input_terminated``).
 
-    :param tmp_dir: where a long body is put, ``None`` for the system's temporary directory.
+    :param tmp_dir: where to put a long body, ``None`` for the system's temporary directory.
     """
 
     __slots__ = ("_file", "_room", "_tmp_dir")
@@ -80,7 +80,7 @@ class RequestBody:
             self._move_to_disk()
 
     def finish(self) -> None:
-        """The body is complete: go to its start.
+        """Go to the start of the body, which is complete now.
 
         :raises BodyNotStored: when the last of it cannot be written.
         """
@@ -92,14 +92,14 @@ class RequestBody:
             raise self._failure(error) from error
 
     def close(self) -> None:
-        """Give memory or disk space back; reading is an error from now on."""
+        """Free the memory or disk space; reading is an error from now on."""
         if self._file is None:
             return
         try:
             self._file.close()
         except OSError:
-            # Closing flushes what a full disk did not take before. Nobody wants it any more,
-            # and the descriptor is closed all the same.
+            # Closing flushes what a full disk did not take before. It is not needed any more, and
+            # the descriptor is closed all the same.
             return
 
     def _move_to_disk(self) -> None:
@@ -125,12 +125,12 @@ class RequestBody:
         return self._file
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """At most ``size`` bytes; all that is left when it is negative or ``None``."""
-        # A buffered file takes no other negative number than -1.
+        """Read at most ``size`` bytes, or the rest if it is negative or ``None``."""
+        # A buffered file accepts -1, but no other negative number.
         return self._readable().read(-1 if size is None or size < 0 else size)
 
     def read1(self, size: int = -1, /) -> bytes:
-        """Like :meth:`read`, for those who wrap the body in a reader of their own."""
+        """Read like :meth:`read`, for applications that wrap the body in a reader."""
         return self._readable().read1(size)
 
     def readinto(self, buffer: Any, /) -> int:
@@ -138,11 +138,11 @@ class RequestBody:
         return self._readable().readinto(buffer)
 
     def readline(self, size: int | None = -1, /) -> bytes:
-        """A line with its end, or at most ``size`` bytes of it."""
+        """Read a line with its end, or at most ``size`` bytes of it."""
         return self._readable().readline(-1 if size is None else size)
 
     def readlines(self, hint: int | None = -1, /) -> list[bytes]:
-        """The lines that are left; no more of them once they have ``hint`` bytes together."""
+        """Read the lines that are left, until they have at least ``hint`` bytes in total."""
         if hint is None or hint <= 0:
             return self._readable().readlines()
         # Files in memory and on disk disagree about a hint that is met exactly.
@@ -173,10 +173,10 @@ class _EmptyBody(RequestBody):
         raise AssertionError("the shared empty body takes no data")
 
     def finish(self) -> None:
-        """There is nothing to complete."""
+        """Do nothing: an empty body is complete."""
 
     def close(self) -> None:
-        """There is nothing to give back."""
+        """Do nothing: an empty body holds no memory."""
 
     def read(self, size: int | None = -1, /) -> bytes:
         return b""
@@ -201,5 +201,5 @@ _EMPTY = _EmptyBody(None)
 
 
 def empty_body() -> RequestBody:
-    """The body of a request that has none; shared, so closing it does nothing."""
+    """Return the body of a request that has none; it is shared, so closing it does nothing."""
     return _EMPTY

@@ -1,4 +1,4 @@
-"""What the request cycle knows about the connection that a request came on."""
+"""The connection that a request came on, as the request cycle knows it."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ if TYPE_CHECKING:
 
 
 class ConnectionInfo:
-    """Who is at the other end, and of which listener; made once a connection.
+    """Peer, listener and scheme of one connection.
 
     :ivar listener: the listener that accepted the connection.
     :ivar peer: the address as accept(2) gave it: a tuple, or text for a unix socket.
     :ivar sock: the connected socket; applications are offered another one, see ``offered``.
-    :ivar proxy: what the PROXY protocol said of the client, if it said anything.
+    :ivar proxy: the PROXY protocol's header about the client, if there was one.
     :ivar scheme: ``https`` when the connection itself is encrypted.
     :ivar variables: what the connection adds to the environ of each of its requests; ``None`` until
         the first of them, unless it is encrypted.
-    :ivar touched: whether an application has used the socket that it was offered, if only to look
-        whether the client is still there.
-    :ivar taken: whether it has taken the connection over: then nothing else is sent to the client.
+    :ivar touched: whether an application has used the socket that it was offered, if only to check
+        that the client is still there.
+    :ivar taken: whether it has taken the connection over; the server then sends nothing else.
     """
 
     __slots__ = ("listener", "peer", "proxy", "scheme", "sock", "taken", "touched", "variables")
@@ -38,7 +38,7 @@ class ConnectionInfo:
         self.variables: Mapping[str, Any] | None = None
 
     def early(self) -> bytes:
-        """Return what has been received and is not of the present request."""
+        """Return what was received after the end of the present request."""
         return b""
 
     @property

@@ -1,7 +1,7 @@
-"""The request cycle: everything between a parsed request and its last byte in the sink.
+"""The request cycle: everything between a parsed request and the last byte of its response.
 
 This is the one place where a WSGI application is called and where its failures are answered, for
-every worker; hooks and logs hear of it through ``RequestEvents``.
+every worker. Hooks and logs are told through ``RequestEvents``.
 """
 
 from __future__ import annotations
@@ -36,24 +36,22 @@ _SWITCHED = "101 Switching Protocols"
 """The status in the log when an application has taken the connection over."""
 
 _FAILED = "500 Internal Server Error"
-"""The same when it has failed after that; no client reads it."""
-
-_UNEXPLAINED = "The server could not answer this request. Its error log says why."
-
+"""The same if it failed after that; the client does not see it."""
 
 INTERRUPTS: tuple[type[BaseException], ...] = (WorkerQuit, KeyboardInterrupt, GeneratorExit)
-"""What stops the code that runs in a worker, unless the worker says otherwise."""
+"""Exceptions that stop the code that runs in a worker, unless the worker names others."""
 
 
 class RequestCycle:
-    """Answers requests, one call each; made once a worker, when the application is loaded.
+    """Answers requests, one per call; made once per worker, when the application is loaded.
 
-    :param worker: gives log, hooks and slot, and is what hooks get.
+    :param worker: provides log, hooks and slot, and is passed to hooks.
     :param app: the application (PEP 3333).
     :param builder: makes the environs.
-    :param send_file_allowed: whether sinks may send files without reading them; not so with
-        TLS, or without the setting ``sendfile``.
-    :param interrupts: what is not a failure of the application, see ``Worker.interrupts``.
+    :param send_file_allowed: whether sinks may send files without reading them; False with TLS,
+        or without the setting ``sendfile``.
+    :param interrupts: exceptions that are not failures of the application, see
+        ``Worker.interrupts``.
     :ivar errors: ``wsgi.errors`` of all requests.
     """
 
@@ -81,9 +79,9 @@ class RequestCycle:
         self._after = self._events.after
 
     def native(self, on_end: Callable[[], None]) -> NativeCycle:
-        """What tells about requests that another server than corn's own answers.
+        """Make the object that reports requests which another server than corn's own answers.
 
-        :param on_end: called when a request has come to its end, ``Worker.request_done``.
+        :param on_end: called at the end of each request, ``Worker.request_done``.
         """
         return NativeCycle(self._worker, self._events, on_end)
 
@@ -95,25 +93,46 @@ class RequestCycle:
         sink: ResponseSink,
         keep_alive: bool,
     ) -> bool:
-        """Answer a request; True when the connection may be used for another one.
+        """Call the application for a request, and send its response or an error page.
 
-        Whatever the application does is dealt with in here, and logged. Only ``WorkerQuit`` and
-        what else is no ``Exception`` comes out, after the response's ``close`` was called.
+        Everything that the application raises is handled here: it is logged with its traceback,
+        and answered with a 500 if the head has not been sent, otherwise by a response that the
+        client can tell is incomplete. A client that has left is not an error. Pre_request comes
+        before the application. The access line and post_request come exactly once, after the
+        application's iterable was closed, except for a request that the master aborts after a
+        timeout: the master writes its line.
 
-        :param body: complete; it is closed here.
+        On return, or if it raises, the body is closed, what the application wrote to
+        ``wsgi.errors`` is logged, and the sink has got everything that it will get, although it
+        may not have sent it yet. The connection's ``taken`` tells whether the application has
+        taken the socket over; the caller must not write to it then.
+
+        :param body: the body, complete if the worker stores bodies.
+        :param connection: told when the application uses the socket that it is offered.
+        :param sink: takes the octets of the response.
         :param keep_alive: whether the server would keep the connection.
+        :returns: whether the connection may be used for another request: both sides want to keep
+            it, and the response was sent as its head announced.
+        :raises BaseException: only what ``interrupts`` lists, such as ``WorkerQuit``. Scoreboard
+            and access log are then as after any other request.
         """
+        # The request counts from here, before any hook: the master judges a worker that is silent
+        # by what the scoreboard says it is doing.
         started = monotonic()
         token = self._begin_request(started, request.method, request.path)
         response = Response(request, sink, keep_alive and request.keep_alive)
         environ: dict[str, Any] = {}
         try:
+            # Hooks come first: if one raises, the application must not run. As long as environ is
+            # empty, a BadRequest is the builder's refusal, and not an exception of the application.
             if self._before:
                 self._events.request_started(request)
             environ = self._build(request, body, connection)
             if request.version == (1, 1):
                 environ["wsgi.early_hints"] = response.early_hints
             result = self._app(environ, response.start_response)
+            # A connection that was taken over may speak another protocol, so nothing is sent. A
+            # list is the common case, and needs no close() and no chunks: its length is known.
             if connection.taken:
                 _close(result)
             elif type(result) is list:
@@ -122,16 +141,18 @@ class RequestCycle:
                 self._send(result, response, request)
         except self._interrupts:
             if not self._worker.aborted:
-                # After a timeout it is the master that writes the access line.
+                # After a timeout the master writes the access line, from the scoreboard: the
+                # request stays in it for that reason.
                 self._conclude(started, request, environ, response, connection)
                 self._end_request(token)
             raise
         except BaseException as error:
-            # All of them: asyncio's CancelledError and the Timeout of greenlets come out of
-            # applications too, and so does SystemExit. None of them is to end the worker.
+            # BaseException, because asyncio's CancelledError, the Timeout of greenlets and
+            # SystemExit come out of applications too, and none of them should end the worker.
             response.complete = False
             self._answer_failure(error, request, environ, response, connection)
         finally:
+            # Before the access line: what an application printed about a request precedes it.
             body.close()
             if self._written:
                 self.errors.flush()
@@ -147,9 +168,11 @@ class RequestCycle:
         connection: ConnectionInfo,
         sink: ResponseSink,
     ) -> None:
-        """Answer a request that could not be read or may not be served; then it is to be closed.
+        """Answer a request that could not be read or may not be served.
 
-        :param request: what is known of it.
+        The caller must close the connection afterwards.
+
+        :param request: what is known of the request; None if not even its first line is.
         """
         self._log_refusal(error, request, connection)
         response = Response(request, sink, keep_alive=False)
@@ -159,7 +182,7 @@ class RequestCycle:
     # -- the response ----------------------------------------------------------------
 
     def _send(self, result: Any, response: Response, request: Request) -> None:
-        """Send what is no list, and close it, whatever happens meanwhile."""
+        """Send any iterable but a list, and close it even if that fails."""
         try:
             if type(result) is FileWrapper:
                 response.send_file(result, self._send_file_allowed)
@@ -175,7 +198,7 @@ class RequestCycle:
         _close(result)
 
     def _close_after_failure(self, result: Any, request: Request) -> None:
-        """Close without letting a second failure take the place of the first."""
+        """Close, without letting a second failure replace the first."""
         try:
             _close(result)
         except self._interrupts:
@@ -202,11 +225,11 @@ class RequestCycle:
             self._log_refusal(error, request, connection)
             self._send_error_page(error, response)
             return
-        # What the application has had to say comes before its traceback.
+        # What the application has written comes before its traceback.
         self.errors.flush()
         self._log.exception("Error handling request %s", escape(request.uri))
         if connection.taken:
-            # What the client reads is no HTTP any more.
+            # The client does not read HTTP any more.
             response.status = response.status or _FAILED
         elif response.head is None:
             self._send_error_page(ServerFault(), response)
@@ -214,7 +237,7 @@ class RequestCycle:
             response.cut_short()
 
     def _send_error_page(self, error: BadRequest, response: Response) -> None:
-        message = _UNEXPLAINED if isinstance(error, ServerFault) else str(error)
+        message = error.for_client if isinstance(error, ServerFault) else str(error)
         try:
             response.replace(error.status, error.reason, message)
         except ClientDisconnected:
@@ -228,7 +251,7 @@ class RequestCycle:
         if isinstance(error, ServerFault):
             log = self._log.error
         elif isinstance(error, (RequestTimeout, TruncatedRequest)):
-            # Clients come and go; that is no news.
+            # Clients come and go; that is not worth a warning.
             log = self._log.debug
         else:
             log = self._log.warning
@@ -247,19 +270,19 @@ class RequestCycle:
         response: Response,
         connection: ConnectionInfo,
     ) -> None:
-        """Tell the logs and the hooks about a request that has come to its end."""
+        """Tell the logs and the hooks about the end of a request."""
         if response.problem:
             self._log.error("Response to %s %s", escape(request.uri), response.problem)
         if connection.taken and response.head is None and response.status[:1] != "5":
-            # Whatever the application says in the end, this is what its client was told.
+            # Whatever status the application gives in the end, the client was told this one.
             response.status = _SWITCHED
         self._events.request_finished(started, request, environ, response, connection)
 
 
 def _says_nothing(error: BaseException, response: Response) -> bool:
-    """Whether an application that has used the client's socket says that no response will come.
+    """Tell whether an application that has used the client's socket wants to send no response.
 
-    It raises StopIteration, as under Gunicorn, or returns without having called start_response.
+    It then raises StopIteration, as under Gunicorn, or returns without calling start_response.
     """
     return not response.status and isinstance(error, (StopIteration, BadResponse))
 

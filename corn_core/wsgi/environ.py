@@ -53,11 +53,11 @@ SETTINGS = (
         parse=parse_peers,
         default=["127.0.0.1", "::1"],
         help=(
-            "The front-end servers that are believed when a field of secure_scheme_headers says"
-            " that the client used https: addresses and networks (10.0.0.0/8), divided by"
-            " commas, or * for all. Clients of a unix socket are always believed. With *, make"
-            " sure that clients cannot connect directly, since they could claim anything. It"
-            " does not change REMOTE_ADDR, which is the front-end's address."
+            "The front-end servers that are trusted when a field of secure_scheme_headers says"
+            " that the client used https: addresses and networks (10.0.0.0/8), separated by"
+            " commas, or * for all. Clients of a unix socket are always trusted. With *, make"
+            " sure that clients cannot connect directly, because they could claim anything. The"
+            " setting does not change REMOTE_ADDR, which is the front end's address."
         ),
         flags=("--forwarded-allow-ips",),
         metavar="ADDRESSES",
@@ -70,9 +70,9 @@ SETTINGS = (
         default=["SCRIPT_NAME", "PATH_INFO"],
         help=(
             "The fields with an underscore in their name that a front-end server of"
-            " forwarded_allow_ips may send, though header_map drops such fields: names, divided"
-            " by commas. SCRIPT_NAME becomes SCRIPT_NAME in the environ, and is taken off the"
-            " path; any other NAME becomes HTTP_NAME. From anybody else they are dropped."
+            " forwarded_allow_ips may send although header_map drops such fields: names,"
+            " separated by commas. SCRIPT_NAME becomes SCRIPT_NAME in the environ, and is removed"
+            " from the path; any other NAME becomes HTTP_NAME. From other peers they are dropped."
         ),
         flags=("--forwarder-headers",),
         metavar="NAMES",
@@ -87,11 +87,11 @@ SETTINGS = (
             "X-FORWARDED-SSL": "on",
         },
         help=(
-            "The fields, and for each the value, by which a front-end server says that its"
-            " client used https; wsgi.url_scheme is https then. Names may be in any case,"
-            " values must be exactly what the front-end sends. Another value means http, and"
-            " fields that contradict each other are answered 400. The front-end has to remove"
-            " these fields from what its clients send."
+            "The fields by which a front-end server says that its client used https, each with"
+            " the value that means so; wsgi.url_scheme is then https. Names are not"
+            " case-sensitive; values must be exactly what the front end sends. Any other value"
+            " means http, and fields that contradict each other are answered with 400. The front"
+            " end must remove these fields from what its clients send."
         ),
         places=("file",),
     ),
@@ -101,7 +101,7 @@ _ESCAPED = re.compile("%([0-9A-Fa-f]{2})")
 
 
 def unquote(path: str) -> str:
-    """A path with its escapes decoded, each byte a character up to U+00FF (PEP 3333).
+    """Decode the escapes of a path; each byte becomes a character up to U+00FF (PEP 3333).
 
     A percent sign without two hexadecimal digits stands for itself.
     """
@@ -109,7 +109,7 @@ def unquote(path: str) -> str:
 
 
 def read_script_name(variables: Mapping[str, str]) -> str:
-    """SCRIPT_NAME of the process environment as WSGI text, without a slash at its end.
+    """Read SCRIPT_NAME of the process environment as WSGI text, without a slash at its end.
 
     :raises SettingError: when it does not begin with a slash.
     """
@@ -122,9 +122,9 @@ def read_script_name(variables: Mapping[str, str]) -> str:
 
 
 class EnvironBuilder:
-    """Builds environs; one for each worker, made when its process environment is complete.
+    """Builds environs; made once per worker, when its process environment is complete.
 
-    :param log: takes what applications write to ``wsgi.errors``.
+    :param log: gets what applications write to ``wsgi.errors``.
     :param multithread: whether several threads of this process may call the application.
     :param variables: where SCRIPT_NAME is looked up.
     :param socket_names: where applications find the client's socket.
@@ -168,7 +168,7 @@ class EnvironBuilder:
         self._templates: dict[Listener, Environ] = {}
 
     def build(self, request: Request, body: RequestBody, connection: ConnectionInfo) -> Environ:
-        """The environ of a request.
+        """Build the environ of a request.
 
         :raises BadRequest: when the fields of a trusted front-end contradict each other.
         :raises ScriptNameMismatch: when the path is not under SCRIPT_NAME.
@@ -216,15 +216,14 @@ class EnvironBuilder:
     def _offer_socket(self, connection: ConnectionInfo) -> Environ:
         """Make what an unencrypted connection adds to the environs of its requests.
 
-        The socket of an encrypted one is of no use: it has ciphertext, of which the server keeps
-        the keys.
+        The socket of an encrypted connection is useless to them: it carries ciphertext.
         """
         offered: Environ = dict.fromkeys(self._socket_names, OfferedSocket(connection))
         connection.variables = offered
         return offered
 
     def describe(self, request: Request | None, connection: ConnectionInfo) -> Environ:
-        """What an access line needs of an environ that could not be built."""
+        """Build what an access line needs of an environ that could not be built."""
         environ = {"REMOTE_ADDR": connection.peer_host, "REMOTE_PORT": connection.peer_port}
         if request is not None:
             environ.update(request.fields)
@@ -249,7 +248,7 @@ class EnvironBuilder:
     def _take_forwarded(
         self, environ: Environ, request: Request, connection: ConnectionInfo, path: str
     ) -> None:
-        """Take fields that were dropped for their name, but came from a trusted front-end."""
+        """Add fields that were dropped because of their name, if a trusted front end sent them."""
         if not self.is_trusted(connection.peer):
             return
         found: dict[str, str] = {}
@@ -269,7 +268,7 @@ class EnvironBuilder:
                 _split_path(environ, prefix, path)
 
     def _set_scheme(self, environ: Environ, request: Request, connection: ConnectionInfo) -> None:
-        """Believe a trusted front-end about the scheme of its client."""
+        """Set the scheme that a trusted front end says its client used."""
         if not self.is_trusted(connection.peer):
             return
         schemes: set[str] = set()
@@ -286,7 +285,7 @@ class EnvironBuilder:
 
 
 def _split_path(environ: Environ, prefix: str, path: str) -> None:
-    """Divide the path between SCRIPT_NAME and PATH_INFO, at a slash."""
+    """Split the path between SCRIPT_NAME and PATH_INFO, at a slash."""
     rest = path.removeprefix(prefix)
     if len(rest) < len(path) and rest[:1] in ("", "/"):
         environ["PATH_INFO"] = rest
@@ -296,17 +295,17 @@ def _split_path(environ: Environ, prefix: str, path: str) -> None:
             " front-end server must keep the prefix, or it must not be set"
         )
     else:
-        # An authority or an asterisk (RFC 9112 section 3.2) is no path at all.
+        # An authority or an asterisk (RFC 9112 section 3.2) is not a path.
         environ["SCRIPT_NAME"] = ""
 
 
 def protocol(version: tuple[int, int]) -> str:
-    """A version of HTTP as it stands in a request line."""
+    """Format a version of HTTP as in a request line."""
     return f"HTTP/{version[0]}.{version[1]}"
 
 
 def _set_server(environ: Environ) -> None:
-    """Name the server by Host: a unix socket has no name that a client could use."""
+    """Set the server's name from Host, because a unix socket has none that clients know."""
     host = environ.get("HTTP_HOST", "")
     default = "443" if environ["wsgi.url_scheme"] == "https" else "80"
     # An IPv6 address is in brackets and has colons of its own.

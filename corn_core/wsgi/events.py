@@ -1,4 +1,4 @@
-"""Telling hooks and logs about requests: what is shared by all ways of answering them.
+"""Tells hooks and logs about requests, however they are answered.
 
 This is the one module where pre_request, post_request and request_refused fire and where access
 lines are written, for every worker.
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
 
 
 class CycleWorker(Protocol):
-    """What the cycle asks of the worker it runs in; hooks get the same object."""
+    """The part of a worker that the cycle uses; hooks get the same object."""
 
     log: Logger
     hooks: Hooks
     slot: Slot
     aborted: bool
-    """Whether the master stops the worker for having been silent for too long."""
+    """Whether the master is stopping the worker because it was silent for too long."""
 
 
 class RequestEvents:
-    """Looks once, when it is made, who wants to be told.
+    """Binds the request hooks and the access log once, at construction.
 
-    :ivar before: whether :meth:`request_started` has anybody to tell.
-    :ivar after: whether :meth:`request_finished` has.
+    :ivar before: whether :meth:`request_started` has hooks to call.
+    :ivar after: whether :meth:`request_finished` has hooks to call or an access line to write.
     """
 
     def __init__(self, worker: CycleWorker, builder: EnvironBuilder) -> None:
@@ -47,7 +47,10 @@ class RequestEvents:
         self.after = self._post_request is not None or self._log.access_enabled
 
     def request_started(self, request: Request) -> None:
-        """Call pre_request; HookFailed when it fails, and then the application is not called."""
+        """Call pre_request.
+
+        :raises HookFailed: when it fails; the application must not be called then.
+        """
         if self._pre_request is not None:
             self._pre_request(worker=self._worker, req=request)
 
@@ -59,10 +62,10 @@ class RequestEvents:
         response: Response,
         connection: ConnectionInfo,
     ) -> None:
-        """Tell about a request that has come to its end.
+        """Log a finished request and call post_request.
 
         :param started: when it began, ``time.monotonic()``.
-        :param environ: empty when there was none; it is described as far as it can be then.
+        :param environ: empty if none was built; the access line then gets as much as is known.
         """
         response.duration = monotonic() - started
         if self._log.access_enabled:
@@ -74,7 +77,7 @@ class RequestEvents:
     def refused(
         self, request: Request | None, response: Response, connection: ConnectionInfo
     ) -> None:
-        """Tell about a request that was answered without the application."""
+        """Log a request that was answered without the application, and call request_refused."""
         if self._log.access_enabled:
             environ = self._builder.describe(request, connection)
             self._write_access_line(response, request, environ)
@@ -82,7 +85,7 @@ class RequestEvents:
             self._request_refused(worker=self._worker, req=request, resp=response)
 
     def describe(self, request: Request, connection: ConnectionInfo) -> dict[str, Any]:
-        """The environ of a request that is answered without one."""
+        """Build what an access line needs of the environ of a request that has none."""
         return self._builder.describe(request, connection)
 
     def _write_access_line(
@@ -92,5 +95,5 @@ class RequestEvents:
             duration = timedelta(seconds=response.duration)
             self._log.access(response, request, environ, duration)
         except Exception:
-            # A logger class may be anybody's, and its failure is not the request's.
+            # Broad: the logger class may be a third party's, and its failure is not the request's.
             self._log.exception("Error writing the access log")

@@ -1,4 +1,4 @@
-"""The two file-like objects that WSGI puts into an environ besides the body."""
+"""The file wrapper and the error stream, which WSGI puts into an environ."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ SETTINGS = (
         default=True,
         help=(
             "Send files that an application returns through wsgi.file_wrapper with sendfile(2),"
-            " or read them (--no-sendfile). With it their contents do not pass through the"
-            " worker's memory. Turn it off where the file system does not support it well, such"
-            " as some network mounts. The environment variable SENDFILE turns it on with y, yes,"
-            " 1 or true, and off with anything else."
+            " so that their contents do not pass through the worker's memory. Turn it off"
+            " (--no-sendfile) where the file system does not support it well, such as some"
+            " network mounts. The environment variable SENDFILE turns it on with y, yes, 1 or"
+            " true, and off with anything else."
         ),
         flags=("--no-sendfile",),
         action="store_false",
@@ -40,8 +40,8 @@ SETTINGS = (
 )
 
 
-class FileRegion(NamedTuple):
-    """The rest of an open file, as the kernel sees it: ``size`` bytes from ``offset``."""
+class RestOfFile(NamedTuple):
+    """The part of an open file that has not been read: ``size`` bytes from ``offset``."""
 
     fd: int
     offset: int
@@ -49,11 +49,11 @@ class FileRegion(NamedTuple):
 
 
 class FileWrapper:
-    """``wsgi.file_wrapper``: an iterable over a file, which the server may send by itself.
+    """``wsgi.file_wrapper``: iterates over a file, which the server may also send directly.
 
     :param filelike: anything with ``read(size)``; it is closed with the response if it has
         a ``close``.
-    :param blksize: bytes to read at a time, when it is read.
+    :param blksize: bytes to read at a time, if it is read.
     """
 
     def __init__(self, filelike: Any, blksize: int = BLOCK_SIZE) -> None:
@@ -75,11 +75,11 @@ class FileWrapper:
         if close is not None:
             close()
 
-    def region(self) -> FileRegion | None:
-        """What is left of a regular file, or ``None`` when only reading it tells the truth.
+    def region(self) -> RestOfFile | None:
+        """Return the unread part of a regular file, or ``None`` if the file must be read.
 
-        A ``fileno`` proves little: gzip's file has one too, of the compressed file below it. So
-        only the two types are taken that :func:`open` gives to somebody who reads bytes.
+        Having a ``fileno`` is not enough: gzip's file returns that of the compressed file below
+        it. So only the two types that :func:`open` returns for reading bytes are accepted.
         """
         file = self.filelike
         raw = file.raw if type(file) is io.BufferedReader else file
@@ -90,18 +90,18 @@ class FileWrapper:
         if not stat.S_ISREG(status.st_mode):
             return None
         offset = file.tell()
-        return FileRegion(fd, offset, max(0, status.st_size - offset))
+        return RestOfFile(fd, offset, max(0, status.st_size - offset))
 
 
 class ErrorStream:
-    """``wsgi.errors``: a text stream into the error log, which leaves text as it is.
+    """``wsgi.errors``: a text stream into the error log, which does not change the text.
 
-    One stream serves a whole worker, all of its threads. What each has written is kept apart,
-    until it is flushed or the request ends, and then goes to the logger as one text: a traceback
-    that is printed line by line stays whole, and is one record of a log that has records.
+    One stream serves all threads of a worker. What each of them writes is kept apart until it is
+    flushed or the request ends, and then goes to the logger as one text: a traceback that is
+    printed line by line stays whole, and is one record of a log that has records.
 
-    :ivar pending: the text that waits, by thread or greenlet; empty most of the time, which is all
-        that the request cycle looks at.
+    :ivar pending: the unflushed text, by thread or greenlet; usually empty, which is all that the
+        request cycle checks.
     """
 
     encoding = "utf-8"
@@ -111,13 +111,13 @@ class ErrorStream:
         self._log: Callable[[str], object] = getattr(log, "wsgi_errors", None) or partial(
             log.error, "%s"
         )
-        # Reentrant: a signal's handler may write too, and interrupts whatever the thread is at.
+        # Reentrant, because a signal handler may write while the thread holds the lock.
         self._lock = threading.RLock()
         self._stale: list[int] = []
         self.pending: dict[int, str] = {}
 
     def write(self, text: str) -> int:
-        """Keep text for :meth:`flush`; a lot of it is logged at once."""
+        """Keep text for :meth:`flush`, or log it at once when it is a lot."""
         # Looked up now: with greenlets, the function has been replaced by theirs.
         writer = threading.get_ident()
         with self._lock:
@@ -137,9 +137,9 @@ class ErrorStream:
         self._emit(threading.get_ident())
 
     def flush_stale(self) -> None:
-        """Log what has waited since the last call, for those who do not flush.
+        """Log text that has been waiting since the last call, for code that does not flush.
 
-        A request may last long, and a thread of the application's own has no request that ends.
+        A request may last long, and threads of the application's own have no request that ends.
         """
         stale = self._stale
         with self._lock:
@@ -148,7 +148,7 @@ class ErrorStream:
             self._emit(writer)
 
     def flush_all(self) -> None:
-        """Log everything; the worker ends."""
+        """Log everything, at the end of the worker."""
         for writer in list(self.pending):
             self._emit(writer)
 

@@ -1,9 +1,9 @@
-"""Requests that a worker has another server answer, the one of its own library.
+"""Reports requests that the server of a worker's own library answers.
 
-Such a server reads requests and writes responses itself. Here hooks, access log and scoreboard
-are told about them, as the request cycle tells them about requests of WSGI applications::
+Such a server reads requests and writes responses itself. This module tells hooks, access log and
+scoreboard about them, as the request cycle does for WSGI applications::
 
-    native = worker.cycle.native(worker.request_done)       # once a worker
+    native = worker.cycle.native(worker.request_done)       # once per worker
     exchange = native.begin("GET", "/path?query", (1, 1), raw_headers, connection)
     exchange.request_started()                              # pre_request; HookFailed means 500
     ...                                                     # the application answers
@@ -17,6 +17,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from corn_core.http import Request
+from corn_core.http.fields import environ_name
 
 if TYPE_CHECKING:
     from corn_core.wsgi.connection import ConnectionInfo
@@ -28,13 +29,11 @@ Head = tuple[str, str, tuple[int, int], RawHeaders]
 """Method, target, version and fields, as they are given to ``NativeCycle.begin``."""
 
 GONE = "499 Client Closed Request"
-"""The status in the log when a client left before there was one; nginx uses the same."""
-
-_PLAIN_NAMES = frozenset({"CONTENT_TYPE", "CONTENT_LENGTH"})
+"""The status in the log when the client left before there was a response, as in nginx."""
 
 
 class NativeResponse:
-    """What hooks and loggers may read of a response that another server has sent.
+    """A response that another server has sent, as hooks and loggers may read it.
 
     :ivar status: the status line's code and reason.
     :ivar headers: the fields of the response.
@@ -74,7 +73,7 @@ class NativeCycle:
         headers: RawHeaders,
         connection: ConnectionInfo,
     ) -> Exchange:
-        """A request has been read; its exchange must be ended, whatever becomes of it.
+        """Record that a request has been read; the exchange must be ended in any case.
 
         :param uri: the target as sent.
         :param headers: the fields as sent, in order.
@@ -83,7 +82,7 @@ class NativeCycle:
 
     @property
     def wanted(self) -> bool:
-        """Whether anybody wants to know what an exchange is told at its end."""
+        """Tell whether a hook or the access log needs what an exchange is told at its end."""
         return self.events.after
 
     def refuse(
@@ -94,7 +93,7 @@ class NativeCycle:
         sent: int,
         connection: ConnectionInfo,
     ) -> None:
-        """A request could not be read, or may not be served, and has been answered so.
+        """Report a request that was refused because it was malformed or may not be served.
 
         :param request: what is known of it, see :func:`make_request`.
         :param status: code and reason of the answer.
@@ -105,7 +104,7 @@ class NativeCycle:
 class Exchange:
     """One request and its response.
 
-    :ivar connection: who sent it.
+    :ivar connection: the connection that the request came on.
     """
 
     __slots__ = ("_cycle", "_ended", "_head", "_request", "_started", "_token", "connection")
@@ -122,7 +121,7 @@ class Exchange:
 
     @property
     def request(self) -> Request:
-        """What hooks and loggers get; made when the first of them does."""
+        """The request for hooks and loggers, made when it is first asked for."""
         if self._request is None:
             self._request = make_request(*self._head)
         return self._request
@@ -130,22 +129,22 @@ class Exchange:
     def request_started(self) -> None:
         """Call pre_request.
 
-        :raises HookFailed: when it does; the answer is 500 then, without the application.
+        :raises HookFailed: when it fails; answer 500 then, without calling the application.
         """
         if self._cycle.events.before:
             self._cycle.events.request_started(self.request)
 
     def end(self, status: int, reason: str, headers: Headers, sent: int) -> None:
-        """The response has been sent: write the access line, and call post_request.
+        """Write the access line and call post_request, once the response has been sent.
 
-        A second call does nothing, so that a clean-up may end what has perhaps ended before.
+        A second call does nothing, so that clean-up code need not know whether it has ended.
 
         :param sent: bytes of the body.
         """
         self._end(f"{status} {reason}", headers, sent)
 
     def abandon(self) -> None:
-        """The request has come to its end without a response: its client is gone."""
+        """End an exchange whose client has left before there was a response."""
         self._end(GONE, (), 0)
 
     def _end(self, status: str, headers: Headers, sent: int) -> None:
@@ -162,7 +161,7 @@ class Exchange:
 
 
 def make_request(method: str, uri: str, version: tuple[int, int], headers: RawHeaders) -> Request:
-    """A request as corn's own parser would have it, of what another parser has found."""
+    """Make the request that corn's own parser would have made, from another parser's results."""
     request = Request(method, uri, version)
     request.path, _, request.query = uri.partition("?")
     lines = [f"{method} {uri} HTTP/{version[0]}.{version[1]}".encode("latin-1", "replace")]
@@ -172,8 +171,7 @@ def make_request(method: str, uri: str, version: tuple[int, int], headers: RawHe
         if b"_" in name:
             # It could pose as the field with a hyphen.
             continue
-        key = name.decode("latin-1").upper().replace("-", "_")
-        key = key if key in _PLAIN_NAMES else f"HTTP_{key}"
+        key = environ_name(name.decode("latin-1"))
         text = value.decode("latin-1")
         fields[key] = f"{fields[key]},{text}" if key in fields else text
     request.head = b"\r\n".join(lines)

@@ -1,13 +1,12 @@
 """``corn.socket``: the client's socket, for an application that speaks another protocol on it.
 
-Every environ has it and hardly any application asks for it, so what the environ has is a
-stand-in. It becomes a socket when it is first used: one of Python's, over a duplicate of the
-descriptor. Where a library of greenlets has patched the ``socket`` module, it is that library's
-own, which lets other greenlets run while it waits.
+Every environ has it but hardly any application uses it, so the environ holds a stand-in. On first
+use it makes a Python socket over a duplicate of the descriptor. Where a library of greenlets has
+patched the ``socket`` module, that is the library's own socket, which lets other greenlets run
+while it waits.
 
-The duplicate is there because application and server both close what they have. With one
-descriptor between them, whoever is second would close a number that belongs to another client by
-then.
+The descriptor is duplicated because application and server both close theirs. If they shared one,
+the second to close it would close a number that belongs to another client by then.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from corn_core.wsgi.connection import ConnectionInfo
 
 SOCKET_NAMES = ("corn.socket", "gunicorn.socket")
-"""Where applications find it in the environ."""
+"""The keys under which applications find it in the environ."""
 
 TAKING = frozenset(
     {
@@ -30,8 +29,7 @@ TAKING = frozenset(
         *("detach", "dup", "shutdown", "close"),
     }
 )
-"""The methods that take a connection over: what they send, or end, cannot be followed by a response
-of the server's."""
+"""The methods that take a connection over: after them the server cannot send a response."""
 
 ASKING = frozenset(
     {
@@ -39,14 +37,14 @@ ASKING = frozenset(
         *("getsockopt", "gettimeout", "getblocking", "get_inheritable"),
     }
 )
-"""What says nothing of an application's intentions. All others are a use of the socket, such as
-peeking whether the client is still there: a response may follow, or none."""
+"""Attributes that do not count as using the socket. All others do, such as peeking to see whether
+the client is still there: after that a response may follow, or none."""
 
 _making = Lock()
 
 
 class OfferedSocket:
-    """The client's socket as the environ has it; attributes are those of the real one."""
+    """Stands for the client's socket in the environ, with the attributes of the real one."""
 
     __slots__ = ("__weakref__", "_connection", "_socket")
 
@@ -59,7 +57,7 @@ class OfferedSocket:
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
-            # Whoever asks for these wants to know what this object is, and not what it stands for.
+            # Code that asks for these wants to know what this object is, not what it stands for.
             raise AttributeError(name)
         attribute = getattr(self._socket or self._make(), name)
         if name not in ASKING:
@@ -86,9 +84,9 @@ class OfferedSocket:
 
 
 def make_socket(sock: socket.SocketType, early: bytes) -> Any:
-    """Make another socket of a connection, for Python code that may wait on it.
+    """Make another socket for a connection, on which Python code may wait.
 
-    :param early: what has been received and belongs to the new one; it is what it receives first.
+    :param early: bytes that were received already; the new socket returns them first.
     """
     fd = os.dup(sock.fileno())
     try:
@@ -104,13 +102,13 @@ def make_socket(sock: socket.SocketType, early: bytes) -> Any:
 
 
 class _Lent:
-    """What is different about a socket that an application is given."""
+    """Changes what an application's socket receives first, and how it is closed."""
 
     early = b""
 
     def __del__(self) -> None:
-        # Not closed by the server, since a thread may be about to wait on it; and an application
-        # that leaves that to the server, as it may, is not to be warned of an unclosed socket.
+        # The server does not close it, because a thread may be about to wait on it. Applications
+        # need not close it either, and should not be warned of an unclosed socket.
         self.close()  # type: ignore[attr-defined]  # of the socket class
 
     def recv(self, bufsize: int, flags: int = 0) -> bytes:

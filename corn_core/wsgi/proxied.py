@@ -1,4 +1,4 @@
-"""Environs of requests that came through a proxy which speaks the PROXY protocol."""
+"""Builds environs of requests that came through a proxy which speaks the PROXY protocol."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _mode(raw: object) -> str:
 
 
 def versions_of(mode: str) -> frozenset[str]:
-    """The versions of the PROXY protocol that a value of ``proxy_protocol`` stands for."""
+    """Return the versions of the PROXY protocol that ``proxy_protocol`` allows."""
     return _VERSIONS[mode]
 
 
@@ -43,11 +43,11 @@ SETTINGS = (
         parse=_mode,
         default="off",
         help=(
-            "Understand the PROXY protocol, by which a proxy that passes on whole connections"
-            " (HAProxy, stunnel, a network load balancer) says whose they are. A config file may"
-            " name the version, v1 or v2; the flag means either. The client's address is then in"
-            " REMOTE_ADDR and REMOTE_PORT, the address it connected to in PROXY_ADDR and"
-            " PROXY_PORT. Connections without such a header are served as ever."
+            "Accept the PROXY protocol, by which a proxy that forwards whole connections"
+            " (HAProxy, stunnel, a network load balancer) names their clients. A config file may"
+            " name the version, v1 or v2; the flag allows both. The client's address is then in"
+            " REMOTE_ADDR and REMOTE_PORT, and the address it connected to in PROXY_ADDR and"
+            " PROXY_PORT. Connections without such a header are served as usual."
         ),
         flags=("--proxy-protocol",),
         action="store_true",
@@ -59,8 +59,8 @@ SETTINGS = (
         default=["127.0.0.1", "::1"],
         help=(
             "The proxies that may use the PROXY protocol: addresses and networks (10.0.0.0/8),"
-            " divided by commas, or * for all. A header from anybody else is answered 403."
-            " Clients of a unix socket are always allowed."
+            " separated by commas, or * for all. A header from any other peer is answered with"
+            " 403. Clients of a unix socket are always allowed."
         ),
         flags=("--proxy-allow-from",),
         metavar="ADDRESSES",
@@ -69,9 +69,9 @@ SETTINGS = (
 
 
 class ProxiedEnvironBuilder(EnvironBuilder):
-    """Puts the client in the proxy's place, for connections whose proxy has named it.
+    """Puts the client's address in the proxy's place, for connections with a PROXY header.
 
-    Whether the fields of a front-end are believed still goes by the proxy's own address.
+    Whether the fields of a front end are trusted still depends on the proxy's own address.
     """
 
     def build(self, request: Request, body: RequestBody, connection: ConnectionInfo) -> Environ:

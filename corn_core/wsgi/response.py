@@ -1,7 +1,7 @@
-"""One response: what the application gives, on its way to the sink.
+"""One response, from what the application returns to what the sink gets.
 
-The head leaves together with the first piece of the body, so that an application that fails
-before it has produced anything can still be answered for with an error page.
+The head is sent together with the first piece of the body, so that an error page can still be sent
+for an application that fails before it has produced anything.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from corn_core.dates import http_date
 from corn_core.errors import BadResponse, ClientDisconnected
 from corn_core.http import (
     LAST_CHUNK,
@@ -21,14 +22,13 @@ from corn_core.http import (
     error_page,
 )
 from corn_core.interfaces import ResponseSink
-from corn_core.wsgi.date import http_date
 from corn_core.wsgi.files import FileWrapper
 
 JOIN_LIMIT = 256 * 1024
-"""Up to this many bytes, the pieces of a list are copied into one; beyond, sent one by one."""
+"""The most bytes for which the pieces of a list are joined; more are sent one by one."""
 
 _READ_LIMIT = 64 * 1024
-"""A file up to this many bytes is read, and leaves in one system call with its head."""
+"""The longest file that is read, and sent in one system call with the head."""
 
 
 class Response:
@@ -38,10 +38,10 @@ class Response:
     :ivar headers: the fields as the application gave them.
     :ivar sent: bytes of the body handed to the sink so far, without chunk framing.
     :ivar duration: seconds from the request's complete arrival to the end of the response; set
-        before the logs and the hooks are told.
+        before logs and hooks get the response.
     :ivar head: the head as it was handed to the sink; ``None`` until then.
-    :ivar complete: whether the sink has all of the response, as its head announced it.
-    :ivar problem: what the length of the body got wrong, for the log; mostly empty.
+    :ivar complete: whether the sink has all of the response that its head announced.
+    :ivar problem: how the body contradicts its length, for the log; usually empty.
     """
 
     __slots__ = (
@@ -84,7 +84,7 @@ class Response:
 
     @property
     def keep_alive(self) -> bool:
-        """Whether another response may follow this one on its connection."""
+        """Tell whether another response may follow this one on its connection."""
         return self.complete and self.head is not None and self.head.keep_alive
 
     # -- what the application calls --------------------------------------------------
@@ -92,13 +92,13 @@ class Response:
     def start_response(
         self, status: str, headers: list[tuple[str, str]], exc_info: Any = None
     ) -> Callable[[bytes], None]:
-        """Take status and fields; nothing is sent yet. Returns :meth:`write`."""
+        """Take status and fields, without sending anything yet; returns :meth:`write`."""
         if exc_info:
             try:
                 if self.head is not None:
                     raise exc_info[1].with_traceback(exc_info[2])
             finally:
-                # The traceback refers to this frame: without this, a cycle.
+                # The traceback refers to this frame, which would be a cycle.
                 exc_info = None
         elif self.status:
             raise AssertionError("start_response was called twice without exc_info")
@@ -112,20 +112,20 @@ class Response:
         """Send a piece of the body now; for applications that cannot return an iterable."""
         _check(data)
         if self.complete:
-            # Some other thread, most likely; the connection may have the next response on it.
+            # Probably another thread; the connection may be sending the next response by now.
             raise BadResponse("write() was called after the end of the response")
         if data:
             self._put(data)
 
     def early_hints(self, headers: Sequence[tuple[str, str]]) -> None:
-        """``wsgi.early_hints``: send 103 (RFC 8297); ignored once the response has begun."""
+        """Send 103 (RFC 8297), as ``wsgi.early_hints``; does nothing after the head is sent."""
         if self.head is None:
             self._send(encode_informational("103 Early Hints", headers))
 
     # -- what the request cycle calls ------------------------------------------------
 
     def send_list(self, pieces: Sequence[bytes]) -> None:
-        """Send a body that is all there: its length is known before its head leaves."""
+        """Send a body that is complete, so that its length is known before the head is sent."""
         for piece in pieces:
             if type(piece) is not bytes:
                 _check(piece)
@@ -150,10 +150,10 @@ class Response:
             self.finish()
 
     def send_iterable(self, pieces: Iterable[bytes], may_exceed: bool = False) -> None:
-        """Send pieces as they come: PEP 3333 lets none be held back until the next one.
+        """Send each piece at once; PEP 3333 forbids holding one back until the next.
 
-        :param may_exceed: whether it is no fault of the application's when there is more than
-            its Content-Length announced, as with a file.
+        :param may_exceed: whether a body longer than its Content-Length is acceptable, as it is
+            for a file.
         """
         for piece in pieces:
             _check(piece)
@@ -162,9 +162,9 @@ class Response:
         self.finish(may_exceed)
 
     def send_file(self, wrapper: FileWrapper, directly: bool) -> None:
-        """Send what a file has left, or as much of it as Content-Length says.
+        """Send the rest of a file, or as much of it as Content-Length says.
 
-        :param directly: whether the sink may send it without the worker reading it.
+        :param directly: whether the sink may send the file without the worker reading it.
         """
         region = wrapper.region() if directly and self.head is None else None
         if region is None:
@@ -185,7 +185,7 @@ class Response:
             self.finish()
 
     def finish(self, may_exceed: bool = False) -> None:
-        """The body has ended: send what its framing still needs, and judge its length."""
+        """End the body: send what its framing still needs, and check its length."""
         head = self.head or self._begin(0)
         if self._lead:
             self._send(self._take_lead())
@@ -205,10 +205,11 @@ class Response:
         self.send_list([page])
 
     def cut_short(self) -> None:
-        """Make sure that the client does not take what it has for all of the body.
+        """Make sure that the client can tell that the body is incomplete.
 
-        It misses the last chunk, or bytes of Content-Length; but where the end of the connection
-        is the end of the body (RFC 9112 section 6.3 rule 8), it needs a connection that breaks.
+        Usually it can, because the last chunk or a part of Content-Length is missing. Where the
+        end of the connection is the end of the body (RFC 9112 section 6.3 rule 8), the connection
+        has to be aborted.
         """
         head = self.head
         if head is not None and head.has_body and not head.chunked and head.content_length is None:
@@ -217,16 +218,16 @@ class Response:
     # -- towards the sink ------------------------------------------------------------
 
     def _begin(self, length: int | None) -> ResponseHead:
-        """Encode the head, which then waits for the first piece of the body.
+        """Encode the head, which is then sent with the first piece of the body.
 
-        :param length: of the body, if it is known.
+        :param length: the length of the body, if it is known.
         """
         if not self.status:
             raise BadResponse("the application did not call start_response")
         request = self._request
         method, version = ("GET", (1, 1)) if request is None else (request.method, request.version)
         if not length and method == "HEAD":
-            # An application that leaves out the body of HEAD has said nothing of its length.
+            # The application may have left out the body of HEAD, so its length is not known.
             length = None
         head = encode_head(
             self.status,
@@ -245,7 +246,7 @@ class Response:
     def _put(self, data: bytes) -> bool:
         """Send a piece of the body, framed, and with the head if it is the first.
 
-        Returns whether the response has use for more.
+        Returns False if no more of the body can be sent.
         """
         head = self.head or self._begin(None)
         if not head.has_body:
@@ -272,8 +273,8 @@ class Response:
         return lead
 
     def _send(self, data: bytes) -> None:
-        # An application may swallow the exception that write() raised: it gets another one,
-        # before anybody waits for the client again.
+        # An application may swallow the exception that write() raised. It gets another one here,
+        # so that the worker does not wait for the client again.
         if self._gone:
             raise ClientDisconnected("the client had gone before")
         try:

@@ -1,4 +1,4 @@
-"""Which peers are believed when they say something about the client behind them."""
+"""Decides which peers are trusted when they describe the client behind them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MEMO_LIMIT = 1024
 
 
 def parse_peers(raw: object) -> list[str]:
-    """The parser of a list of trusted peers: ``*``, addresses, and networks as ADDRESS/BITS."""
+    """Parse a list of trusted peers: ``*``, addresses, and networks as ADDRESS/BITS."""
     peers = comma_separated(raw)
     for peer in peers:
         if peer == "*" or _canonical(peer) is not None:
@@ -31,7 +31,7 @@ def parse_peers(raw: object) -> list[str]:
 
 
 def _canonical(address: str) -> str | None:
-    """The one spelling of an address that accept(2) uses; None when it is not an address."""
+    """Spell an address as accept(2) does; returns None if it is not an address."""
     # The socket module does this without the import of ipaddress.
     for family in (socket.AF_INET, socket.AF_INET6):
         try:
@@ -42,7 +42,7 @@ def _canonical(address: str) -> str | None:
 
 
 def _unmapped(address: str) -> str:
-    """An IPv4 client of an IPv6 socket shows as ::ffff:192.0.2.1; it is 192.0.2.1."""
+    """Return 192.0.2.1 for ::ffff:192.0.2.1, which is how an IPv6 socket shows it."""
     return address[7:] if address.startswith("::ffff:") and "." in address else address
 
 
@@ -55,9 +55,9 @@ def _network(text: str) -> IPv4Network | IPv6Network:
 
 
 def peer_test(peers: list[str]) -> Callable[[Any], bool]:
-    """A function that says whether a peer, as accept(2) gave it, is one of those listed.
+    """Return a function that tells whether a peer, as accept(2) gave it, is in the list.
 
-    The peer of a unix socket always is: the permissions of its path are what lets it in.
+    The peer of a unix socket always is, because the permissions of the path have let it in.
     """
     if "*" in peers:
         return lambda peer: True
@@ -72,7 +72,7 @@ def peer_test(peers: list[str]) -> Callable[[Any], bool]:
         known = memo.get(host)
         if known is None:
             if len(memo) >= _MEMO_LIMIT:
-                # Clients choose their addresses, not how much of the worker's memory they take.
+                # Clients choose their addresses, but not how much memory of the worker they fill.
                 memo.clear()
             known = memo[host] = _is_listed(_unmapped(host), plain, networks)
         return known

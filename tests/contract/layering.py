@@ -16,7 +16,7 @@ from pathlib import Path
 import corn_core
 
 RANKS = (
-    {"corn_core", "errors", "frames", "interfaces", "setting", "config", "escape"},
+    {"corn_core", "errors", "frames", "interfaces", "setting", "config", "escape", "dates"},
     {"hookspecs", "http", "net", "process"},
     {"settings", "extensions"},
     {"wsgi", "logs", "loaders", "reloading"},

@@ -145,7 +145,7 @@ def test_broken_links_are_found(tmp_path: Path) -> None:
 @pytest.mark.parametrize("page", [*PROSE, ROOT / "README.md"], ids=by_name)
 def test_flags_exist(page: Path) -> None:
     flags = {flag for setting in SETTINGS for flag in setting.flags}
-    flags.update(flag for several in COMMANDS.values() for flag in several)
+    flags.update(flag for command in COMMANDS.values() for flag in command.flags)
     flags.update(OPTIONS)
     named = {
         found

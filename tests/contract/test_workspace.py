@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +21,25 @@ PACKAGES = [name.replace("-", "_") for name in PLUGINS]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 TOOL = PROJECT["tool"]
 
-LISTS = {
+TESTS = [*ROOT.glob("plugins/*/tests"), *ROOT.glob("examples/plugins/*/tests")]
+LINKS = {path.name: path.resolve() for path in (ROOT / ".types").iterdir()}
+"""The tests of plugins as mypy sees them: as packages with names of their own."""
+
+LISTS: dict[str, tuple[Iterable[object], Iterable[object]]] = {
     "extras": (
         PROJECT["project"]["optional-dependencies"],
         [name.removeprefix("corn-") for name in NAMED],
     ),
     "uv": (TOOL["uv"]["sources"], PLUGINS),
     "ruff": (TOOL["ruff"]["lint"]["isort"]["known-first-party"], PACKAGES),
-    "mypy": (TOOL["mypy"]["files"], [f"plugins/{name}/src" for name in PLUGINS]),
+    "mypy": (
+        TOOL["mypy"]["files"],
+        [".types", "examples", *(f"plugins/{name}/src" for name in PLUGINS)],
+    ),
+    "links in .types": (
+        LINKS.items(),
+        [(f"{path.parent.name.replace('-', '_')}_tests", path) for path in TESTS],
+    ),
     "mypy_path": (TOOL["mypy"]["mypy_path"], [f"plugins/{name}/src" for name in PLUGINS]),
     "coverage": (TOOL["coverage"]["run"]["source_pkgs"], PACKAGES),
     "tox": (
@@ -41,3 +53,7 @@ LISTS = {
 def test_every_plugin_is_listed(name: str) -> None:
     listed, wanted = LISTS[name]
     assert set(wanted) - set(listed) == set()
+
+
+def test_no_link_leads_nowhere() -> None:
+    assert {path for path in LINKS.values() if path not in TESTS} == set()

@@ -24,7 +24,7 @@ def fetch(
 
 
 def ask(server: Server, context: ssl.SSLContext) -> dict[str, Any]:
-    """What ``secure:app`` says of the connection."""
+    """Return what ``secure:app`` says about the connection."""
     reply = parse(fetch(server, context, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"))
     assert reply.status == 200, reply
     told: dict[str, Any] = json.loads(reply.body)

@@ -115,7 +115,7 @@ def test_clients_that_wait_for_a_restart_are_served(
 def test_clients_are_not_refused_by_a_server_that_stops(
     activate: Activate, serve: Serve, sockets: list[socket.socket], gate: Gate, way: str
 ) -> None:
-    """The sockets are the manager's, and whoever it starts next will serve."""
+    """The sockets are the manager's, and the next server that it starts will serve."""
 
     def start() -> Server:
         if way == "activation":
@@ -272,7 +272,7 @@ def test_descriptors_as_addresses(
 
 
 def backlog(sock: socket.socket) -> int:
-    """The length of a listening socket's queue: of struct tcp_info (linux/tcp.h), tcpi_sacked."""
+    """Return the length of a listening socket's queue: tcpi_sacked of linux/tcp.h."""
     (length,) = struct.unpack_from(
         "I", sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 64), 28
     )

@@ -1,4 +1,4 @@
-"""What cannot start says so once, ends with the right status and leaves nothing behind."""
+"""A server that cannot start says so once, exits with the right status and leaves no trace."""
 
 from __future__ import annotations
 

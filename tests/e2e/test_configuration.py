@@ -1,4 +1,4 @@
-"""Where settings come from, and which source wins, from the outside."""
+"""The sources of settings, and which of them wins, seen from outside."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.e2e.own import APPS as OWN_APPS
 
 
 def printed(*arguments: str, cwd: Path = APPS, env: dict[str, str] | None = None) -> dict[str, str]:
-    """What --print-config prints: setting -> "value  # origin"."""
+    """Return what --print-config prints: setting -> "value  # origin"."""
     outcome = run("--print-config", *arguments, cwd=cwd, env=env)
     assert outcome.returncode == 0, outcome.stderr
     lines = [line.partition(" = ") for line in outcome.stdout.splitlines()]

@@ -18,7 +18,7 @@ from corn_testkit.waiting import DEADLINE, alive, children, wait_for
 
 @dataclass
 class Launched:
-    """What the command did that was to start a daemon, and the daemon, if there is one."""
+    """The outcome of a command that starts a daemon, and the daemon if there is one."""
 
     status: int
     stdout: str
@@ -212,7 +212,7 @@ def test_lost_messages_are_pointed_out(launch: Launch) -> None:
 
 
 def test_umask_of_the_daemons_files(launch: Launch) -> None:
-    """Who starts daemons at boot may have none, and then anybody could write to the log."""
+    """A process that starts daemons at boot may have none: then any user could write to the log."""
     (launch.directory / "writing.py").write_text(
         "import os\n"
         "before = os.umask(0)\n"

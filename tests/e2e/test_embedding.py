@@ -80,14 +80,21 @@ def test_bad_settings_end_with_one_line(tmp_path: Path, settings: str, complaint
     assert len(result.stderr.splitlines()) == 1
 
 
-def test_an_application_that_cannot_be_loaded(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("how", "reason"),
+    [
+        ("raises", "failed: RuntimeError: on purpose"),
+        ("exits", "ended the process (SystemExit: on purpose)"),
+    ],
+)
+def test_an_application_that_cannot_be_loaded(tmp_path: Path, how: str, reason: str) -> None:
     path = tmp_path / "settings"
     path.write_text("bind=127.0.0.1:0\n")
-    env = {"SETTINGS": str(path), "BROKEN": "1"}
+    env = {"SETTINGS": str(path), "BROKEN": how}
     result = run("custom.py", cwd=EMBEDDED, env=env, command=sys.executable)
     assert result.returncode == 4
     assert result.stderr.count("Traceback") == 1
-    assert "Custom.load: RuntimeError: on purpose" in result.stderr
+    assert f"'Custom': load() {reason}" in result.stderr
 
 
 def test_the_command_with_an_application_of_its_own(embed: Embed) -> None:
@@ -107,7 +114,7 @@ def test_its_commands(tmp_path: Path) -> None:
 
 
 def limit(tmp_path: Path, text: str) -> dict[str, str]:
-    """What reading.py takes one of its settings from, at every reload again."""
+    """Write the variable from which reading.py takes a setting, at every reload again."""
     path = tmp_path / "limit"
     path.write_text(text)
     return {"LIMIT": str(path)}

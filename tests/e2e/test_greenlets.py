@@ -1,4 +1,4 @@
-"""What the workers with greenlets have in common: the stream driver, on each library."""
+"""Behaviour that the workers with greenlets share: their driver, on each library."""
 
 from __future__ import annotations
 

@@ -154,7 +154,7 @@ LIBRARY = "def look(table):\n    return table['missing']\n"
 
 
 def calls_a_library(tmp_path: Path, body: str) -> str:
-    """A config file that fails inside of a module of its author's."""
+    """Write a config file that fails inside a module of its author's."""
     (tmp_path / "a_library.py").write_text(LIBRARY)
     file = tmp_path / "config.py"
     file.write_text(f"import sys\nsys.path.insert(0, {str(tmp_path)!r})\nimport a_library\n{body}")

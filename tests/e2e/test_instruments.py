@@ -1,4 +1,4 @@
-"""What instruments are offered: regular calls, the master's loop, a look at the workers."""
+"""The server's offer to instruments: regular calls, the master's loop, a look at the workers."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ SEPARATORS = ["\r", "\n", "\v", "\f", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", 
 
 
 def access_lines(server: Server, count: int) -> list[str]:
-    """The access log, once it has so many lines; it must not get more."""
+    """Return the access log once it has ``count`` lines; it must not get more."""
     wait_for(lambda: server.output.count("\n") >= count, f"{count} access lines")
     server.stop()
     lines = server.output.split("\n")

@@ -60,7 +60,7 @@ def init_of(server: Server) -> int:
 
 
 def names_of_children(pid: int) -> list[str]:
-    """The commands of a process's children, zombies included (proc(5))."""
+    """List the commands of a process's children, including zombies (proc(5))."""
     text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
     names = []
     for child in text.split():
@@ -99,7 +99,7 @@ def test_it_stops(serve_as_init: StartInit, number: Signals) -> None:
 
 
 def idle(init: int) -> list[int]:
-    """The workers that have booted and wait for requests."""
+    """List the workers that have booted and wait for requests."""
     return [pid for pid in children(init) if polls(pid)]
 
 

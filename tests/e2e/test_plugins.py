@@ -1,4 +1,4 @@
-"""Plugins of somebody else, installed beside corn: what they add, and what happens when they fail.
+"""Third parties' plugins, installed beside corn: what they add, and what happens when they fail.
 
 They are installed as far as importlib.metadata can tell: a module and the
 metadata of its distribution in a directory of PYTHONPATH.

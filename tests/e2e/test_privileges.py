@@ -111,7 +111,7 @@ def test_user_without_group_is_pointed_out(start: Serve, public: Path) -> None:
 
 
 def user_with_groups() -> str:
-    """A user who is a member of a group beside his own."""
+    """Find a user who is a member of a group besides their own."""
     for group in grp.getgrall():
         for name in group.gr_mem:
             try:
@@ -185,7 +185,7 @@ def test_logs_are_reopened_after_logrotate(start: Serve, public: Path) -> None:
     request("/before")
     error.rename(public / "error.log.1")
     access.rename(public / "access.log.1")
-    # As with "create 0640 root adm": the group was chosen by somebody, and stays.
+    # As with "create 0640 root adm": the group was chosen on purpose, and stays.
     access.touch(mode=0o640)
     os.chown(access, 0, 4)
     server.signal(SIGUSR1)
@@ -200,7 +200,7 @@ def test_logs_are_reopened_after_logrotate(start: Serve, public: Path) -> None:
 
 
 def test_files_of_others_are_not_given_away(start: Serve, public: Path) -> None:
-    """Whoever may write to the log directory must not be given what he links to there."""
+    """A user who may write to the log directory must not be given the target of a link in it."""
     precious, linked = public / "precious", public / "linked"
     precious.write_text("")
     linked.write_text("")
@@ -309,7 +309,7 @@ def test_user_without_groups_cannot_have_them(start: Serve, public: Path) -> Non
 
 @pytest.mark.parametrize("setting", ["--user=root", "--group=root", "--initgroups"])
 def test_without_privileges_it_does_not_start(serve: Serve, public: Path, setting: str) -> None:
-    """Started by nobody: one line, before the pidfile and the socket."""
+    """Started by an ordinary user: one line, before the pidfile and the socket."""
     server = as_nobody(serve, public)(setting, f"--pid={public}/pid", "identity:app")
     server.wait(1)
     assert len(server.log.splitlines()) == 1

@@ -24,7 +24,7 @@ def test_zero_never_replaces(serve: Serve) -> None:
 
 
 def lives_in(log: str) -> dict[str, int]:
-    """How many requests each worker had served when it asked to be replaced."""
+    """Count the requests that each worker had served when it asked to be replaced."""
     served: Counter[str] = Counter()
     lives = {}
     for pid, worn in re.findall(r"<(\d+)> served|\[(\d+)\] \[INFO\] Autorestarting", log):

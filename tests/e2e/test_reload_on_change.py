@@ -134,7 +134,7 @@ def test_module_imported_later_is_watched(serve: Serve, project: Project) -> Non
 
 
 def test_change_right_after_the_import_is_not_missed(serve: Serve, project: Project) -> None:
-    """The module is saved after it was read, and before anybody looked at it."""
+    """The module is saved after it was read, and before the reloader first looked at it."""
     # With the time of day: what the system notes for a file may be some milliseconds behind.
     rewrite = (
         "open('helper.py', 'w').write('VALUE = 2'); import time;"

@@ -23,7 +23,7 @@ pytestmark = [
 
 
 def inodes(pid: int) -> set[str]:
-    """The inodes of a process's sockets."""
+    """List the inodes of a process's sockets."""
     found = set()
     for fd in os.listdir(f"/proc/{pid}/fd"):
         try:
@@ -38,7 +38,7 @@ def pids(server: Server, requests: int = 40) -> set[int]:
 
 
 def own_sockets(server: Server, workers: list[int]) -> bool:
-    """Whether each of the workers listens on one socket, and nobody shares it."""
+    """Tell whether each of the workers listens on one socket, which no other process has."""
     sockets = listening(server.address.port)
     held = [inodes(pid) & sockets for pid in (server.pid, *workers)]
     return [len(each) for each in held] == [0] + [1] * len(workers) and len(sockets) == len(workers)

@@ -1,4 +1,4 @@
-"""What a worker keeps for clients, how much of it, and how many clients it has."""
+"""Limits on what a worker keeps for clients, and on how many clients it has."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WHOLE = len(PIECE) * PIECES
 
 
 def request_long(server: Server, mark: Path) -> socket.socket:
-    """A client that asks for the long response and has not read any of it."""
+    """Connect a client that asks for the long response and does not read any of it."""
     client = socket.socket()
     client.settimeout(30)
     # Small enough that most of the response must wait at the server.

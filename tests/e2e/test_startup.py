@@ -1,4 +1,4 @@
-"""What a start leaves behind for the application: few modules, and a garbage collector that works.
+"""A start leaves few modules behind for the application, and a garbage collector that works.
 
 Each module more puts the first response off.
 """

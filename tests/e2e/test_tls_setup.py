@@ -108,7 +108,7 @@ def test_session_is_resumed_by_another_worker_which_knows_the_client(
 
 
 def serial(server: Server, context: ssl.SSLContext) -> str:
-    """The serial number of the certificate that the server shows."""
+    """Return the serial number of the certificate that the server shows."""
     with secured(server.address.connect(), context) as client:
         shown = client.getpeercert()
         assert shown
@@ -164,7 +164,7 @@ def test_certificate_that_is_no_good_is_not_taken(
 
 
 def configured(directory: Path, text: str) -> str:
-    """The path of a config file."""
+    """Write a config file and return its path."""
     file = directory / "corn.conf.py"
     file.write_text(text)
     return str(file)

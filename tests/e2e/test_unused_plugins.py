@@ -1,4 +1,4 @@
-"""What plugins cost that are installed and not used: nothing that anybody would notice."""
+"""Plugins that are installed but not used cost nothing that a user would notice."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def libraries() -> Iterator[tuple[str, str]]:
                     yield project["name"], module
 
 
-# What is there when the interpreter has started is not anybody's import: *.pth files do that.
+# Modules that are there when the interpreter starts do not count: *.pth files import them.
 AT_START = subprocess.run(
     [sys.executable, "-c", "import sys; print(*sys.modules)"],
     capture_output=True,

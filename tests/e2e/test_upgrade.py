@@ -68,7 +68,7 @@ class Site:
         return server
 
     def pids(self) -> dict[str, int]:
-        """The pidfiles there are, by what follows the configured name."""
+        """Read the pidfiles that exist, by what follows the configured name."""
         name = self.pidfile.name
         found = {}
         for file in self.directory.glob(f"{name}*"):
@@ -87,7 +87,7 @@ def site(tmp_path: Path, serve: Serve) -> Site:
 
 
 def serving(server: Server, master: int) -> list[int]:
-    """The workers of a master that have made their poller, and so accept connections."""
+    """List the workers of a master that have made their poller, and so accept connections."""
     log = server.log
     booting = [pid for pid in children(master) if f"Booting worker with pid: {pid}" in log]
     return [pid for pid in booting if has_poller(pid)]
@@ -116,7 +116,7 @@ def upgrade(server: Server, master: int = 0) -> int:
 
 
 def masters(address: Address, path: str = "/", times: int = 1) -> set[int]:
-    """The masters whose workers answer; all of the answers are good ones."""
+    """Find the masters whose workers answer; all answers must be good."""
     replies = [address.request("GET", path) for _ in range(times)]
     assert {reply.status for reply in replies} == {200}
     return {int(reply.text.split()[1]) for reply in replies}
@@ -342,7 +342,7 @@ def test_the_master_that_stays_serves_its_backlog_when_it_ends(
 def test_old_master_that_is_killed(site: Site) -> None:
     server = site.start()
     new = upgrade(server)
-    # Nobody has asked how it ended, so it is there as a zombie, and so is its pidfile.
+    # It has not been waited for, so it remains as a zombie, and so does its pidfile.
     orphans = serving(server, server.pid)
     end(server.pid, SIGKILL)
     promoted(server, server.pid)

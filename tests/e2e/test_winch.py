@@ -43,7 +43,7 @@ def test_workers_retire_and_hup_brings_them_back(serve: Serve, sizes: Path) -> N
     rest(server)
     server.wait_for_log(r"0 workers after 2\.")
     with server.address.connect() as client:
-        # The socket is open: the connection waits for whoever serves next.
+        # The socket is open: the connection waits for the next worker.
         client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         server.signal(SIGHUP)
         server.wait_for_log(r"2 workers after 0\.")

@@ -49,7 +49,7 @@ while True:
 
 
 def test_an_order_that_comes_within_a_finalizer_is_obeyed(serve: Serve, tmp_path: Path) -> None:
-    """What is raised there is lost; the worker would boot on, and Python complain."""
+    """An exception raised there is lost: the worker would boot on, and Python complain."""
     (tmp_path / "stubborn.py").write_text(STUBBORN)
     server = serve("--graceful-timeout=60", "stubborn:app", cwd=tmp_path)
     wait_for((tmp_path / "entered").exists, "the application to be imported")

@@ -58,7 +58,7 @@ FIRSTRESULT = {
 
 
 def fields(name: str) -> dict[str, str]:
-    """The fields of a hook's docstring, each a line with its continuation lines."""
+    """Read the fields of a hook's docstring, each a line with its continuation lines."""
     text = inspect.getdoc(getattr(hookspecs, name)) or ""
     found = re.findall(r"^([A-Z][a-z ]+): (.+(?:\n +.+)*)", text, flags=re.MULTILINE)
     return {field: " ".join(value.split()) for field, value in found}

@@ -1,4 +1,4 @@
-"""What is wrong with a class that a configuration names, in one line."""
+"""Mistakes in a class that a configuration names are told in one line."""
 
 from __future__ import annotations
 

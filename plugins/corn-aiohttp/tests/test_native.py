@@ -208,10 +208,13 @@ def test_tls_and_unix_sockets(
     server.stop()
 
 
-def test_settings_without_effect(serve: Serve) -> None:
-    server = serve("--threads=4", "--body-timeout=5", *NATIVE, cwd=APPS)
+def test_settings_without_effect_are_told_once(serve: Serve) -> None:
+    server = serve("--threads=4", "--body-timeout=5", "--workers=2", *NATIVE, cwd=APPS)
+    server.wait_for_workers(2)
     for name in ("threads", "body_timeout"):
-        server.wait_for_log(rf"\[WARNING\] {name} has no effect on an aiohttp app \(flag --")
+        what = "no effect on this application with worker class aiohttp"
+        server.wait_for_log(rf"\[WARNING\] {name} has {what} \(flag --")
+    assert server.log.count("[WARNING]") == 2
     server.stop()
 
 

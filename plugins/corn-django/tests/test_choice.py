@@ -69,7 +69,8 @@ def test_paste_comes_first(serve: Serve, mixed: Project, way: str) -> None:
 def _start(serve: Serve, project: Project, way: str, *arguments: str) -> Server:
     if way == "beside":
         return serve(*arguments, cwd=project.directory)
-    return project.start_manage(serve, *arguments)
+    server: Server = project.start_manage(serve, *arguments)
+    return server
 
 
 @pytest.mark.parametrize("arguments", [("--disable-plugin=django",), ("--app-loader=wsgi",)])

@@ -23,7 +23,7 @@ Project = Any  # the class in conftest.py, which cannot be imported as a module
 PASSWORD = "correct horse battery"
 STATIC = "/static/admin/css/base.css"
 
-WAYS = {
+WAYS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "beside": ((), {}),
     "named": (("mysite.wsgi",), {}),
     "settings": (("--settings=mysite.settings",), {}),

@@ -10,9 +10,9 @@ import pytest
 from corn_gthread.alarm import Alarm, NapAlarm, TimerAlarm, make_alarm
 from corn_testkit.waiting import wait_for
 
-ALARMS = [NapAlarm]
+ALARMS: list[Callable[[], Alarm]] = [NapAlarm]
 if isinstance(make_alarm(), TimerAlarm):
-    ALARMS.append(TimerAlarm)  # type: ignore[arg-type]
+    ALARMS.append(TimerAlarm)
 
 
 class Watcher:

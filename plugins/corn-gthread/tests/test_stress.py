@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import random
-import socket
 from concurrent.futures import ThreadPoolExecutor
+from io import BufferedReader
 from pathlib import Path
 from typing import NamedTuple
 
@@ -64,7 +64,7 @@ class Client:
         head = f"POST {path}{query} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(posted)}\r\n\r\n"
         return Ask(path, head.encode() + posted, None if fails else path.encode() * times + posted)
 
-    def check(self, batch: list[Ask], stream: socket.SocketIO) -> bool:
+    def check(self, batch: list[Ask], stream: BufferedReader) -> bool:
         """Read the responses; whether the connection goes on."""
         for each in batch:
             status, body = read_response(stream)
@@ -78,7 +78,7 @@ class Client:
         return True
 
 
-def read_response(stream: socket.SocketIO) -> tuple[int, bytes]:
+def read_response(stream: BufferedReader) -> tuple[int, bytes]:
     status = int(stream.readline().split()[1])
     length = 0
     while (line := stream.readline()) != b"\r\n":

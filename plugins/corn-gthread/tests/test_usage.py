@@ -106,7 +106,7 @@ def test_a_call_that_computes_is_not(subject: Subject) -> None:
         pytest.skip("this system has no clock of what a thread runs")
     subject.begin.set()
     watch = Watch()
-    verdicts = []
+    verdicts: list[Verdict] = []
     ran = subject.meter.ran()
     while not verdicts or verdicts[-1] is Verdict.KEEP:
         # As far as it has not run since the last look, it is to run now.

@@ -8,6 +8,7 @@ import re
 import socket
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from signal import SIGHUP, SIGTTIN
 
@@ -15,7 +16,7 @@ import pytest
 
 from corn_testkit.fixtures import Serve
 from corn_testkit.gate import Gate
-from corn_testkit.server import run
+from corn_testkit.server import Server, run
 from corn_testkit.waiting import wait_for
 from tests.contract.layering import HEAVY
 
@@ -152,6 +153,10 @@ def test_gauges_show_who_works_and_who_waits(
         collector.wait_for(name, "g", 0)
 
 
+def _are_replaced(server: Server, workers: list[int]) -> bool:
+    return set(workers).isdisjoint(server.workers())
+
+
 @udp
 def test_reload_turns_it_on_and_off(serve: Serve, collector: Collector, tmp_path: Path) -> None:
     config = tmp_path / "corn.conf.py"
@@ -164,7 +169,7 @@ def test_reload_turns_it_on_and_off(serve: Serve, collector: Collector, tmp_path
         before = server.wait_for_workers(1)
         config.write_text(text)
         server.signal(SIGHUP)
-        wait_for(lambda old=before: not set(old) & set(server.workers()), "other workers")
+        wait_for(partial(_are_replaced, server, before), "other workers")
         server.wait_for_log("Booting worker with pid", count=number + 1)
         server.wait_for_workers(1)
         for _ in range(number):

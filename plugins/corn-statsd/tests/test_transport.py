@@ -157,7 +157,12 @@ def test_threads_lose_nothing(board: Board, transport: Transport, receiver: Rece
     sock = receiver(socket.AF_INET, ("127.0.0.1", 0))
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
     board.publish((socket.AF_INET, sock.getsockname()))
-    threads = [Thread(target=lambda: [transport.send(b"a") for _ in range(25)]) for _ in range(8)]
+
+    def send() -> None:
+        for _ in range(25):
+            transport.send(b"a")
+
+    threads = [Thread(target=send) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -106,7 +106,7 @@ class NeverNotifies(Sound):
             def beat(self, now: float) -> None:
                 pass
 
-        self.slot = Silent()  # type: ignore[assignment]
+        self.slot = Silent()
         super().run()
 
 
@@ -145,7 +145,7 @@ class LeaksDescriptors(Sound):
 class AnswersBehindTheApplicationsBack(Sound):
     class connection_class(Connection):
         __slots__ = ()
-        taken = property(lambda self: False, lambda self, value: None)  # type: ignore[assignment]
+        taken = property(lambda self: False, lambda self, value: None)
 
 
 class KeepsWhatCameEarly(Sound):

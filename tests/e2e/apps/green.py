@@ -22,7 +22,7 @@ most_inside = 0
 
 
 def patched(query: str) -> Iterable[bytes]:
-    """Whose the classes are that were imported at the top, and a few functions as they are now."""
+    """List the modules of the classes imported at the top, and of a few functions by now."""
     found = {
         "socket": socket.__module__,
         "sleep": time.sleep.__module__,
@@ -41,7 +41,7 @@ def until(query: str) -> Iterable[bytes]:
 
 
 def crowd(query: str) -> Iterable[bytes]:
-    """How many requests have been in here at the same time, at most."""
+    """Return the most requests that have been in here at the same time."""
     global inside, most_inside
     inside += 1
     most_inside = max(most_inside, inside)
@@ -61,14 +61,14 @@ def endless(query: str) -> Iterator[bytes]:
 
 
 def kill(query: str) -> Iterable[bytes]:
-    """What a greenlet is ended with; a library may have replaced the application's thread."""
+    """Raise what ends a greenlet; a library may have replaced the application's thread."""
     from greenlet import GreenletExit
 
     raise GreenletExit
 
 
 def limit(query: str) -> Iterable[bytes]:
-    """A time limit of the library, which is no Exception."""
+    """Exceed a time limit of the library, which is not an Exception."""
     library = __import__(query)
     with library.Timeout(0.01):
         time.sleep(30)
@@ -76,7 +76,7 @@ def limit(query: str) -> Iterable[bytes]:
 
 
 def run(query: str) -> Iterable[bytes]:
-    """The output of a program, which a thread waits for."""
+    """Return the output of a program, which a thread waits for."""
     found: list[bytes] = []
 
     def work() -> None:

@@ -1,4 +1,4 @@
-"""What is no WSGI application, though it can be called."""
+"""Objects that can be called, but are not WSGI applications."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A module whose names are no applications."""
+"""A module without an application."""
 
 number = 3
 

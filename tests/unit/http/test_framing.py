@@ -90,7 +90,7 @@ def test_no_limit_of_a_body() -> None:
 
 # code, method, version, keep_alive, declared, known -> has_body, chunked, length, keep_alive
 RESPONSES: list[tuple[tuple[int, str, tuple[int, int], bool, int | None, int | None], Framing]] = [
-    # 1: no body, no length; a 1xx is no response to go on from
+    # 1: no body, no length; after a 1xx the connection is not reused
     ((204, "GET", HTTP_11, True, 5, 5), (False, False, None, True)),
     ((204, "GET", HTTP_10, True, None, None), (False, False, None, True)),
     ((204, "GET", HTTP_11, False, None, None), (False, False, None, False)),

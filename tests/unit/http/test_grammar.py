@@ -9,7 +9,7 @@ OCTETS = [chr(octet) for octet in range(256)]
 
 
 def accepted(match: object, before: str = "", after: str = "") -> set[str]:
-    """The characters that a pattern takes between the two texts."""
+    """List the characters that a pattern accepts between the two texts."""
     assert callable(match)
     return {char for char in OCTETS if match(before + char + after)}
 

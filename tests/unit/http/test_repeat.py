@@ -42,7 +42,7 @@ def facts(request: Request) -> dict[str, object]:
 
 
 def parsed(parser: RequestParser, data: bytes) -> object:
-    """What comes of a request with its body: what it says, or what is wrong with it."""
+    """Parse a request with its body; returns its content, or what is wrong with it."""
     parser.feed(data)
     try:
         request = parser.next_request()

@@ -1,4 +1,4 @@
-"""What can be called as a WSGI application is, and what must not be refused by mistake."""
+"""Objects that can be called as a WSGI application is must not be refused by mistake."""
 
 from __future__ import annotations
 

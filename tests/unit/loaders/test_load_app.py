@@ -91,7 +91,7 @@ def refused(uri: str) -> AppLoadError:
     assert "\n" not in message
     assert repr(uri) in message
     assert caught.value.exit_status == 4
-    # Whoever prints the error prints its details, and must not find a second traceback.
+    # Code that prints the error prints its details, and must not find a second traceback.
     assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
     return caught.value

@@ -15,9 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from corn_core.dates import common_log_time
 from corn_core.logs import SETTINGS
 from corn_core.logs.access import SafeAtoms, compile_format, parse_access_format, placeholders
-from corn_core.logs.atoms import ATOMS, all_atoms, common_log_time
+from corn_core.logs.atoms import ATOMS, all_atoms
 from corn_core.setting import Expected
 
 

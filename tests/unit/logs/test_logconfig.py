@@ -17,8 +17,8 @@ import pytest
 
 from corn_core.errors import ConfigError, SettingError
 from corn_core.logs import Logger
+from corn_core.logs.logconfig import State, states
 from corn_core.logs.settings import IniFile
-from corn_core.logs.states import State, states
 from tests.unit.logs.configs import config
 
 ANSWERED = SimpleNamespace(status="200 OK", headers=[], sent=5, status_code=200)
@@ -104,7 +104,7 @@ def access(logger: Logger) -> None:
 
 
 def dictionary(stream: io.StringIO, **loggers: Any) -> dict[str, Any]:
-    """A configuration that writes to an object, which cannot be copied."""
+    """Make a configuration that writes to an object, which cannot be copied."""
     return {
         "formatters": {"plain": {"format": "%(name)s|%(message)s"}},
         "handlers": {
@@ -436,7 +436,7 @@ def test_handlers_are_known_to_the_library_afterwards(tmp_path: Path, level: str
         Logger(config(logconfig_dict={"loggers": {"shop": {"level": level}}}))
     except ConfigError:
         assert level == "LOUD"
-    # Which closes them at the end of the process, or whenever somebody wants that.
+    # The library closes them at the end of the process, or when logging is configured.
     logging.config.dictConfig({"version": 1, "disable_existing_loggers": False})
     assert handler.stream is None
 

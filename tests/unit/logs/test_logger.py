@@ -184,7 +184,7 @@ def test_process_without_standard_streams(tmp_path: Path) -> None:
     done = in_python(
         "os.close(1); os.close(2); sys.stdout = sys.stderr = None\n"
         "logger = Logger(short)\n"
-        "logger.warning('nobody hears')\n"
+        "logger.warning('never read')\n"
         "logger.access(resp, None, {}, timedelta(0))\n"
         f"open({str(tmp_path / 'done')!r}, 'w').write('went on')",
     )

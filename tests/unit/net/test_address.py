@@ -18,23 +18,23 @@ from corn_core.net.address import UNIX_PATH_LIMIT, parse_bind
 from corn_core.setting import Expected
 
 GOOD = [
-    ("127.0.0.1", TcpAddress("127.0.0.1", 8000), "http://127.0.0.1:8000"),
-    ("127.0.0.1:80", TcpAddress("127.0.0.1", 80), "http://127.0.0.1:80"),
-    (" 127.0.0.1:80 ", TcpAddress("127.0.0.1", 80), "http://127.0.0.1:80"),
-    ("127.0.0.1:0", TcpAddress("127.0.0.1", 0), "http://127.0.0.1:0"),
-    ("127.0.0.1:65535", TcpAddress("127.0.0.1", 65535), "http://127.0.0.1:65535"),
-    (":9000", TcpAddress("0.0.0.0", 9000), "http://0.0.0.0:9000"),
-    ("", TcpAddress("0.0.0.0", 8000), "http://0.0.0.0:8000"),
-    ("localhost", TcpAddress("localhost", 8000), "http://localhost:8000"),
-    ("App_1.Example.COM.:81", TcpAddress("app_1.example.com.", 81), "http://app_1.example.com.:81"),
-    ("tcp://127.0.0.1:80", TcpAddress("127.0.0.1", 80), "http://127.0.0.1:80"),
-    ("tcp://:80", TcpAddress("0.0.0.0", 80), "http://0.0.0.0:80"),
-    ("tcp://[::1]:80", TcpAddress("::1", 80), "http://[::1]:80"),
-    ("[::]", TcpAddress("::", 8000), "http://[::]:8000"),
-    ("[::1]:8000", TcpAddress("::1", 8000), "http://[::1]:8000"),
-    ("[2001:DB8::1]:8000", TcpAddress("2001:db8::1", 8000), "http://[2001:db8::1]:8000"),
-    ("[FE80::1%Eth0]:8000", TcpAddress("fe80::1%Eth0", 8000), "http://[fe80::1%Eth0]:8000"),
-    ("[::ffff:127.0.0.1]:1", TcpAddress("::ffff:127.0.0.1", 1), "http://[::ffff:127.0.0.1]:1"),
+    ("127.0.0.1", TcpAddress("127.0.0.1", 8000), "127.0.0.1:8000"),
+    ("127.0.0.1:80", TcpAddress("127.0.0.1", 80), "127.0.0.1:80"),
+    (" 127.0.0.1:80 ", TcpAddress("127.0.0.1", 80), "127.0.0.1:80"),
+    ("127.0.0.1:0", TcpAddress("127.0.0.1", 0), "127.0.0.1:0"),
+    ("127.0.0.1:65535", TcpAddress("127.0.0.1", 65535), "127.0.0.1:65535"),
+    (":9000", TcpAddress("0.0.0.0", 9000), "0.0.0.0:9000"),
+    ("", TcpAddress("0.0.0.0", 8000), "0.0.0.0:8000"),
+    ("localhost", TcpAddress("localhost", 8000), "localhost:8000"),
+    ("App_1.Example.COM.:81", TcpAddress("app_1.example.com.", 81), "app_1.example.com.:81"),
+    ("tcp://127.0.0.1:80", TcpAddress("127.0.0.1", 80), "127.0.0.1:80"),
+    ("tcp://:80", TcpAddress("0.0.0.0", 80), "0.0.0.0:80"),
+    ("tcp://[::1]:80", TcpAddress("::1", 80), "[::1]:80"),
+    ("[::]", TcpAddress("::", 8000), "[::]:8000"),
+    ("[::1]:8000", TcpAddress("::1", 8000), "[::1]:8000"),
+    ("[2001:DB8::1]:8000", TcpAddress("2001:db8::1", 8000), "[2001:db8::1]:8000"),
+    ("[FE80::1%Eth0]:8000", TcpAddress("fe80::1%Eth0", 8000), "[fe80::1%Eth0]:8000"),
+    ("[::ffff:127.0.0.1]:1", TcpAddress("::ffff:127.0.0.1", 1), "[::ffff:127.0.0.1]:1"),
     ("unix:/run/corn.sock", UnixAddress("/run/corn.sock"), "unix:/run/corn.sock"),
     ("unix:///run/corn.sock", UnixAddress("/run/corn.sock"), "unix:/run/corn.sock"),
     ("unix:corn.sock", UnixAddress("corn.sock"), "unix:corn.sock"),
@@ -93,10 +93,10 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("text", "expected", "url"), GOOD)
-def test_address_is_understood(text: str, expected: Address, url: str) -> None:
+@pytest.mark.parametrize(("text", "expected", "shown"), GOOD)
+def test_address_is_understood(text: str, expected: Address, shown: str) -> None:
     assert parse_address(text) == expected
-    assert parse_address(text).url == url
+    assert str(expected) == shown
     assert parse_address(str(expected)) == expected
 
 
@@ -113,13 +113,12 @@ def test_bad_address_is_refused_with_an_example(text: str, message: str) -> None
         ("127.0.0.1:1", socket.AF_INET),
         ("[::1]:1", socket.AF_INET6),
         ("localhost:1", socket.AF_UNSPEC),
-        ("unix:x", socket.AF_UNIX),
-        ("unix:@x", socket.AF_UNIX),
-        ("fd://3", socket.AF_UNSPEC),
     ],
 )
 def test_family(text: str, family: socket.AddressFamily) -> None:
-    assert parse_address(text).family == family
+    parsed = parse_address(text)
+    assert isinstance(parsed, TcpAddress)
+    assert parsed.family == family
 
 
 def test_unix_path_is_measured_in_bytes() -> None:

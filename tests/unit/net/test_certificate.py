@@ -1,4 +1,4 @@
-"""Distinguished names as text: nobody's name may look like two."""
+"""Distinguished names as text: one name must not look like two."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which descriptors can be listened on."""
+"""Descriptors that can be listened on, and those that cannot."""
 
 from __future__ import annotations
 

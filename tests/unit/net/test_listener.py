@@ -62,7 +62,7 @@ def occupied_port() -> socket.socket:
 
 
 def serves(listener: Listener) -> bool:
-    """Whether a client of the address it says it has reaches it."""
+    """Tell whether a client reaches it at the address that it gives."""
     with socket.socket(listener.socket.family) as client:
         client.settimeout(5)
         client.connect(listener.socket.getsockname())
@@ -189,7 +189,7 @@ def test_address_that_becomes_free_is_taken(bound: Bound, monkeypatch: pytest.Mo
 def test_address_of_no_interface_is_tried_again(
     bound: Bound, caplog: pytest.LogCaptureFixture
 ) -> None:
-    # 192.0.2.0/24 is for documentation, and nobody's (RFC 5737).
+    # 192.0.2.0/24 is for documentation, and no machine has it (RFC 5737).
     with pytest.raises(BindError, match="no interface of this machine has that address"):
         bound("192.0.2.1:0")
     assert len(bound.pauses) == 4

@@ -1,4 +1,4 @@
-"""Listeners that are no plain sockets of our own: abstract, passed, and one for each worker."""
+"""Listeners other than plain sockets of our own: abstract, passed, and one for each worker."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def listening(stack: ExitStack, host: str = "127.0.0.1") -> socket.socket:
 
 
 def connected(stack: ExitStack, sock: socket.socket) -> socket.socket:
-    """A client that is connected, as far as it knows."""
+    """Connect a client; as far as it knows, it has been accepted."""
     client = stack.enter_context(socket.socket(sock.family))
     client.settimeout(60)
     client.connect(sock.getsockname())

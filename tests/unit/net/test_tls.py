@@ -198,7 +198,7 @@ REFUSED: dict[str, tuple[Raw, str]] = {
         lambda cert, ca, tmp: {"certfile": cert.both, "ciphers": "NONSENSE"},
         "ciphers 'NONSENSE': OpenSSL does not know such a cipher",
     ),
-    "nobody to trust": (
+    "no authority to trust": (
         lambda cert, ca, tmp: {"certfile": cert.both, "cert_reqs": 1},
         "cert_reqs 1: client certificates cannot be verified unless ca_certs is set",
     ),

@@ -1,4 +1,4 @@
-"""Which files take part in an application, and in an error."""
+"""Files that take part in an application, and in an error."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from _thread import start_new_thread
 from time import monotonic
 
-from corn_core.reloading.flag import NativeEvent
+from corn_core.reloading.reloader import NativeEvent
 
 
 def test_waiting_ends_when_it_is_set() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from corn_core.reloading.page import failure_app
+from corn_core.reloading.reloader import failure_app
 
 
 def answer(message: str, details: str) -> tuple[str, dict[str, str], bytes]:

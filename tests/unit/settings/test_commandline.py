@@ -188,6 +188,6 @@ def test_help_is_grouped_by_section_and_by_plugin(monkeypatch: pytest.MonkeyPatc
 
 def test_help_names_every_flag() -> None:
     text = help_text(registry())
-    for flags in (*(each.flags for each in registry()), *COMMANDS.values()):
-        assert all(flag in text for flag in flags)
+    for each in (*registry(), *COMMANDS.values()):
+        assert all(flag in text for flag in each.flags)
     assert "wsgi_app" not in text

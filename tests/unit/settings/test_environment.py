@@ -1,4 +1,4 @@
-"""What environment variables say."""
+"""Settings and arguments from environment variables."""
 
 from __future__ import annotations
 

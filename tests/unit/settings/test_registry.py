@@ -64,7 +64,7 @@ def test_clash_of_flags_names_both_owners() -> None:
     assert "mine" not in made
 
 
-@pytest.mark.parametrize("flag", [flag for flags in COMMANDS.values() for flag in flags])
+@pytest.mark.parametrize("flag", [flag for each in COMMANDS.values() for flag in each.flags])
 def test_flags_of_commands_are_taken(flag: str) -> None:
     assert refusal(OTHER._replace(flags=(flag,))) == (
         f"plugin 'statsd' declares flag {flag} for 'other', which the core has"

@@ -25,12 +25,12 @@ SOUNDS_SECRET = re.compile(r"passw|passphrase|secret|token|credential|api_?key")
 
 
 def broken(raw: object) -> int:
-    """A parser of somebody who forgot about Expected; what int() raises quotes its argument."""
+    """Parse without raising Expected, as an author might by mistake; int() quotes its argument."""
     return int(str(raw))
 
 
 def declared(name: str, parse: object, default: object, **keywords: object) -> Setting:
-    """A setting that can be given in every way there is."""
+    """Declare a setting that can be given in every possible way."""
     return Setting(
         name, "Secrets", parse, default, "Not to be shown.",  # type: ignore[arg-type]
         flags=(f"--{name}",), env=name.upper(), secret=True, **keywords,  # type: ignore[arg-type]
@@ -131,7 +131,7 @@ def test_value_set_by_a_program(setting: Setting, source: str, tmp_path: Path) -
     except ConfigError as error:
         assert SECRET not in str(error)
         assert "set in code" in str(error)
-        # Whoever prints the traceback prints what it came of.
+        # A traceback would show the exceptions that it came from.
         assert error.__suppress_context__
         assert error.__cause__ is None
     else:

@@ -42,7 +42,7 @@ thread.join()
 
 
 def lines_of(code: str) -> list[str]:
-    """What a process prints that runs this code, with another thread beside it."""
+    """Run code in a process with another thread beside it; returns what it prints."""
     command = [sys.executable, "-c", PROLOGUE + code + EPILOGUE]
     return subprocess.check_output(command, text=True, timeout=60).splitlines()
 

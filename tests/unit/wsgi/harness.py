@@ -1,4 +1,4 @@
-"""What the tests of the request cycle share: real parts around a sink in memory."""
+"""Parts that the tests of the request cycle share: real ones around a sink in memory."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ SETTINGS: tuple[Setting, ...] = (
 
 
 def make_config(**raw: object) -> Config:
-    """A configuration of the settings that matter here, parsed as any other."""
+    """Make a configuration of the settings that matter here, parsed as any other."""
     defaults = {setting.name: setting.default for setting in SETTINGS}
     origins = dict.fromkeys(defaults, DEFAULT)
     return Config({setting.name: setting for setting in SETTINGS}, defaults, origins).replace(**raw)
 
 
 def make_body(*pieces: bytes, tmp_dir: str | None = None) -> RequestBody:
-    """A complete body, taken in piece by piece."""
+    """Make a complete body, stored piece by piece."""
     taken = RequestBody(tmp_dir)
     for piece in pieces:
         taken.append(piece)
@@ -59,7 +59,7 @@ def make_body(*pieces: bytes, tmp_dir: str | None = None) -> RequestBody:
 
 
 def make_request(head: bytes | str = b"GET / HTTP/1.1\r\nHost: example.com\r\n\r\n") -> Request:
-    """What the parser makes of a head; text may have bare line ends and lack the empty line."""
+    """Parse a head; text may have bare line ends and lack the empty line."""
     if isinstance(head, str):
         head = "\r\n".join([*head.split("\n"), "", ""]).encode("latin-1")
     parser = RequestParser(Limits())
@@ -233,7 +233,7 @@ def hello(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
 def answering(
     result: Any, *fields: tuple[str, str], status: str = "200 OK"
 ) -> Callable[[dict[str, Any], Any], Any]:
-    """An application with this response; a callable makes the result anew for each request."""
+    """Make an application with this response; a callable is called for each request."""
 
     def app(environ: dict[str, Any], start_response: Any) -> Any:
         start_response(status, list(fields))

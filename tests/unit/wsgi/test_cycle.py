@@ -250,7 +250,7 @@ def test_the_master_speaks_for_a_request_that_timed_out(server: Server) -> None:
 
 
 class Kill(BaseException):
-    """What greenlets are stopped with, say."""
+    """An exception such as greenlets are stopped with."""
 
 
 @pytest.mark.parametrize("error", [Kill(), WorkerQuit(0), KeyboardInterrupt()])

@@ -22,7 +22,7 @@ STRANGER = ("192.0.2.7", 4711)
 
 
 class NoLog:
-    """A logger for builders whose environs nobody writes errors to."""
+    """A logger for builders whose environs are not used for writing errors."""
 
     def wsgi_errors(self, text: str) -> None:
         raise AssertionError(f"nothing to log, but {text!r} was")

@@ -275,7 +275,7 @@ class Texts:
 
 
 class OldLogger:
-    """A logger of somebody who has not heard of wsgi_errors."""
+    """A logger of an author who did not know of wsgi_errors."""
 
     def __init__(self) -> None:
         self.messages: list[str] = []

@@ -60,18 +60,8 @@ class NativeServer:
                 "proxy_protocol: expected off, as aiohttp's own server does not understand it,"
                 f" got {self.cfg.proxy_protocol!r} ({self.cfg.origin('proxy_protocol')})"
             )
-        self._warn()
         asyncio.set_event_loop(self._loop)
         self._complete(self._start_up())
-
-    def _warn(self) -> None:
-        """Warn about settings without effect, but only in the first worker: all have the same."""
-        if self.worker.age > 1:
-            return
-        for name in IGNORED:
-            origin = self.cfg.origin(name)
-            if origin.kind != "default":
-                self.worker.log.warning("%s has no effect on an aiohttp app (%s)", name, origin)
 
     async def _start_up(self) -> None:
         uri = self.cfg.wsgi_app

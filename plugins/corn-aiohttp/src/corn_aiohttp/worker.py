@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from corn_aiohttp.application import is_native
-from corn_aiohttp.native import NativeServer
+from corn_aiohttp.native import IGNORED, NativeServer
 from corn_asyncio.threaded import ThreadPoolDriver
 from corn_core.config import Config
 from corn_core.interfaces import WSGIApp
@@ -47,6 +47,9 @@ class AiohttpWorker(Worker):
         if is_native(self.app):
             self._server = NativeServer(self)
             self._server.start()
+
+    def ignored_by_app(self) -> tuple[str, ...]:
+        return () if self._server is None else IGNORED
 
     def run(self) -> None:
         if self._server is not None:

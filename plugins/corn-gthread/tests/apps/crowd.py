@@ -60,7 +60,8 @@ def visit(path: str, environ: dict[str, Any]) -> bytes:
             time.sleep(float(query["sleep"][0]))
         if "fail" in query:
             raise ValueError(path)
-        return path.encode() * int(query.get("times", "1")[0]) + environ["wsgi.input"].read()
+        body: bytes = environ["wsgi.input"].read()
+        return path.encode() * int(query.get("times", "1")[0]) + body
     finally:
         with lock:
             inside[connection] -= 1

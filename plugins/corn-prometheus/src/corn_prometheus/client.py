@@ -6,9 +6,9 @@ import socket
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from corn_core.dates import http_date
 from corn_core.errors import BadRequest
 from corn_core.http import Limits, Request, RequestParser, encode_head
-from corn_core.wsgi.date import http_date
 
 LIMITS = Limits(request_line=1024, fields=50, field_size=4096, body=1)
 METHODS = ("GET", "HEAD")

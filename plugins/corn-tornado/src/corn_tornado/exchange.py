@@ -21,15 +21,13 @@ from tornado.httputil import (
 )
 from tornado.iostream import IOStream
 
-from corn_core.errors import BadRequest, HookFailed
+from corn_core.errors import BadRequest, HookFailed, ServerFault
 from corn_core.http import error_page
 from corn_core.wsgi.native import make_request
 from corn_tornado.connection import NativeConnection
 from corn_tornado.heads import examine, raw, version_of
 
 SWITCHING = 101
-
-_UNEXPLAINED = "The server could not answer this request. Its error log says why."
 
 
 class NativeServer(HTTPServer):
@@ -149,9 +147,10 @@ class Outlet(HTTPConnection):
 
     def answer_for_the_application(self) -> None:
         """Send an error page instead of calling the application."""
-        fields, page = error_page(500, "Internal Server Error", _UNEXPLAINED)
-        headers = HTTPHeaders(dict(fields))
-        self.write_headers(ResponseStartLine("", 500, "Internal Server Error"), headers, page)
+        fault = ServerFault
+        fields, page = error_page(fault.status, fault.reason, fault.for_client)
+        line = ResponseStartLine("", fault.status, fault.reason)
+        self.write_headers(line, HTTPHeaders(dict(fields)), page)
         self.finish()
 
     def detach(self) -> IOStream:

@@ -66,6 +66,9 @@ class TornadoWorker(Worker):
         # Tornado's handlers wait for each other's sake: several requests are in flight at once.
         self.concurrent_slot = isinstance(self.app, NATIVE)
 
+    def ignored_by_app(self) -> tuple[str, ...]:
+        return IGNORED_BY_NATIVE if isinstance(self.app, NATIVE) else ()
+
     def run(self) -> None:
         loop = cast(BaseAsyncIOLoop, IOLoop.current()).asyncio_loop
         forward_to(self.log)
@@ -84,10 +87,6 @@ class TornadoWorker(Worker):
     def _driver(self) -> AsyncioDriver:
         if not isinstance(self.app, NATIVE):
             return AsyncioDriver(self, client_limits(self.cfg, keepalive=self.cfg.keepalive))
-        for name in IGNORED_BY_NATIVE:
-            origin = self.cfg.origin(name)
-            if origin.kind != "default":
-                self.log.warning("%s has no effect on a Tornado application (%s)", name, origin)
         return NativeDriver(self, self.app)
 
 

@@ -25,6 +25,8 @@ class Custom(BaseApplication):
         self.cfg.set("post_worker_init", lambda worker: worker.log.info("hooked %s", worker.pid))
 
     def load(self) -> Any:
+        if os.environ.get("BROKEN") == "exits":
+            sys.exit("on purpose")
         if "BROKEN" in os.environ:
             raise RuntimeError("on purpose")
         return answer

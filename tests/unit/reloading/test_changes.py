@@ -9,7 +9,7 @@ from time import monotonic, time
 
 import pytest
 
-from corn_core.reloading.snapshot import Snapshot
+from corn_core.reloading.files import Snapshot
 
 
 @pytest.fixture

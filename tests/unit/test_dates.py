@@ -1,4 +1,4 @@
-"""The Date field: its form, and when it is made anew."""
+"""The Date field: its form, and when it is made again."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from corn_core.wsgi import date
-from corn_core.wsgi.date import http_date
+from corn_core import dates
+from corn_core.dates import http_date
 
 
 def test_date_is_imf_fixdate(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(date, "_date", (0, b""))
+    monkeypatch.setattr(dates, "_date", (0, b""))
     moments = iter([784111777.2, 784111777.9, 784111778.0, 1893456000.0])
-    monkeypatch.setattr(date, "time", lambda: next(moments))
+    monkeypatch.setattr(dates, "time", lambda: next(moments))
     first, again, later, new_year = [http_date() for _ in range(4)]
     # The first is the example of RFC 9110 section 5.6.7.
     assert first == b"Sun, 06 Nov 1994 08:49:37 GMT"
@@ -41,6 +41,6 @@ def foreign_locale() -> Iterator[None]:
 def test_date_does_not_follow_the_locale(
     monkeypatch: pytest.MonkeyPatch, foreign_locale: None
 ) -> None:
-    monkeypatch.setattr(date, "_date", (0, b""))
-    monkeypatch.setattr(date, "time", lambda: 86400.0 * 59)
+    monkeypatch.setattr(dates, "_date", (0, b""))
+    monkeypatch.setattr(dates, "time", lambda: 86400.0 * 59)
     assert http_date() == b"Sun, 01 Mar 1970 00:00:00 GMT"
