@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from corn_core.config import Config
 from corn_core.logs.logger import file_handlers
 from corn_core.process.privileges import give_file
 
 
-def give_log_files(config: Any) -> None:
+def give_log_files(config: Config) -> None:
     """Give every open log file to the user of the configuration, the application's too.
 
     A worker that has dropped its privileges can then open them again when they are rotated.

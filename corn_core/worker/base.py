@@ -16,7 +16,7 @@ from corn_core.loaders.wsgi import is_asynchronous
 from corn_core.net import Listener
 from corn_core.net.tls import Tls
 from corn_core.setting import Setting, integer
-from corn_core.worker.signals import Wakeup
+from corn_core.worker.wakeup import Wakeup
 from corn_core.wsgi import INTERRUPTS, RequestCycle
 from corn_core.wsgi.offered import SOCKET_NAMES
 

@@ -6,11 +6,12 @@ master's privileges, ``post_worker_init`` when the application is loaded, ``work
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from corn_core.errors import BootError, CornError, HookFailed, WorkerQuit, one_line
 from corn_core.frames import application_traceback
-from corn_core.interfaces import WSGIApp
+from corn_core.interfaces import Server, WSGIApp
 from corn_core.process.privileges import drop_privileges
 from corn_core.process.scoreboard import BOOTING, DRAINING, IDLE
 from corn_core.process.title import set_title
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from corn_core.reloading.reloader import Reloader
 
 
-def boot_worker(worker: Worker, server: object) -> int:
+def boot_worker(worker: Worker, server: Server) -> int:
     """Run a worker in the process that was forked for it; returns its exit status."""
     handlers = SignalHandlers(worker, worker.context.report)
     try:
@@ -53,7 +54,7 @@ def boot_worker(worker: Worker, server: object) -> int:
     return status
 
 
-def _boot(worker: Worker, server: object) -> int:
+def _boot(worker: Worker, server: Server) -> int:
     """Boot, and report how that went; returns 0, or the exit status of the failure."""
     try:
         _prepare(worker, server)
@@ -79,7 +80,7 @@ def _boot(worker: Worker, server: object) -> int:
     return 0
 
 
-def _prepare(worker: Worker, server: object) -> None:
+def _prepare(worker: Worker, server: Server) -> None:
     worker.slot.set_state(BOOTING)
     worker.log.info("Booting worker with pid: %s", worker.pid)
     own = [listener for listener in worker.listeners if listener.per_worker]
@@ -127,7 +128,7 @@ def _make_reloader(worker: Worker) -> Reloader:
     # lazy: it is for development
     from corn_core.reloading.reloader import Reloader
 
-    return Reloader(worker)
+    return Reloader(worker, partial(worker.report, b"outdated"))
 
 
 def _load_app(worker: Worker) -> WSGIApp:

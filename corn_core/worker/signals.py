@@ -13,17 +13,15 @@ others     nothing: a HUP meant for the master must not kill its workers
 from __future__ import annotations
 
 import faulthandler
-import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from types import FrameType
-from typing import Protocol
 
 from corn_core.errors import WorkerQuit
-from corn_core.interfaces import Hooks, Logger
+from corn_core.worker.base import Worker
 
 DUMP_SIGNAL: int | None = getattr(signal, "SIGRTMIN", None)
 """Asks for the stacks. faulthandler refuses SIGABRT, and runs in C: it works while the main
@@ -73,44 +71,13 @@ def held_back() -> Iterator[None]:
             handlers[number](number, None)
 
 
-class Wakeup:
-    """A pipe that becomes readable when a signal arrives, for a loop that waits in a poller."""
-
-    def __init__(self) -> None:
-        self.fd, self._write_fd = os.pipe()
-        os.set_blocking(self.fd, False)
-        os.set_blocking(self._write_fd, False)
-        signal.set_wakeup_fd(self._write_fd, warn_on_full_buffer=False)
-
-    def clear(self) -> None:
-        """Read what made it readable."""
-        try:
-            os.read(self.fd, 4096)
-        except BlockingIOError:
-            # Another thread was faster.
-            return
-
-
-class SignalledWorker(Protocol):
-    """What the handlers ask of their worker."""
-
-    alive: bool
-    booted: bool
-    aborted: bool
-    hooks: Hooks
-    log: Logger
-
-    def run_soon(self, act: Callable[[], None]) -> None: ...
-    def refuse_clients(self) -> None: ...
-
-
 class SignalHandlers:
     """The handlers of one worker; they run in its main thread, between two bytecodes.
 
     :param report: the descriptor that takes the stacks.
     """
 
-    def __init__(self, worker: SignalledWorker, report: int) -> None:
+    def __init__(self, worker: Worker, report: int) -> None:
         self._worker = worker
         self._report = report
 

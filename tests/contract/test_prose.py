@@ -13,7 +13,6 @@ UNITS = prose.units()
 TO_DO = {
     "corn_core/arbiter",
     "corn_core/extensions",
-    "corn_core/interfaces.py",
     "corn_core/logs",
     "corn_core/process",
     "corn_core/serving",

@@ -114,7 +114,7 @@ def test_an_instrument_is_there_when_it_is_wanted(
 FRAMEWORK = (
     GOOD
     + """
-    from corn_core.settings.framework import Framework
+    from corn_core.framework import Framework
 
     class Loader:
         def __init__(self, text):
