@@ -11,8 +11,8 @@ import sys
 from functools import partial
 
 from corn_core.assemble import Assembly, registry_of
-from corn_core.errors import CornError
 from corn_core.extensions.manager import load_plugins
+from corn_core.plugin import CornError
 from corn_core.settings.sources import resolve
 
 
