@@ -17,7 +17,7 @@ from corn_core.settings.sources import resolve
 
 
 def describe(argv: list[str]) -> dict[str, object]:
-    """The class that the server would use with these arguments.
+    """Describe the class that the server would use with these arguments.
 
     :raises CornError: when the server could not start with them.
     """
