@@ -73,7 +73,7 @@ whatever is not printable: so no line of a dump, nor half of one, is taken for a
 
 
 class WorkerContext(NamedTuple):
-    """What the master hands to a worker; made before the fork, used after it.
+    """The things that the master hands to a worker; made before the fork, used after it.
 
     :param age: how many workers the master had created before this one, plus one.
     :param ppid: the master's process id.
@@ -110,24 +110,24 @@ class Worker:
     """
 
     multithread: ClassVar[bool] = False
-    """Whether several requests may be in the application at once, in threads or in greenlets:
+    """True if several requests may be in the application at once, in threads or in greenlets:
     ``wsgi.multithread``. The scoreboard then counts all of them."""
 
     concurrent_slot: bool = False
-    """Whether the scoreboard counts several requests at once though :attr:`multithread` is False:
+    """True if the scoreboard counts several requests at once though :attr:`multithread` is False:
     requests of an event loop wait for each other in one thread. What it depends on may be the
     application: it is read once :meth:`prepare` has returned."""
 
     interrupts: tuple[type[BaseException], ...] = INTERRUPTS
-    """What is not the application's failure but somebody's wish to stop the code that runs, and so
-    passes through the request cycle. A worker whose greenlets are stopped by another exception
-    adds it, in :meth:`prepare` at the latest; one whose requests run in threads where none of
-    this is raised has none."""
+    """The exceptions that stop the running code, and so pass through the request cycle instead of
+    being answered as the application's failure. A worker whose greenlets are stopped by
+    another exception adds it, in :meth:`prepare` at the latest; one whose requests run in threads
+    where none of this is raised has none."""
 
     capabilities: ClassVar[frozenset[str]] = frozenset()
-    """What a worker can do beyond what every worker must, for the conformance tests:
-    ``keepalive`` (connections outlive a response), ``concurrency`` (a slow request holds up
-    nobody else), ``long-requests`` (a request may take longer than ``timeout``), ``turns``
+    """The abilities of a worker beyond what every worker must do, for the conformance tests:
+    ``keepalive`` (connections outlive a response), ``concurrency`` (a slow request does not
+    delay others), ``long-requests`` (a request may take longer than ``timeout``), ``turns``
     (clients are answered one after another, however much one of them asks), ``balance`` (workers
     share the connections that arrive at the same time), ``socket`` (an application may take the
     client's socket), ``websocket`` (it serves them by itself), ``native`` (it serves applications
@@ -142,7 +142,7 @@ class Worker:
     app: WSGIApp
     cycle: RequestCycle
     reloader: Reloader | None = None
-    """What watches the application's files, when ``reload`` is on."""
+    """The watcher of the application's files, when ``reload`` is on."""
     wakeup: Wakeup
     """Its ``fd`` is readable after a signal, for a loop that waits in a poller."""
     ssl_context: SSLContext | None = None
@@ -192,7 +192,7 @@ class Worker:
         if is_asynchronous(app):
             raise AppLoadError(
                 f"{config.wsgi_app!r}: it gives a coroutine when it is called, which"
-                f" worker class {config.worker_class!r} cannot serve: it is no WSGI application"
+                f" worker class {config.worker_class!r} cannot serve: it is not a WSGI application"
             )
         check_call(app, config)
 

@@ -35,7 +35,7 @@ def boot_worker(worker: Worker, server: Server) -> int:
             worker.run()
             if worker.alive:
                 name = type(worker).__name__
-                worker.log.warning("%s.run() has returned, though nobody wanted it to", name)
+                worker.log.warning("%s.run() has returned, but it was not told to stop", name)
             worker.slot.set_state(DRAINING)
     except WorkerQuit as leaving:
         status = int(leaving.code or 0)

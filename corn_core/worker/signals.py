@@ -1,4 +1,4 @@
-"""What a worker does on each signal.
+"""Handles the signals of a worker.
 
 =========  ===============================================================
 TERM       finish what has begun, then exit

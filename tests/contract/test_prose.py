@@ -16,12 +16,10 @@ TO_DO = {
     "corn_core/logs",
     "corn_core/process",
     "corn_core/serving",
-    "corn_core/worker",
     "corn_core/wsgi",
     "docs/reference/settings.md",
     "plugins/corn-gthread",
     "plugins/corn-gthread/tests",
-    "plugins/corn-testkit",
     "tests/e2e",
     "tests/unit",
 }
