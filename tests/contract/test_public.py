@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import ast
 import importlib
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from corn_core import hookspecs
 from corn_core.hookspecs import HOOKS
-from tests.contract import public
+from corn_testkit.template import GROUPS, write_plugin
+from tests.contract import prose, public
 from tests.contract.pages import ROOT
 
 SOURCES = dict(public.sources())
@@ -52,6 +56,21 @@ def test_only_public_modules_are_imported(name: str) -> None:
 @pytest.mark.parametrize("name", EXCEPTIONS)
 def test_exception_is_needed(name: str) -> None:
     assert public.private(SOURCES[name])
+
+
+@pytest.mark.parametrize("kind", GROUPS)
+def test_template_shows_the_way(kind: str, tmp_path: Path) -> None:
+    """A plugin that was begun with the kit imports what is public, and reads as our own do."""
+    home = write_plugin(kind, "mine", tmp_path / "mine")
+    written = list(home.rglob("*.py"))
+    assert len(written) > 2
+    for path in written:
+        assert not public.private(path.read_text())
+        assert not list(prose.in_python(path.read_text()))
+    lint = [sys.executable, "-m", "ruff", "--config", str(ROOT / "pyproject.toml")]
+    for words in (["check"], ["format", "--check"]):
+        done = subprocess.run([*lint[:3], *words, *lint[3:], str(home)], capture_output=True)
+        assert done.returncode == 0, done.stdout.decode()
 
 
 def test_everything_is_read() -> None:
