@@ -103,10 +103,19 @@ class Worker:
     hooks; then it calls :meth:`run`, which serves requests through :attr:`cycle` until
     :attr:`alive` is False, finishes what it has begun, and returns.
 
-    Attributes that hook functions and subclasses may use: ``pid``, ``age``, ``ppid``,
-    ``cfg``, ``log``, ``app`` (the WSGI callable, once loaded), ``listeners``, ``sockets``,
-    ``hooks``, ``slot``, ``cycle``, ``nr`` (requests served), ``max_requests``, ``alive``,
-    ``booted``, ``aborted``, ``reloader``.
+    :ivar pid: the process id; 0 before the fork.
+    :ivar age: the number of the worker among all that the master has made; the first is 1.
+    :ivar ppid: the process id of the master.
+    :ivar cfg: the configuration that the worker was made with.
+    :ivar log: the server's log.
+    :ivar hooks: the hook implementations of all plugins.
+    :ivar slot: the worker's slot of the scoreboard, see ``Slot``.
+    :ivar listeners: the sockets to accept on, each a ``Listener``.
+    :ivar alive: False once the worker is to finish: after TERM, or when the master is gone.
+    :ivar booted: True once the application is loaded and the worker accepts requests.
+    :ivar aborted: True if the master stops the worker because it was silent for too long.
+    :ivar nr: the number of requests answered so far.
+    :ivar max_requests: the number of requests after which it is replaced, 0 for never.
     """
 
     multithread: ClassVar[bool] = False
@@ -140,11 +149,15 @@ class Worker:
     """Settings without effect on this worker; setting one brings a warning."""
 
     app: WSGIApp
+    """The application, once it is loaded."""
     cycle: RequestCycle
+    """Answers requests: hooks, application, response and access log; there from :meth:`run` on."""
     reloader: Reloader | None = None
     """The watcher of the application's files, when ``reload`` is on."""
     wakeup: Wakeup
-    """Its ``fd`` is readable after a signal, for a loop that waits in a poller."""
+    """Its ``fd`` is readable after a signal, for a loop that waits in a poller. The core owns the
+    process's wake-up descriptor (``signal.set_wakeup_fd``): call ``wakeup.release()`` before a
+    library's loop starts that sets its own, and watch ``wakeup.fd`` in that loop all the same."""
     ssl_context: SSLContext | None = None
     """For the connections of all listeners; None when they speak plain HTTP."""
 

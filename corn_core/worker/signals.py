@@ -106,6 +106,9 @@ class SignalHandlers:
         if not self._worker.booted:
             # Nothing has begun that could be finished, and the application's import may be long.
             raise WorkerQuit(0)
+        # The loop looks at alive when it wakes. It does already, unless a library's loop has taken
+        # the process's wake-up descriptor.
+        self._worker.wakeup.wake()
         # Not when the loop gets to it: it may be in the application for as long as it may take.
         self._worker.refuse_clients()
 
