@@ -17,6 +17,7 @@ TO_DO = {
     "corn_core/process",
     "corn_core/serving",
     "corn_core/wsgi",
+    "docs/reference/api.md",
     "docs/reference/settings.md",
     "plugins/corn-gthread",
     "plugins/corn-gthread/tests",
