@@ -18,13 +18,13 @@ from corn_core import assemble
 from corn_core.cli import report
 from corn_core.config import CODE, Config, Origin
 from corn_core.errors import ConfigError, CornError, did_you_mean
+from corn_core.framework import Framework, in_framework
 from corn_core.hookspecs import HOOKS
 from corn_core.interfaces import WSGIApp
 from corn_core.loaders.guard import run_guarded
 from corn_core.process.environment import working_directory
 from corn_core.settings.commandline import parse
 from corn_core.settings.environment import CMD_ARGS, FOREIGN_CMD_ARGS
-from corn_core.settings.framework import Framework, in_framework
 from corn_core.settings.sources import ConfigHook, Resolution, resolve
 
 _HOOKS = {name: hook for name, hook in HOOKS.items() if hook.in_config_file}

@@ -15,7 +15,8 @@ from corn_core.errors import AppLoadError, CornError, ExtensionError
 from corn_core.extensions.drivers import find_reload_engine, name_of_worker
 from corn_core.extensions.listing import listing
 from corn_core.extensions.manager import DISABLE_PLUGINS, Plugins, load_plugins
-from corn_core.interfaces import Logger, WSGIApp
+from corn_core.framework import Framework
+from corn_core.interfaces import Loader, Logger, WSGIApp
 from corn_core.logs import enable_loggers
 from corn_core.logs.capture import release_output
 from corn_core.net import tls
@@ -24,12 +25,11 @@ from corn_core.process.environment import ProcessEnvironment
 from corn_core.process.handover import is_heir
 from corn_core.process.title import prepare_title
 from corn_core.settings.commandline import early_command, early_value, help_text
-from corn_core.settings.framework import AppLoader, Framework
 from corn_core.settings.printing import print_config
 from corn_core.settings.registry import Registry
 from corn_core.settings.sources import Resolution, resolve
-from corn_core.validate import Loader, let_worker_refuse, logger_of, worker_class_of
-from corn_core.worker import Worker
+from corn_core.validate import ValidLoader, let_worker_refuse, logger_of, worker_class_of
+from corn_core.worker.base import Worker
 from corn_core.worker.boot import boot_worker
 from corn_core.wsgi.environ import SERVER_SOFTWARE
 
@@ -155,7 +155,7 @@ def serve(loaded: LoadedConfig, assembly: Assembly) -> int:
 class Assembly:
     """Loads the configuration from its sources, at startup and again on every reload."""
 
-    def __init__(self, plugins: Plugins, read: Read, loader: AppLoader | None = None) -> None:
+    def __init__(self, plugins: Plugins, read: Read, loader: Loader | None = None) -> None:
         self.plugins = plugins
         self.read = read
         self.loader = loader
@@ -212,7 +212,7 @@ class Assembly:
         logger_class = hooks.first("corn_logger_class", name=config.logger_class, config=config)
         loader = self.loader or resolution.loader
         if loader is None:
-            loader = Loader(hooks.first("corn_app_loader", config=config), config)
+            loader = ValidLoader(hooks.first("corn_app_loader", config=config), config)
         config = config.replace(default_proc_name=loader.name(config))
         let_worker_refuse(worker_class, config)
         encryption = tls.prepare(config, hooks)
@@ -279,7 +279,7 @@ class Assembly:
             )
 
 
-def _load_app(loader: AppLoader, config: Config) -> WSGIApp:
+def _load_app(loader: Loader, config: Config) -> WSGIApp:
     try:
         return loader.load(config)
     finally:

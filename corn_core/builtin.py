@@ -10,6 +10,7 @@ from typing import Any
 from corn_core import hookimpl, loaders, logs
 from corn_core.arbiter import recycling
 from corn_core.arbiter import settings as arbiter
+from corn_core.config import Config
 from corn_core.extensions import drivers, manager
 from corn_core.http import limits
 from corn_core.net import listener, tls
@@ -69,7 +70,7 @@ def corn_logger_class(name: Any) -> Any:
 
 
 @hookimpl(trylast=True)
-def corn_app_loader(config: Any) -> Any:
+def corn_app_loader(config: Config) -> Any:
     return drivers.find_app_loader(
         DEFAULT_LOADER if config.app_loader == AUTO else config.app_loader
     )

@@ -14,12 +14,17 @@ under names of its own; :attr:`Hook.least` says how few it may take.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from pluggy import HookspecMarker
 
-from corn_core.interfaces import Request, Response
+from corn_core.config import Config
+from corn_core.framework import Framework
+from corn_core.interfaces import Loader, Logger, Request, Response, Server, WorkerView
 from corn_core.setting import Setting
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
 
 CORE = "core"
 """The name of the core's own plugin, and the owner of the core's settings."""
@@ -72,7 +77,7 @@ def _hook(
 
 
 @_hook(fatal=True)
-def on_starting(server: Any) -> None:
+def on_starting(server: Server) -> None:
     """Prepare the server before it opens anything.
 
     When: once, after the pidfile is written, before signal handlers are
@@ -86,7 +91,7 @@ def on_starting(server: Any) -> None:
 
 
 @_hook()
-def on_reload(server: Any) -> None:
+def on_reload(server: Server) -> None:
     """React to a reload (SIGHUP) that has begun.
 
     When: after the new configuration and its sockets are in place, before new
@@ -100,7 +105,7 @@ def on_reload(server: Any) -> None:
 
 
 @_hook(fatal=True)
-def when_ready(server: Any) -> None:
+def when_ready(server: Server) -> None:
     """Act once the server is listening.
 
     When: once, after the sockets are open, before the first worker is forked.
@@ -113,7 +118,7 @@ def when_ready(server: Any) -> None:
 
 
 @_hook()
-def pre_fork(server: Any, worker: Any) -> None:
+def pre_fork(server: Server, worker: WorkerView) -> None:
     """Act before a worker is forked.
 
     When: before every fork of a worker.
@@ -127,7 +132,7 @@ def pre_fork(server: Any, worker: Any) -> None:
 
 
 @_hook(fatal=True)
-def post_fork(server: Any, worker: Any) -> None:
+def post_fork(server: Server, worker: WorkerView) -> None:
     """Act in a new worker process, before anything else happens there.
 
     When: after every fork of a worker, while it still has the master's
@@ -141,7 +146,7 @@ def post_fork(server: Any, worker: Any) -> None:
 
 
 @_hook(fatal=True)
-def post_worker_init(worker: Any) -> None:
+def post_worker_init(worker: WorkerView) -> None:
     """Act in a worker that has loaded the application.
 
     When: after the application is loaded, before the first request is accepted.
@@ -154,7 +159,7 @@ def post_worker_init(worker: Any) -> None:
 
 
 @_hook()
-def worker_int(worker: Any) -> None:
+def worker_int(worker: WorkerView) -> None:
     """Act when a worker is told to quit at once.
 
     When: after the worker received SIGINT or SIGQUIT.
@@ -167,7 +172,7 @@ def worker_int(worker: Any) -> None:
 
 
 @_hook()
-def worker_abort(worker: Any) -> None:
+def worker_abort(worker: WorkerView) -> None:
     """Act when a worker is told to abort, usually because it was silent for too long.
 
     When: after the worker received SIGABRT; the master kills it soon afterwards.
@@ -180,7 +185,7 @@ def worker_abort(worker: Any) -> None:
 
 
 @_hook(fatal=True)
-def pre_exec(server: Any) -> None:
+def pre_exec(server: Server) -> None:
     """Act before a new master replaces this program (SIGUSR2).
 
     When: in the forked process, before it executes the new program.
@@ -193,7 +198,7 @@ def pre_exec(server: Any) -> None:
 
 
 @_hook(fatal=True)
-def pre_request(worker: Any, req: Request) -> None:
+def pre_request(worker: WorkerView, req: Request) -> None:
     """Inspect a request before the application gets it.
 
     When: after the request's head has been accepted, before the application is called.
@@ -208,7 +213,7 @@ def pre_request(worker: Any, req: Request) -> None:
 
 @_hook(least=2)
 def post_request(
-    worker: Any, req: Request, environ: Mapping[str, Any], resp: Response | None
+    worker: WorkerView, req: Request, environ: Mapping[str, Any], resp: Response | None
 ) -> None:
     """Inspect a request that was answered or that failed.
 
@@ -225,7 +230,7 @@ def post_request(
 
 
 @_hook()
-def request_refused(worker: Any, req: Request | None, resp: Response) -> None:
+def request_refused(worker: WorkerView, req: Request | None, resp: Response) -> None:
     """Inspect a request that never reached the application, and the response to it.
 
     When: after the server itself has answered a request that was malformed, too large, too
@@ -241,7 +246,7 @@ def request_refused(worker: Any, req: Request | None, resp: Response) -> None:
 
 
 @_hook()
-def on_tick(server: Any) -> None:
+def on_tick(server: Server) -> None:
     """Do periodic work in the master, such as sending metrics.
 
     When: about once a second while the server runs, and also while it stops.
@@ -254,7 +259,7 @@ def on_tick(server: Any) -> None:
 
 
 @_hook(least=2)
-def child_exit(server: Any, worker: Any, status: int, reason: str) -> None:
+def child_exit(server: Server, worker: WorkerView, status: int, reason: str) -> None:
     """React to the end of a worker process, however it ended.
 
     When: after the master has reaped the worker.
@@ -274,7 +279,7 @@ def child_exit(server: Any, worker: Any, status: int, reason: str) -> None:
 
 
 @_hook()
-def worker_exit(server: Any, worker: Any) -> None:
+def worker_exit(server: Server, worker: WorkerView) -> None:
     """Act in a worker that is about to exit.
 
     When: at the end of a worker that exits by itself; not when it is killed.
@@ -287,7 +292,7 @@ def worker_exit(server: Any, worker: Any) -> None:
 
 
 @_hook()
-def nworkers_changed(server: Any, new_value: int, old_value: int | None) -> None:
+def nworkers_changed(server: Server, new_value: int, old_value: int | None) -> None:
     """React to a change in the number of workers to keep.
 
     When: after it is first set, and whenever a signal or a reload changes it.
@@ -302,7 +307,7 @@ def nworkers_changed(server: Any, new_value: int, old_value: int | None) -> None
 
 
 @_hook()
-def on_exit(server: Any) -> None:
+def on_exit(server: Server) -> None:
     """Act when the server is about to exit.
 
     When: once, at the very end, after the workers are gone.
@@ -315,7 +320,7 @@ def on_exit(server: Any) -> None:
 
 
 @_hook(fatal=True, firstresult=True)
-def ssl_context(config: Any, default_factory: Callable[[], Any]) -> Any:
+def ssl_context(config: Config, default_factory: Callable[[], SSLContext]) -> SSLContext | None:
     """Make the TLS context of the server's sockets.
 
     When: if TLS is configured, once per worker, before it accepts connections.
@@ -347,7 +352,7 @@ def corn_settings() -> Iterable[Setting] | None:
 
 
 @_hook(fatal=True, firstresult=True)
-def corn_framework(config: Any, directory: str) -> Any:
+def corn_framework(config: Config, directory: str) -> Framework | None:
     """Contribute the settings in a web framework's own file, and a way to load its application.
 
     When: after all other sources have been read, at startup and on every
@@ -356,7 +361,7 @@ def corn_framework(config: Any, directory: str) -> Any:
     Arguments: ``config``, the configuration without the framework's settings;
         ``directory``, where the server was started: ``chdir`` and other relative
         paths in the configuration are relative to it.
-    Result: a ``corn_core.settings.framework.Framework``, or ``None`` if the
+    Result: a ``corn_core.plugin.Framework``, or ``None`` if the
         configuration does not ask for one. All other sources except the
         defaults override its settings; its loader, if it has one, is used
         instead of the one that ``corn_app_loader`` would choose.
@@ -367,7 +372,7 @@ def corn_framework(config: Any, directory: str) -> Any:
 
 
 @_hook(fatal=True)
-def corn_configured(config: Any) -> None:
+def corn_configured(config: Config) -> None:
     """Check the finished configuration, and refuse it if it cannot work.
 
     When: after all sources have been read, at startup and on every reload,
@@ -382,7 +387,7 @@ def corn_configured(config: Any) -> None:
 
 
 @_hook(fatal=True)
-def corn_instruments(config: Any) -> Iterable[Any] | None:
+def corn_instruments(config: Config) -> Iterable[object] | None:
     """Add the plugins that a configuration turns on.
 
     A hook that is called for every request costs time in every server in which its plugin is
@@ -400,7 +405,7 @@ def corn_instruments(config: Any) -> Iterable[Any] | None:
 
 
 @_hook(fatal=True)
-def corn_environment(config: Any) -> Mapping[str, str] | None:
+def corn_environment(config: Config) -> Mapping[str, str] | None:
     """Set environment variables for the process, as ``raw_env`` does.
 
     When: after ``corn_configured``, at startup and on every reload, which first
@@ -416,7 +421,7 @@ def corn_environment(config: Any) -> Mapping[str, str] | None:
 
 
 @_hook(fatal=True, firstresult=True)
-def corn_worker_class(name: Any, config: Any) -> type | None:
+def corn_worker_class(name: object, config: Config) -> type | None:
     """Choose the worker class for the value of ``worker_class``.
 
     When: after ``corn_configured``, at startup and on every reload.
@@ -431,7 +436,7 @@ def corn_worker_class(name: Any, config: Any) -> type | None:
 
 
 @_hook(fatal=True, firstresult=True)
-def corn_logger_class(name: Any, config: Any) -> Callable[[Any], Any] | None:
+def corn_logger_class(name: object, config: Config) -> Callable[[Config], Logger] | None:
     """Choose the logger class for the value of ``logger_class``.
 
     When: after ``corn_configured``, at startup and on every reload.
@@ -447,7 +452,7 @@ def corn_logger_class(name: Any, config: Any) -> Callable[[Any], Any] | None:
 
 
 @_hook(fatal=True, firstresult=True)
-def corn_app_loader(config: Any) -> Callable[..., Any] | None:
+def corn_app_loader(config: Config) -> Callable[[], Loader] | None:
     """Choose what loads the application.
 
     When: after ``corn_configured``, at startup and on every reload.
@@ -463,7 +468,7 @@ def corn_app_loader(config: Any) -> Callable[..., Any] | None:
 
 
 @_hook(fatal=True)
-def corn_check_app(config: Any, app: Any) -> None:
+def corn_check_app(config: Config, app: object) -> None:
     """Check the loaded application when the configuration is only checked.
 
     When: with ``--check-config`` and ``--print-config``, after the application has
@@ -478,7 +483,7 @@ def corn_check_app(config: Any, app: Any) -> None:
 
 
 @_hook(fatal=True)
-def corn_wrap_app(worker: Any, app: Any, interface: str) -> Any:
+def corn_wrap_app(worker: WorkerView, app: object, interface: str) -> object:
     """Put something around the application, such as middleware that answers some requests itself.
 
     When: after the application has been loaded and found to be one that the worker can serve,

@@ -40,14 +40,18 @@ class Setting(NamedTuple):
     :param default: the value when it is not set; already parsed.
     :param help: what it does, and what it costs to change it. ``corn -h`` shows the first
         sentence; the rest appears in the reference.
-    :param flags: command-line flags, empty when it cannot be set there.
+    :param flags: command-line flags, such as ``("-b", "--bind")``; empty when it cannot be set
+        there.
     :param metavar: the placeholder for the flag's argument in the help.
-    :param action: how the flag acts; ``append`` collects repeated flags in a list, and beside
-        a ``store_true`` flag there may be one that begins with ``--no-``.
-    :param choices: the accepted texts, shown in the help and in error messages.
+    :param action: how the flag acts. With ``store``, it takes an argument. With ``append``, it may
+        be repeated, and its arguments become a list. With ``store_true`` or ``store_false`` it
+        takes none: a setting that is on or off has the parser ``boolean`` and one of these, and
+        beside a ``store_true`` flag there may be one that begins with ``--no-``.
+    :param choices: the accepted texts, for the help and the documentation. They check nothing: the
+        parser does, for example the one that ``one_of`` makes.
     :param env: an environment variable that replaces the default.
     :param env_value: turns the variable's text into a raw value for ``parse``.
-    :param places: where it may be set.
+    :param places: where it may be set: ``cli``, the command line, and ``file``, the config file.
     :param default_text: how documentation shows a default that differs between machines.
     :param since: the version of corn (or of the plugin) that introduced it.
     :param secret: keeps its value out of messages, logs, ``--print-config`` and documentation,
@@ -72,7 +76,7 @@ class Setting(NamedTuple):
     secret: bool = False
 
     def shown(self, value: object) -> object:
-        """Give what to show for a value: the value itself, or a stand-in if it is secret."""
+        """Return what to show for a value: the value itself, or a stand-in if it is secret."""
         return Hidden(value) if self.secret and value is not None else value
 
     @property

@@ -15,7 +15,7 @@ from corn_core.config import Config
 from corn_core.errors import AppLoadError, CornError, ExtensionError, did_you_mean, one_line
 from corn_core.frames import explained
 from corn_core.interfaces import Logger, WSGIApp
-from corn_core.worker import Worker
+from corn_core.worker.base import Worker
 
 _LOGGER = (
     *(name for name in vars(interfaces.Logger) if not name.startswith("_")),
@@ -70,11 +70,11 @@ def logger_of(logger_class: Callable[[Config], Any], config: Config) -> Logger:
     """
     what = f"logger class {config.logger_class!r}"
     log = _guarded(what, lambda: logger_class(config))
-    _check_attributes(what, log, _LOGGER, "; corn_core.logs.Logger has all of them")
+    _check_attributes(what, log, _LOGGER, "; corn_core.plugin.SimpleLogger has all of them")
     return log  # type: ignore[no-any-return]  # its attributes are all that can be known
 
 
-class Loader:
+class ValidLoader:
     """The app loader of a configuration, with its results validated.
 
     :param made_by: the loader class.

@@ -18,6 +18,8 @@ from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
 
+import apidoc
+
 from corn_core import errors, hookspecs
 from corn_core.extensions.manager import load_plugins
 from corn_core.hookspecs import CORE, HOOKS, Hook
@@ -31,6 +33,9 @@ REFERENCE = ROOT / "docs" / "reference"
 WIDTH = 98
 
 NOTICE = "<!-- Written by docs/generate.py. Change the declarations in the code, not this page. -->"
+
+PUBLIC = ("corn_core.plugin", "corn_core.worker", "corn_core.typing", "corn_core.http")
+"""The public modules, in the order of the page."""
 
 FIELDS = ("When", "Process", "Arguments", "Result", "If it raises", "Since")
 """The fields of a hook's docstring, in their order."""
@@ -314,11 +319,80 @@ def _packages() -> dict[str, dict[str, str]]:
     return found
 
 
+# -- the public names ----------------------------------------------------------------
+
+
+_FIELD = re.compile(r"^:(\w+)(?: ([\w.*]+))?: ", flags=re.MULTILINE)
+_ROLE = re.compile(r":\w+:`~?([^`]+)`")
+
+
+def _described(text: str, registry: Registry) -> tuple[list[str], list[str]]:
+    """Format a docstring: its paragraphs, and its fields as items."""
+    text = _ROLE.sub(r"``\1``", text)
+    prefix, *fields = _FIELD.split(text)
+    items = []
+    for kind, name, value in zip(fields[::3], fields[1::3], fields[2::3], strict=True):
+        label = {"raises": f"Raises {code(name)}", "returns": "Returns"}.get(kind) or code(name)
+        items.append(f"{label}: {prose(value, registry, 'settings.md')}")
+    paragraphs = []
+    for part in re.split(r"\n\s*\n", prefix.strip()):
+        if part.startswith("    "):
+            paragraphs.append(f"```text\n{textwrap.dedent(part)}\n```")
+        elif part:
+            shown = part.removesuffix(":") if part.endswith("::") else part
+            paragraphs.append(paragraph(prose(shown, registry, "settings.md")))
+    return paragraphs, items
+
+
+def api_page() -> str:
+    return page(_api(load_registry()))
+
+
+def _api(registry: Registry) -> Iterator[str]:
+    yield from title(
+        "Public names",
+        "The names that plugins may import, by module. [What is public](../public.md) says what is"
+        " promised about them. Everything is there since version 0.1, unless it says otherwise.",
+    )
+    seen: dict[tuple[str, str], str] = {}
+    for module in PUBLIC:
+        yield f"## {code(module)}"
+        yield from _described(ast.get_docstring(apidoc.tree(module)) or "", registry)[0]
+        names = apidoc.public_names(module)
+        again = [name for name, one in names.items() if (one.module, one.name) in seen]
+        if again:
+            links = (f"[`{name}`](#{name.lower()})" for name in again)
+            yield paragraph(f"Also here, and described above: {', '.join(links)}.")
+        for name in sorted(names.keys() - again, key=str.lower):
+            one = names[name]
+            heading = name if name not in seen.values() else f"{module.rpartition('.')[2]}.{name}"
+            seen[one.module, one.name] = name
+            yield f"### {code(heading)}"
+            yield from _public(one, name, registry)
+
+
+def _public(one: apidoc.Public, name: str, registry: Registry) -> Iterator[str]:
+    usage = apidoc.signature(one.node).replace(one.name, name, 1)
+    if len(usage) > WIDTH and not isinstance(one.node, ast.ClassDef | ast.FunctionDef):
+        usage = name
+    yield f"```text\n{apidoc.wrapped(usage, WIDTH)}\n```"
+    paragraphs, items = _described(one.text, registry)
+    yield from paragraphs
+    if isinstance(one.node, ast.ClassDef):
+        for usage, text in apidoc.members(one.node):
+            told, fields = _described(text, registry)
+            said = " ".join(" ".join(each.split()) for each in (*told, *fields))
+            items.append(f"{code(usage)}: {said}" if said else code(usage))
+    if items:
+        yield "\n".join(map(item, items))
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "settings.md": settings_page,
     "hooks.md": hooks_page,
     "command-line.md": command_line_page,
     "modules.md": modules_page,
+    "api.md": api_page,
 }
 
 

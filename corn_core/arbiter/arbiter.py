@@ -13,7 +13,6 @@ import signal
 from collections.abc import Callable
 from selectors import EVENT_READ, EVENT_WRITE, DefaultSelector
 from time import monotonic
-from typing import Protocol
 
 from corn_core import __version__
 from corn_core.arbiter.bulletin import Bulletin
@@ -25,9 +24,9 @@ from corn_core.arbiter.server import LoadedConfig, ServerState, WorkerForked
 from corn_core.arbiter.signals import STOPS, PendingSignals, StopRequested, name_of
 from corn_core.arbiter.supervisor import BootFailure, Supervisor
 from corn_core.arbiter.upgrade import Upgrade
-from corn_core.arbiter.workers import HANDLED, Workers, WorkerSnapshot
+from corn_core.arbiter.workers import HANDLED, Workers
 from corn_core.errors import AppLoadError, BootError, CornError, one_line
-from corn_core.interfaces import Hooks
+from corn_core.interfaces import HasFileno, Hooks, WorkerSnapshot
 from corn_core.logs.handlers import give_log_files
 from corn_core.process.daemon import in_terminal
 from corn_core.process.environment import ProcessEnvironment
@@ -41,12 +40,6 @@ TICK = 1.0
 SUSPENSION = 2.0
 """Seconds by which a look may be late. Beyond that the master itself did not run: it was
 stopped, or the machine slept; and its workers may have been in the same state."""
-
-
-class HasFileno(Protocol):
-    """What has a descriptor, such as a socket."""
-
-    def fileno(self) -> int: ...
 
 
 class Arbiter(ServerState):

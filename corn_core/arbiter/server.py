@@ -10,7 +10,7 @@ from corn_core.extensions.drivers import name_of_worker
 from corn_core.interfaces import Hooks, Logger, WSGIApp
 from corn_core.net import Listener
 from corn_core.net.tls import Tls
-from corn_core.worker import Worker
+from corn_core.worker.base import Worker
 
 
 def _nothing() -> None:

@@ -10,17 +10,16 @@ import signal
 import sys
 from collections.abc import Iterable, Iterator
 from selectors import EVENT_READ, BaseSelector
-from typing import NamedTuple
 
 from corn_core.arbiter.generation import Generation
 from corn_core.arbiter.pipe import Message, WorkerPipe
 from corn_core.arbiter.roster import Roster, TimeLimits, WorkerHandle
 from corn_core.arbiter.server import WorkerForked
-from corn_core.interfaces import Hooks
+from corn_core.interfaces import Hooks, Server, WorkerSnapshot
 from corn_core.net import Listener
 from corn_core.process.scoreboard import BOOTING, DRAINING, STATE_NAMES, Scoreboard, SlotView
 from corn_core.process.signals import SignalQueue
-from corn_core.worker import Worker, WorkerContext
+from corn_core.worker.base import Worker, WorkerContext
 
 _ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 
@@ -30,32 +29,6 @@ HANDLED = (
     *_ENDING,
 )
 """The signals that the master queues."""
-
-
-class WorkerSnapshot(NamedTuple):
-    """A worker at one moment; times are seconds of ``time.monotonic()``.
-
-    :param age: its number among all workers ever forked.
-    :param slot: its index in the scoreboard.
-    :param state: ``booting``, ``idle``, ``busy`` or ``draining``.
-    :param requests: how many it has answered.
-    :param connections: how many it has open.
-    :param in_flight: the requests that are in the application now.
-    :param request_started: when the one that has been there for longest began, 0.0 for none.
-    :param method: of that request, or of the last one; ``path`` likewise.
-    """
-
-    pid: int
-    age: int
-    slot: int
-    state: str
-    requests: int
-    connections: int
-    in_flight: int
-    heartbeat: float
-    request_started: float
-    method: str
-    path: str
 
 
 class Workers:
@@ -80,7 +53,7 @@ class Workers:
     # -- forking ---------------------------------------------------------------------
 
     def fork(
-        self, server: object, generation: Generation, idle: Iterable[Listener], now: float
+        self, server: Server, generation: Generation, idle: Iterable[Listener], now: float
     ) -> None:
         """Fork a worker; in the child, raises WorkerForked.
 

@@ -8,6 +8,7 @@ from typing import Literal
 from corn_core.setting import Setting, integer, one_of
 
 HeaderMap = Literal["drop", "refuse", "keep"]
+"""The ways to treat fields whose names have underscores, see the setting ``header_map``."""
 
 GIBIBYTE = 1024 * 1024 * 1024
 MEBIBYTE = 1024 * 1024

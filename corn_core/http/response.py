@@ -15,7 +15,9 @@ from corn_core.http.grammar import (
 from corn_core.http.head import HTTP_10
 
 LAST_CHUNK = b"0\r\n\r\n"
+"""The end of a chunked body without trailers (RFC 9112 section 7.1)."""
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+"""The interim response to a client that waits for it before it sends the body."""
 
 Field = tuple[str, str]
 Encoded = tuple[bytes, int | None]

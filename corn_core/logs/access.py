@@ -13,6 +13,7 @@ from corn_core.logs.atoms import ATOMS, MISSING, NUMBER_ATOMS, find_atom
 from corn_core.setting import Expected
 
 Renderer = Callable[[Response, Request | None, Mapping[str, Any], timedelta], str]
+"""Formats an access line from the response, the request (or None), the environ and the duration."""
 
 # A percent sign, and what of printf(3) may follow it.
 _PLACEHOLDER = re.compile(r"%(?:%|\((?P<name>[^()]*)\)(?P<spec>[-#0 +]*\d*(?:\.\d+)?)(?P<kind>.)?)")

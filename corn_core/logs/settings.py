@@ -17,6 +17,7 @@ LEVELS = {
     "error": logging.ERROR,
     "critical": logging.CRITICAL,
 }
+"""The levels of the error log, by the names that ``loglevel`` takes."""
 
 
 def _target(raw: object) -> str:

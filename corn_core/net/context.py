@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import re
 import ssl
-from typing import Any
 
+from corn_core.config import Config
 from corn_core.errors import ConfigError
 
 _CERTIFICATE = re.compile(rb"-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----")
 _KEY = re.compile(rb"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY-----")
 
 
-def check_files(config: Any) -> None:
+def check_files(config: Config) -> None:
     """Check that the files exist and can be read.
 
     :raises ConfigError: names the setting, the file and the reason.
@@ -25,7 +25,7 @@ def check_files(config: Any) -> None:
             _read(config, name)
 
 
-def make_context(config: Any) -> ssl.SSLContext:
+def make_context(config: Config) -> ssl.SSLContext:
     """Make the context that the settings describe.
 
     :raises ConfigError: names the setting that cannot be used.
@@ -46,7 +46,7 @@ def make_context(config: Any) -> ssl.SSLContext:
     return context
 
 
-def _load_certificate(context: ssl.SSLContext, config: Any) -> None:
+def _load_certificate(context: ssl.SSLContext, config: Config) -> None:
     if config.certfile is None:
         raise _refusal(config, "keyfile", "a key needs a certificate; set certfile too")
     holder = "certfile" if config.keyfile is None else "keyfile"
@@ -82,7 +82,7 @@ def _load_certificate(context: ssl.SSLContext, config: Any) -> None:
         raise _refusal(config, holder, str(error.strerror)) from None
 
 
-def _ask_clients(context: ssl.SSLContext, config: Any) -> None:
+def _ask_clients(context: ssl.SSLContext, config: Config) -> None:
     if config.ca_certs is not None:
         try:
             context.load_verify_locations(config.ca_certs)
@@ -102,7 +102,7 @@ def explained(error: ssl.SSLError) -> str:
     return (error.reason or str(error.strerror or error)).replace("_", " ").lower()
 
 
-def _read(config: Any, name: str) -> bytes:
+def _read(config: Config, name: str) -> bytes:
     try:
         with open(getattr(config, name), "rb") as file:
             return file.read()
@@ -110,5 +110,5 @@ def _read(config: Any, name: str) -> bytes:
         raise _refusal(config, name, f"it cannot be read: {error.strerror}") from None
 
 
-def _refusal(config: Any, name: str, reason: str) -> ConfigError:
+def _refusal(config: Config, name: str, reason: str) -> ConfigError:
     return ConfigError(f"{name} {getattr(config, name)!r}: {reason} ({config.origin(name)})")

@@ -5,8 +5,9 @@ Without a certificate there is no TLS, and nothing here imports ``ssl``.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from corn_core.config import Config
 from corn_core.errors import ConfigError
 from corn_core.interfaces import Hooks
 from corn_core.setting import Expected, Setting, boolean, integer, optional, string
@@ -167,12 +168,12 @@ SETTINGS = (
 )
 
 
-def configured(config: Any) -> bool:
+def configured(config: Config) -> bool:
     """Tell whether the server speaks TLS."""
     return config.certfile is not None or config.keyfile is not None
 
 
-def notes(config: Any) -> list[str]:
+def notes(config: Config) -> list[str]:
     """Return notes for the operator about settings that do nothing."""
     said = []
     for name in (setting.name for setting in SETTINGS):
@@ -203,7 +204,7 @@ class Tls:
     :raises ConfigError: names the setting.
     """
 
-    def __init__(self, config: Any, *, customised: bool) -> None:
+    def __init__(self, config: Config, *, customised: bool) -> None:
         # lazy: it imports ssl
         from corn_core.net.context import check_files
 
@@ -245,7 +246,7 @@ class Tls:
         return made
 
 
-def prepare(config: Any, hooks: Hooks) -> Tls | None:
+def prepare(config: Config, hooks: Hooks) -> Tls | None:
     """Make the TLS that a configuration asks for; returns None if it asks for none.
 
     :raises ConfigError: names the setting that cannot be used.

@@ -15,8 +15,9 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from typing import Any, NoReturn
+from typing import NoReturn
 
+from corn_core.config import Config
 from corn_core.setting import Setting, boolean
 
 SETTINGS = (
@@ -99,7 +100,7 @@ class Launch:
             self._pipe = None
 
 
-def launch(config: Any) -> Launch:
+def launch(config: Config) -> Launch:
     """Go into the background, if the configuration says so; only the server returns.
 
     The launcher has ended by itself when it is over.
@@ -173,7 +174,7 @@ def _redirect(fds: list[int]) -> None:
     os.close(null)
 
 
-def warnings(config: Any) -> list[str]:
+def warnings(config: Config) -> list[str]:
     """What an operator should think about, though it works."""
     if not config.daemon:
         return []

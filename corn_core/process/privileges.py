@@ -11,8 +11,8 @@ import os
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
+from corn_core.config import Config
 from corn_core.errors import BootError, ConfigError
 from corn_core.process.trial import failure_in_child
 from corn_core.setting import Expected, Setting, boolean, optional
@@ -134,7 +134,7 @@ class Identity:
     groups: tuple[int, ...] | None
 
     @classmethod
-    def of(cls, config: Any) -> Identity:
+    def of(cls, config: Config) -> Identity:
         """What the configuration asks of this process, as it is now.
 
         :raises ConfigError: when ``initgroups`` is set and the user is in no database.
@@ -185,7 +185,7 @@ def _groups_of(uid: int, gid: int | None) -> tuple[int, ...]:
     return tuple(os.getgrouplist(entry.pw_name, entry.pw_gid if gid is None else gid))
 
 
-def check_privileges(config: Any) -> None:
+def check_privileges(config: Config) -> None:
     """Find out whether workers will be able to switch, before anything else is done.
 
     Another process tries it. The user id alone does not tell: root of a container may lack
@@ -208,7 +208,7 @@ def check_privileges(config: Any) -> None:
     )
 
 
-def drop_privileges(config: Any) -> None:
+def drop_privileges(config: Config) -> None:
     """Let this process, a worker, become what the configuration says.
 
     :raises BootError: when it may not, though :func:`check_privileges` has found no obstacle.
@@ -220,14 +220,14 @@ def drop_privileges(config: Any) -> None:
         raise BootError(f"the worker cannot switch to {identity}: {error.strerror}") from None
 
 
-def warnings(config: Any) -> list[str]:
+def warnings(config: Config) -> list[str]:
     """What an operator should think about, though it works."""
     if config.user and config.group is None and os.getegid() == 0:
         return ["user is set and group is not: workers keep the group of root; set group as well"]
     return []
 
 
-def give_file(fd: int, path: str, config: Any) -> None:
+def give_file(fd: int, path: str, config: Config) -> None:
     """Make the worker's user the owner of an open file, so that it can open the path again.
 
     The group changes only if it is the master's own: another one has been set on purpose.

@@ -67,6 +67,7 @@ SETTINGS = (
 
 BOOTING, IDLE, BUSY, DRAINING = range(4)
 STATE_NAMES = ("booting", "idle", "busy", "draining")
+"""The states of a worker, as ``server.snapshot()`` names them."""
 
 VERSION = 1
 SLOT_SIZE = 256

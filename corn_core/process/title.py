@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from corn_core.config import Config
 from corn_core.setting import Setting, optional, string
 
 SETTINGS = (
@@ -49,7 +48,7 @@ def prepare_title() -> None:
     getproctitle()
 
 
-def set_title(role: str, config: Any = None) -> None:
+def set_title(role: str, config: Config | None = None) -> None:
     """Name this process ``corn: ROLE``, with the server's name in brackets if one is given.
 
     :param role: ``master`` or ``worker``, or the whole text when there is no ``config``.

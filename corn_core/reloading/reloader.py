@@ -16,13 +16,12 @@ from collections.abc import Callable
 from html import escape
 from threading import Event
 from time import time
-from typing import Any, Protocol
+from typing import Any
 
-from corn_core.config import Config
 from corn_core.errors import AppLoadError
 from corn_core.extensions.drivers import find_reload_engine
-from corn_core.interfaces import Logger, StartResponse, WSGIApp
-from corn_core.reloading.engines import Engine, PollEngine
+from corn_core.interfaces import ReloadEngine, StartResponse, WorkerView, WSGIApp
+from corn_core.reloading.engines import PollEngine
 from corn_core.reloading.files import (
     ImportClock,
     Snapshot,
@@ -36,28 +35,21 @@ STOP_PATIENCE = 2.0
 """Seconds that a worker waits for the thread when it exits."""
 
 
-class ReloadedWorker(Protocol):
-    """The part of a worker that the reloader uses."""
-
-    alive: bool
-    cfg: Config
-    log: Logger
-
-    def report(self, line: bytes) -> None: ...
-
-
 class Reloader:
     """Watches the modules imported after it was made, and extra files.
 
     It is made in the worker before the application is imported. Modules imported earlier came
     from the master, and would be the same in every new worker.
+
+    :param on_change: called in the reloader's thread when files have changed.
     """
 
-    def __init__(self, worker: ReloadedWorker) -> None:
+    def __init__(self, worker: WorkerView, on_change: Callable[[], None]) -> None:
         config = worker.cfg
         self._worker = worker
+        self._on_change = on_change
         self._log = worker.log
-        self._engine: Engine = find_reload_engine(config.reload_engine)()
+        self._engine: ReloadEngine = find_reload_engine(config.reload_engine)()
         self._patterns = [os.path.abspath(each) for each in config.reload_extra_files]
         self._snapshot = Snapshot()
         for path in expand(self._patterns):
@@ -155,7 +147,7 @@ class Reloader:
         for path in changed:
             forget_bytecode(path)
         self._log.info("Worker reloading: %s%s modified", min(changed), more)
-        self._worker.report(b"outdated")
+        self._on_change()
 
     def _wait(self) -> None:
         directories = {os.path.dirname(path) for path in self._snapshot.paths}

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from corn_core.config import Config
 from corn_core.http import Request
-from corn_core.interfaces import Logger, Slot
+from corn_core.interfaces import WorkerView
 from corn_core.net import Listener
 from corn_core.serving.settings import ClientLimits, Encryption
 from corn_core.wsgi import RequestBody, RequestCycle
@@ -26,15 +25,11 @@ class Wakeup(Protocol):
     def clear(self) -> None: ...
 
 
-class Host(Protocol):
+class Host(WorkerView, Protocol):
     """A worker, as its driver sees it; ``corn_core.worker.Worker`` is one."""
 
-    alive: bool
-    cfg: Config
     cycle: RequestCycle
     listeners: Sequence[Listener]
-    log: Logger
-    slot: Slot
     ssl_context: SSLContext | None
 
     @property

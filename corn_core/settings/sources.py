@@ -16,7 +16,9 @@ from typing import Any, NamedTuple
 from corn_core.config import Config, Kind, Origin, parsed
 from corn_core.errors import ConfigError, SettingError, did_you_mean, one_line
 from corn_core.frames import explained
+from corn_core.framework import Ask, Framework
 from corn_core.hookspecs import HOOKS
+from corn_core.interfaces import Loader
 from corn_core.settings.commandline import Explain, Given, flag_origin, parse
 from corn_core.settings.configfile import ChosenFile, chosen_file, importable
 from corn_core.settings.environment import (
@@ -25,7 +27,6 @@ from corn_core.settings.environment import (
     default_value,
     extra_arguments,
 )
-from corn_core.settings.framework import AppLoader, Ask, Framework
 from corn_core.settings.registry import Registry
 
 APP_SETTING = "wsgi_app"
@@ -50,7 +51,7 @@ class Resolution(NamedTuple):
     config: Config
     hooks: dict[str, ConfigHook]
     warnings: list[str]
-    loader: AppLoader | None = None
+    loader: Loader | None = None
 
 
 def resolve(

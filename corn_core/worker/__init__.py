@@ -1,5 +1,71 @@
-"""Workers: the class that a worker author subclasses, and how the server boots one."""
+"""The public names for workers: the base class, the driver, and the parts of the request cycle.
 
+The master imports this package when it starts, so what needs a heavy module is imported late. A
+worker that has a loop of its own finds the parser in ``corn_core.http``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from corn_core.errors import (
+    BadRequest,
+    ClientDisconnected,
+    FieldsTooLarge,
+    HookFailed,
+    RequestTimeout,
+    TargetTooLong,
+    WorkerQuit,
+)
+from corn_core.facade import on_demand
+from corn_core.loaders.wsgi import is_asynchronous
+from corn_core.net.listener import Listener
+from corn_core.serving.connection import FOREVER, Connection, deadline_after
+from corn_core.serving.poller import READABLE, WRITABLE
+from corn_core.serving.selector import SelectorDriver
+from corn_core.serving.settings import ClientLimits, client_limits
 from corn_core.worker.base import Worker, WorkerContext
+from corn_core.worker.signals import held_back
+from corn_core.wsgi.body import RequestBody
+from corn_core.wsgi.connection import ConnectionInfo
+from corn_core.wsgi.cycle import RequestCycle
+from corn_core.wsgi.native import Exchange, NativeCycle, make_request
+from corn_core.wsgi.trust import peer_test
 
-__all__ = ["Worker", "WorkerContext"]
+if TYPE_CHECKING:
+    from corn_core.net.certificate import variables as tls_variables
+else:
+    __getattr__ = on_demand(
+        __name__, late={"tls_variables": "corn_core.net.certificate:variables"}, deprecated={}
+    )
+
+__all__ = [
+    "FOREVER",
+    "READABLE",
+    "WRITABLE",
+    "BadRequest",
+    "ClientDisconnected",
+    "ClientLimits",
+    "Connection",
+    "ConnectionInfo",
+    "Exchange",
+    "FieldsTooLarge",
+    "HookFailed",
+    "Listener",
+    "NativeCycle",
+    "RequestBody",
+    "RequestCycle",
+    "RequestTimeout",
+    "SelectorDriver",
+    "TargetTooLong",
+    "Worker",
+    "WorkerContext",
+    "WorkerQuit",
+    "client_limits",
+    "deadline_after",
+    "held_back",
+    "is_asynchronous",
+    "make_request",
+    "peer_test",
+    "tls_variables",
+]

@@ -16,7 +16,7 @@ from corn_core.loaders.wsgi import is_asynchronous
 from corn_core.net import Listener
 from corn_core.net.tls import Tls
 from corn_core.setting import Setting, integer
-from corn_core.worker.signals import Wakeup
+from corn_core.worker.wakeup import Wakeup
 from corn_core.wsgi import INTERRUPTS, RequestCycle
 from corn_core.wsgi.offered import SOCKET_NAMES
 
@@ -73,7 +73,7 @@ whatever is not printable: so no line of a dump, nor half of one, is taken for a
 
 
 class WorkerContext(NamedTuple):
-    """What the master hands to a worker; made before the fork, used after it.
+    """The things that the master hands to a worker; made before the fork, used after it.
 
     :param age: how many workers the master had created before this one, plus one.
     :param ppid: the master's process id.
@@ -103,31 +103,40 @@ class Worker:
     hooks; then it calls :meth:`run`, which serves requests through :attr:`cycle` until
     :attr:`alive` is False, finishes what it has begun, and returns.
 
-    Attributes that hook functions and subclasses may use: ``pid``, ``age``, ``ppid``,
-    ``cfg``, ``log``, ``app`` (the WSGI callable, once loaded), ``listeners``, ``sockets``,
-    ``hooks``, ``slot``, ``cycle``, ``nr`` (requests served), ``max_requests``, ``alive``,
-    ``booted``, ``aborted``, ``reloader``.
+    :ivar pid: the process id; 0 before the fork.
+    :ivar age: the number of the worker among all that the master has made; the first is 1.
+    :ivar ppid: the process id of the master.
+    :ivar cfg: the configuration that the worker was made with.
+    :ivar log: the server's log.
+    :ivar hooks: the hook implementations of all plugins.
+    :ivar slot: the worker's slot of the scoreboard, see ``Slot``.
+    :ivar listeners: the sockets to accept on, each a ``Listener``.
+    :ivar alive: False once the worker is to finish: after TERM, or when the master is gone.
+    :ivar booted: True once the application is loaded and the worker accepts requests.
+    :ivar aborted: True if the master stops the worker because it was silent for too long.
+    :ivar nr: the number of requests answered so far.
+    :ivar max_requests: the number of requests after which it is replaced, 0 for never.
     """
 
     multithread: ClassVar[bool] = False
-    """Whether several requests may be in the application at once, in threads or in greenlets:
+    """True if several requests may be in the application at once, in threads or in greenlets:
     ``wsgi.multithread``. The scoreboard then counts all of them."""
 
     concurrent_slot: bool = False
-    """Whether the scoreboard counts several requests at once though :attr:`multithread` is False:
+    """True if the scoreboard counts several requests at once though :attr:`multithread` is False:
     requests of an event loop wait for each other in one thread. What it depends on may be the
     application: it is read once :meth:`prepare` has returned."""
 
     interrupts: tuple[type[BaseException], ...] = INTERRUPTS
-    """What is not the application's failure but somebody's wish to stop the code that runs, and so
-    passes through the request cycle. A worker whose greenlets are stopped by another exception
-    adds it, in :meth:`prepare` at the latest; one whose requests run in threads where none of
-    this is raised has none."""
+    """The exceptions that stop the running code, and so pass through the request cycle instead of
+    being answered as the application's failure. A worker whose greenlets are stopped by
+    another exception adds it, in :meth:`prepare` at the latest; one whose requests run in threads
+    where none of this is raised has none."""
 
     capabilities: ClassVar[frozenset[str]] = frozenset()
-    """What a worker can do beyond what every worker must, for the conformance tests:
-    ``keepalive`` (connections outlive a response), ``concurrency`` (a slow request holds up
-    nobody else), ``long-requests`` (a request may take longer than ``timeout``), ``turns``
+    """The abilities of a worker beyond what every worker must do, for the conformance tests:
+    ``keepalive`` (connections outlive a response), ``concurrency`` (a slow request does not
+    delay others), ``long-requests`` (a request may take longer than ``timeout``), ``turns``
     (clients are answered one after another, however much one of them asks), ``balance`` (workers
     share the connections that arrive at the same time), ``socket`` (an application may take the
     client's socket), ``websocket`` (it serves them by itself), ``native`` (it serves applications
@@ -140,11 +149,15 @@ class Worker:
     """Settings without effect on this worker; setting one brings a warning."""
 
     app: WSGIApp
+    """The application, once it is loaded."""
     cycle: RequestCycle
+    """Answers requests: hooks, application, response and access log; there from :meth:`run` on."""
     reloader: Reloader | None = None
-    """What watches the application's files, when ``reload`` is on."""
+    """The watcher of the application's files, when ``reload`` is on."""
     wakeup: Wakeup
-    """Its ``fd`` is readable after a signal, for a loop that waits in a poller."""
+    """Its ``fd`` is readable after a signal, for a loop that waits in a poller. The core owns the
+    process's wake-up descriptor (``signal.set_wakeup_fd``): call ``wakeup.release()`` before a
+    library's loop starts that sets its own, and watch ``wakeup.fd`` in that loop all the same."""
     ssl_context: SSLContext | None = None
     """For the connections of all listeners; None when they speak plain HTTP."""
 
@@ -192,7 +205,7 @@ class Worker:
         if is_asynchronous(app):
             raise AppLoadError(
                 f"{config.wsgi_app!r}: it gives a coroutine when it is called, which"
-                f" worker class {config.worker_class!r} cannot serve: it is no WSGI application"
+                f" worker class {config.worker_class!r} cannot serve: it is not a WSGI application"
             )
         check_call(app, config)
 

@@ -6,12 +6,13 @@ master's privileges, ``post_worker_init`` when the application is loaded, ``work
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from corn_core.errors import BootError, CornError, HookFailed, WorkerQuit, one_line
 from corn_core.extensions.drivers import name_of_worker
 from corn_core.frames import application_traceback
-from corn_core.interfaces import WSGIApp
+from corn_core.interfaces import Server, WSGIApp
 from corn_core.process.privileges import drop_privileges
 from corn_core.process.scoreboard import BOOTING, DRAINING, IDLE
 from corn_core.process.title import set_title
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from corn_core.reloading.reloader import Reloader
 
 
-def boot_worker(worker: Worker, server: object) -> int:
+def boot_worker(worker: Worker, server: Server) -> int:
     """Run a worker in the process that was forked for it; returns its exit status."""
     handlers = SignalHandlers(worker, worker.context.report)
     try:
@@ -35,7 +36,7 @@ def boot_worker(worker: Worker, server: object) -> int:
             worker.run()
             if worker.alive:
                 name = type(worker).__name__
-                worker.log.warning("%s.run() has returned, though nobody wanted it to", name)
+                worker.log.warning("%s.run() has returned, but it was not told to stop", name)
             worker.slot.set_state(DRAINING)
     except WorkerQuit as leaving:
         status = int(leaving.code or 0)
@@ -54,7 +55,7 @@ def boot_worker(worker: Worker, server: object) -> int:
     return status
 
 
-def _boot(worker: Worker, server: object) -> int:
+def _boot(worker: Worker, server: Server) -> int:
     """Boot, and report how that went; returns 0, or the exit status of the failure."""
     try:
         _prepare(worker, server)
@@ -80,7 +81,7 @@ def _boot(worker: Worker, server: object) -> int:
     return 0
 
 
-def _prepare(worker: Worker, server: object) -> None:
+def _prepare(worker: Worker, server: Server) -> None:
     """Make the process ready to serve: privileges, application, request cycle, listeners.
 
     The order of the steps is what hook functions and operators rely on; each comment says why a
@@ -169,7 +170,7 @@ def _make_reloader(worker: Worker) -> Reloader:
     # lazy: it is for development
     from corn_core.reloading.reloader import Reloader
 
-    return Reloader(worker)
+    return Reloader(worker, partial(worker.report, b"outdated"))
 
 
 def _load_app(worker: Worker) -> WSGIApp:

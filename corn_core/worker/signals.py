@@ -1,4 +1,4 @@
-"""What a worker does on each signal.
+"""Handles the signals of a worker.
 
 =========  ===============================================================
 TERM       finish what has begun, then exit
@@ -13,17 +13,15 @@ others     nothing: a HUP meant for the master must not kill its workers
 from __future__ import annotations
 
 import faulthandler
-import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from types import FrameType
-from typing import Protocol
 
 from corn_core.errors import WorkerQuit
-from corn_core.interfaces import Hooks, Logger
+from corn_core.worker.base import Worker
 
 DUMP_SIGNAL: int | None = getattr(signal, "SIGRTMIN", None)
 """Asks for the stacks. faulthandler refuses SIGABRT, and runs in C: it works while the main
@@ -73,44 +71,13 @@ def held_back() -> Iterator[None]:
             handlers[number](number, None)
 
 
-class Wakeup:
-    """A pipe that becomes readable when a signal arrives, for a loop that waits in a poller."""
-
-    def __init__(self) -> None:
-        self.fd, self._write_fd = os.pipe()
-        os.set_blocking(self.fd, False)
-        os.set_blocking(self._write_fd, False)
-        signal.set_wakeup_fd(self._write_fd, warn_on_full_buffer=False)
-
-    def clear(self) -> None:
-        """Read what made it readable."""
-        try:
-            os.read(self.fd, 4096)
-        except BlockingIOError:
-            # Another thread was faster.
-            return
-
-
-class SignalledWorker(Protocol):
-    """What the handlers ask of their worker."""
-
-    alive: bool
-    booted: bool
-    aborted: bool
-    hooks: Hooks
-    log: Logger
-
-    def run_soon(self, act: Callable[[], None]) -> None: ...
-    def refuse_clients(self) -> None: ...
-
-
 class SignalHandlers:
     """The handlers of one worker; they run in its main thread, between two bytecodes.
 
     :param report: the descriptor that takes the stacks.
     """
 
-    def __init__(self, worker: SignalledWorker, report: int) -> None:
+    def __init__(self, worker: Worker, report: int) -> None:
         self._worker = worker
         self._report = report
 
@@ -139,6 +106,9 @@ class SignalHandlers:
         if not self._worker.booted:
             # Nothing has begun that could be finished, and the application's import may be long.
             raise WorkerQuit(0)
+        # The loop looks at alive when it wakes. It does already, unless a library's loop has taken
+        # the process's wake-up descriptor.
+        self._worker.wakeup.wake()
         # Not when the loop gets to it: it may be in the application for as long as it may take.
         self._worker.refuse_clients()
 

@@ -34,7 +34,7 @@ def install() -> None:
         return  # the server was started without, and its number may be another file's by now
     import linecache  # lazy: for this only; it imports the tokenizer
 
-    out = 1  # not sys.stdout: its buffer is shared with nobody, and what dies in it is lost
+    out = 1  # not sys.stdout: its buffer belongs to this process, and what dies in it is lost
 
     def trace(frame: FrameType, event: str, arg: Any) -> Any:
         if event == "line":
@@ -46,7 +46,7 @@ def install() -> None:
             try:
                 os.write(out, text.encode(errors="backslashreplace"))
             except OSError:
-                # Nobody listens. An exception would come up in the code that is traced.
+                # The reader is gone. An exception would come up in the code that is traced.
                 sys.settrace(None)
                 return None
         return trace

@@ -20,8 +20,8 @@ from corn_core.errors import (
     WorkerQuit,
 )
 from corn_core.escape import escape
-from corn_core.interfaces import ResponseSink, WSGIApp
-from corn_core.wsgi.events import CycleWorker, RequestEvents
+from corn_core.interfaces import ResponseSink, WorkerView, WSGIApp
+from corn_core.wsgi.events import RequestEvents
 from corn_core.wsgi.files import FileWrapper
 from corn_core.wsgi.native import GONE, NativeCycle
 from corn_core.wsgi.response import Response
@@ -57,7 +57,7 @@ class RequestCycle:
 
     def __init__(
         self,
-        worker: CycleWorker,
+        worker: WorkerView,
         app: WSGIApp,
         *,
         builder: EnvironBuilder,

@@ -9,24 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from corn_core.interfaces import Hooks, Logger, Response, Slot
+from corn_core.interfaces import Response, WorkerView
 
 if TYPE_CHECKING:
     from corn_core.http import Request
     from corn_core.wsgi.connection import ConnectionInfo
     from corn_core.wsgi.environ import EnvironBuilder
-
-
-class CycleWorker(Protocol):
-    """The part of a worker that the cycle uses; hooks get the same object."""
-
-    log: Logger
-    hooks: Hooks
-    slot: Slot
-    aborted: bool
-    """Whether the master is stopping the worker because it was silent for too long."""
 
 
 class RequestEvents:
@@ -36,7 +26,7 @@ class RequestEvents:
     :ivar after: whether :meth:`request_finished` has hooks to call or an access line to write.
     """
 
-    def __init__(self, worker: CycleWorker, builder: EnvironBuilder) -> None:
+    def __init__(self, worker: WorkerView, builder: EnvironBuilder) -> None:
         self._worker = worker
         self._builder = builder
         self._log = worker.log

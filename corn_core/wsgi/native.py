@@ -20,8 +20,9 @@ from corn_core.http import Request
 from corn_core.http.fields import environ_name
 
 if TYPE_CHECKING:
+    from corn_core.interfaces import WorkerView
     from corn_core.wsgi.connection import ConnectionInfo
-    from corn_core.wsgi.events import CycleWorker, RequestEvents
+    from corn_core.wsgi.events import RequestEvents
 
 RawHeaders = Iterable[tuple[bytes, bytes]]
 Headers = Iterable[tuple[str, str]]
@@ -59,7 +60,7 @@ class NativeCycle:
     """Tells about requests that another server answers; made by ``RequestCycle.native``."""
 
     def __init__(
-        self, worker: CycleWorker, events: RequestEvents, on_end: Callable[[], None]
+        self, worker: WorkerView, events: RequestEvents, on_end: Callable[[], None]
     ) -> None:
         self.events = events
         self.slot = worker.slot

@@ -16,7 +16,18 @@ from pathlib import Path
 import corn_core
 
 RANKS = (
-    {"corn_core", "errors", "frames", "interfaces", "setting", "config", "escape", "dates"},
+    {
+        "corn_core",
+        "errors",
+        "frames",
+        "interfaces",
+        "setting",
+        "config",
+        "escape",
+        "dates",
+        "facade",
+        "framework",
+    },
     {"hookspecs", "http", "net", "process"},
     {"settings", "extensions"},
     {"wsgi", "logs", "loaders", "reloading"},
@@ -25,6 +36,10 @@ RANKS = (
     {"builtin", "app", "assemble", "cli", "validate", "__main__"},
 )
 """The packages and modules of corn_core, lowest rank first."""
+
+FACADES = {"corn_core.plugin", "corn_core.typing", "corn_core.worker"}
+"""The public modules, which gather names from all ranks; nothing in the core imports them. The
+modules in the package ``corn_core.worker`` have their rank all the same."""
 
 ONE_GROUP = (0, len(RANKS) - 1)
 """The ranks whose modules may import each other: the ground, and the wiring on top."""
@@ -131,6 +146,8 @@ def _explained(lines: list[str], number: int) -> bool:
 
 def group(module: str) -> tuple[int, str] | None:
     """Return a module's rank and the name of its group there; None when it has no rank."""
+    if module in FACADES:
+        return len(RANKS), module
     path = module.removeprefix("corn_core.").split(".")
     for names in (".".join(path), path[0]):
         for rank, groups in enumerate(RANKS):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import json
 import re
@@ -78,6 +79,24 @@ def test_hook_is_described(name: str) -> None:
         assert f"\n- {field}: " in text
     assert f"Failure policy: {'fatal' if hook.fatal else 'logged'}\n" in text
     assert ("Config file: no" in text) != hook.in_config_file
+
+
+@pytest.mark.parametrize("module", generator.PUBLIC)
+def test_public_names_are_described(module: str) -> None:
+    text = reference("api.md")
+    names = generator.apidoc.public_names(module)
+    assert names.keys() == set(importlib.import_module(module).__all__)
+    for name, one in names.items():
+        assert re.search(rf"^### `(?:\w+\.)?{name}`$", text, flags=re.MULTILINE)
+        assert one.text or one.module.startswith("corn_core.serving."), f"{name} lacks a docstring"
+
+
+def test_members_are_described_with_their_types() -> None:
+    assert "- `notify() -> None`: Say that the worker is not stuck" in section(
+        reference("api.md"), "Worker"
+    )
+    assert "- `pid: int`: The master's process id." in section(reference("api.md"), "Server")
+    assert "- `action`: how the flag acts." in section(reference("api.md"), "Setting")
 
 
 def test_hooks_that_are_never_called_are_found() -> None:

@@ -47,6 +47,10 @@ BAD = [
             ),
         },
     ),
+    (
+        "a module imports its own package or a lower rank",
+        {"corn_core.validate": "from corn_core.worker import Worker", "corn_core.worker": ""},
+    ),
     ("imports are absolute", {"corn_core.http.head": "from .limits import Limits"}),
     (
         "there is no import cycle",

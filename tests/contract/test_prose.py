@@ -13,14 +13,12 @@ UNITS = prose.units()
 TO_DO = {
     "corn_core/arbiter",
     "corn_core/extensions",
-    "corn_core/interfaces.py",
     "corn_core/process",
     "corn_core/serving",
-    "corn_core/worker",
+    "docs/reference/api.md",
     "docs/reference/settings.md",
     "plugins/corn-gthread",
     "plugins/corn-gthread/tests",
-    "plugins/corn-testkit",
     "tests/e2e",
     "tests/unit",
 }

@@ -114,7 +114,7 @@ def test_an_instrument_is_there_when_it_is_wanted(
 FRAMEWORK = (
     GOOD
     + """
-    from corn_core.settings.framework import Framework
+    from corn_core.framework import Framework
 
     class Loader:
         def __init__(self, text):
@@ -317,7 +317,7 @@ AUTHORS = """
 def test_worker_whose_loop_ends_by_itself(serve: Serve, installed: Installed) -> None:
     installed.plugin(AUTHORS, "corn.workers", "greeting:Returning")
     server = serve("-k", "greet", "probe:app", env=installed.env)
-    server.wait_for_log(r"WARNING\] Returning\.run\(\) has returned, though nobody wanted it to")
+    server.wait_for_log(r"WARNING\] Returning\.run\(\) has returned, but it was not told to stop")
     server.stop()
 
 

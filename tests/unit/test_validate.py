@@ -12,7 +12,7 @@ from corn_core.errors import AppLoadError, ConfigError, CornError
 from corn_core.extensions.manager import load_plugins
 from corn_core.logs import Logger
 from corn_core.settings.sources import resolve
-from corn_core.validate import Loader, let_worker_refuse, logger_of, worker_class_of
+from corn_core.validate import ValidLoader, let_worker_refuse, logger_of, worker_class_of
 from corn_core.worker import Worker
 
 
@@ -107,7 +107,7 @@ def test_logger_that_is_none(config: Config) -> None:
         logger_of(HalfALogger, config)
     message = str(caught.value)
     assert message.startswith("logger class 'mine' has no critical, exception, log, access, ")
-    assert message.endswith("access_enabled; corn_core.logs.Logger has all of them")
+    assert message.endswith("access_enabled; corn_core.plugin.SimpleLogger has all of them")
 
 
 def test_logger_that_cannot_be_made(config: Config) -> None:
@@ -134,15 +134,15 @@ class Named(Nameless):
 
 def test_loader_that_is_none(config: Config) -> None:
     with pytest.raises(ConfigError, match=r"^app loader 'mine' has no name$"):
-        Loader(Nameless, config)
+        ValidLoader(Nameless, config)
     with pytest.raises(ConfigError, match=r"^app loader 'mine' failed: ZeroDivisionError: .*line"):
-        Loader(lambda: 1 // 0, config)
+        ValidLoader(lambda: 1 // 0, config)
 
 
 def test_loader_that_gives_nothing(config: Config) -> None:
     with pytest.raises(CornError, match="app loader 'mine': name returned None, not a text"):
-        Loader(Vague, config).name(config)
-    loader = Loader(Named, config)
+        ValidLoader(Vague, config).name(config)
+    loader = ValidLoader(Named, config)
     assert loader.name(config) == "it"
     with pytest.raises(AppLoadError, match="load returned None instead of an application"):
         loader.load(config)

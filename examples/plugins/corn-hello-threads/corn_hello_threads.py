@@ -8,12 +8,18 @@ from socket import SHUT_WR, SO_LINGER, SOL_SOCKET
 from threading import Thread
 from time import monotonic
 
-from corn_core.errors import BadRequest, ClientDisconnected, ConfigError, RequestTimeout
 from corn_core.http import CONTINUE, RequestParser
-from corn_core.net.certificate import variables
-from corn_core.serving.settings import client_limits
-from corn_core.worker import Worker
-from corn_core.wsgi import ConnectionInfo, RequestBody
+from corn_core.plugin import ConfigError
+from corn_core.worker import (
+    BadRequest,
+    ClientDisconnected,
+    ConnectionInfo,
+    RequestBody,
+    RequestTimeout,
+    Worker,
+    client_limits,
+    tls_variables,
+)
 
 TICK = 1.0  # seconds between heartbeats, and between looks at whether the worker is to stop
 PIECE = 64 * 1024
@@ -122,7 +128,7 @@ class Conversation(ConnectionInfo):
             self.sock.settimeout(self.limits.header_timeout or None)
             self.sock = context.wrap_socket(self.sock, server_side=True)
             self.scheme = "https"
-            self.variables = variables(self.sock)
+            self.variables = tls_variables(self.sock)
 
     def serve_request(self, patience):
         """Read a request and answer it; True when another one may follow."""

@@ -1,8 +1,6 @@
 """The worker hello: one request at a time, on connections that stay open."""
 
-from corn_core.serving.selector import SelectorDriver
-from corn_core.serving.settings import client_limits
-from corn_core.worker import Worker
+from corn_core.worker import SelectorDriver, Worker, client_limits
 
 
 class HelloWorker(Worker):

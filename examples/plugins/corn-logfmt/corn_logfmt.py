@@ -1,9 +1,9 @@
 """The logger logfmt: access lines as key=value pairs."""
 
-from corn_core.logs import Logger, escape
+from corn_core.plugin import SimpleLogger, escape
 
 
-class LogfmtLogger(Logger):
+class LogfmtLogger(SimpleLogger):
     def renderer(self, config):
         return access_line
 

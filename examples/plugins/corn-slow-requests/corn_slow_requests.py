@@ -2,9 +2,7 @@
 
 from time import monotonic
 
-from corn_core import Setting, hookimpl
-from corn_core.errors import ConfigError
-from corn_core.setting import optional, seconds
+from corn_core.plugin import ConfigError, Setting, hookimpl, optional, seconds
 
 
 @hookimpl

@@ -4,8 +4,7 @@ import os
 import runpy
 import traceback
 
-from corn_core import hookimpl
-from corn_core.errors import AppLoadError, ConfigError
+from corn_core.plugin import AppLoadError, ConfigError, hookimpl
 
 
 class WsgiFileLoader:

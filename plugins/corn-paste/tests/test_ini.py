@@ -8,8 +8,8 @@ import pytest
 
 from corn_core.builtin import corn_settings
 from corn_core.errors import ConfigError
+from corn_core.framework import Framework
 from corn_core.logs.settings import IniFile
-from corn_core.settings.framework import Framework
 from corn_paste.ini import Ini
 from corn_paste.server import server_settings
 

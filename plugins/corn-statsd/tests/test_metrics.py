@@ -74,7 +74,8 @@ def test_request_without_a_status_counts(client: StatsdClient, wire: Wire, statu
 
 
 def test_request_without_a_response_counts(client: StatsdClient, wire: Wire) -> None:
-    RequestMeter(client).answered(None)
+    nothing: Any = None
+    RequestMeter(client).answered(nothing)
     assert wire.take() == ["corn.requests:1|c\ncorn.request.duration:0.000|ms"]
 
 
@@ -104,7 +105,7 @@ def test_gauge_that_is_gone_becomes_zero_once() -> None:
 
 
 def test_what_the_gauges_say() -> None:
-    workers = [SimpleNamespace(in_flight=count) for count in (0, 3, 1)]
+    workers: Any = [SimpleNamespace(in_flight=count) for count in (0, 3, 1)]
     listeners: Any = [
         SimpleNamespace(url="http://127.0.0.1:80", queued=lambda: 7),
         SimpleNamespace(url="unix:/run/x", queued=lambda: None),

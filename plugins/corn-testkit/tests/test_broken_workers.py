@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
 import pytest
 
-from corn_testkit.conformance import outcome, run
+from corn_testkit.conformance import SUITE, outcome, run
 from corn_testkit.waiting import DEADLINE
 
 HERE = Path(__file__).parent
@@ -130,6 +131,26 @@ BROKEN = {
 }
 
 
+def rules() -> dict[str, str]:
+    """Read the rule of each test in the suite, by the name that pytest gives it."""
+    found = {}
+    for path in SUITE.glob("test_*.py"):
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+                text = (ast.get_docstring(node) or "").partition("\n\n")[0]
+                found[f"{path.name}::{node.name}"] = text
+    return found
+
+
+RULES = rules()
+
+
+@pytest.mark.parametrize("test", RULES)
+def test_every_test_of_the_suite_states_a_rule(test: str) -> None:
+    assert re.fullmatch(r"\S.*\w\.", RULES[test]), "one sentence that says what a worker must do"
+    assert list(RULES.values()).count(RULES[test]) == 1
+
+
 @pytest.fixture(autouse=True)
 def surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
     """The classes can be imported."""
@@ -146,6 +167,8 @@ def test_broken_worker_is_caught(name: str, monkeypatch: pytest.MonkeyPatch) -> 
     assert done.returncode == 1, done.stdout + done.stderr
     assert test in failed, done.stdout
     assert re.search(reason, done.stdout), done.stdout
+    assert "the rule that was broken -" in done.stdout
+    assert RULES[test.partition("[")[0]] in done.stdout
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ from corn_watchfiles.engine import WatchfilesEngine
 @pytest.fixture(autouse=True)
 def long_period(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a wait that nothing ends take longer than any test may."""
-    monkeypatch.setattr(module, "PERIOD", 30.0)
+    monkeypatch.setattr(module, "RELOAD_PERIOD", 30.0)
 
 
 class Waiting:

@@ -4,7 +4,7 @@ from dataclasses import FrozenInstanceError
 
 import pytest
 
-from corn_core.http import SETTINGS, Limits
+from corn_core.http.limits import SETTINGS, Limits
 from corn_core.setting import Expected
 
 BY_NAME = {setting.name: setting for setting in SETTINGS}

@@ -7,10 +7,10 @@ import os
 import pwd
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
+from corn_core.config import Config, Origin
 from corn_core.errors import ConfigError
 from corn_core.process.privileges import (
     NO_ID,
@@ -31,9 +31,12 @@ OTHER = 54321
 """A user and a group that we are not."""
 
 
-def config(**values: object) -> SimpleNamespace:
-    names = {"user": None, "group": None, "initgroups": False, "umask": 0, **values}
-    return SimpleNamespace(**names, origin=lambda name: f"flag --{name}")
+def config(**values: object) -> Config:
+    """Make a configuration whose values were given by flags, and are parsed already."""
+    settings = {setting.name: setting for setting in SETTINGS}
+    defaults = {name: setting.default for name, setting in settings.items()}
+    origins = {name: Origin("flag", f"--{name}") for name in settings}
+    return Config(settings, {**defaults, **values}, origins)
 
 
 # -- values --------------------------------------------------------------------------

@@ -10,17 +10,18 @@ import os
 import resource
 import socket
 import ssl
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from typing import Any
 
 import pytest
 
-from corn_core.interfaces import Logger
 from corn_core.net import Listener
 from corn_core.process.scoreboard import DRAINING
 from corn_core.serving import connection, selector
 from corn_core.serving.selector import SelectorDriver
+from corn_core.worker.base import Worker
+from corn_core.worker.wakeup import Wakeup
 from corn_testkit.client import parse_all
 from corn_testkit.tls import ByHand, Certificate
 from tests.unit.serving.bench import CLIENT_LIMITS
@@ -33,8 +34,8 @@ TURNS = 5_000
 """Heartbeats until a test gives up waiting for what should have happened."""
 
 
-class Wakeup:
-    """The pipe that a signal handler writes to."""
+class Pipe(Wakeup):
+    """A wake-up pipe that is not the one of this process; the test writes to it."""
 
     def __init__(self) -> None:
         self.fd, self.write_fd = os.pipe()
@@ -49,32 +50,29 @@ class Wakeup:
         os.close(self.write_fd)
 
 
-class Host:
-    """A worker, as its driver sees it.
+class Host(Worker):
+    """A worker in this process, whose heartbeats and requests are counted.
 
     :ivar asked: the paths that the application was asked for.
     :ivar reactions: what happens within the application, by path.
     :ivar until: ends the run; looked at with each heartbeat.
     """
 
-    alive = True
-    ssl_context: ssl.SSLContext | None = None
+    wakeup: Pipe
 
     def __init__(self, server: Server, listener: Listener) -> None:
+        super().__init__(server.worker.context._replace(listeners=(listener,)))
         self.server = server
-        self.cfg = server.config
-        self.log: Logger = server.log
-        self.slot = server.worker.slot
+        self.app = self.answer
         self.cycle = server.cycle(self.app)
-        self.listeners: Sequence[Listener] = (listener,)
-        self.wakeup = Wakeup()
+        self.wakeup = Pipe()
         self.asked: list[str] = []
         self.reactions: dict[str, Callable[[], object]] = {}
         self.until: Callable[[], bool] = lambda: False
         self.turns = 0
         self.done = 0
 
-    def app(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    def answer(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
         self.asked.append(path)
         self.reactions.get(path, lambda: None)()

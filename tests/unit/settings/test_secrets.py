@@ -11,9 +11,9 @@ import pytest
 from corn_core.app import EmbeddedConfig
 from corn_core.errors import ConfigError
 from corn_core.extensions.manager import load_plugins
+from corn_core.framework import Framework
 from corn_core.setting import Setting, integer, string, strings
 from corn_core.settings.commandline import help_text
-from corn_core.settings.framework import Framework
 from corn_core.settings.printing import print_config
 from corn_core.settings.registry import Registry, check_default
 from corn_core.settings.sources import Resolution, resolve

@@ -12,7 +12,7 @@ import pytest
 
 from corn_core.config import Config
 from corn_core.errors import ConfigError
-from corn_core.settings.framework import Framework
+from corn_core.framework import Framework
 from corn_core.settings.sources import Resolution, resolve
 from tests.unit.settings.declared import registry
 

@@ -22,6 +22,7 @@ from corn_core.logs import Logger
 from corn_core.net import Listener, tls
 from corn_core.process.scoreboard import Scoreboard
 from corn_core.setting import Setting
+from corn_core.worker.base import Worker, WorkerContext
 from corn_core.wsgi import (
     ConnectionInfo,
     EnvironBuilder,
@@ -102,16 +103,6 @@ class MemorySink:
 
 
 @dataclass
-class Worker:
-    """As much of a worker as the cycle needs."""
-
-    log: Any
-    hooks: Any
-    slot: Any
-    aborted: bool = False
-
-
-@dataclass
 class Answer:
     """A response as a client understands it, and what came of the connection."""
 
@@ -161,10 +152,26 @@ class Server:
         self.board = Scoreboard(1)
         hooks = Hooks(self.manager)
         hooks.set_logger(self.log)
-        self.worker = Worker(self.log, hooks, self.board.slot(self.board.allocate()))
+        self.worker = self._make_worker(listener, hooks)
         self.listener = listener
         self.send_file_allowed = True
         self.variables: dict[str, str] = {}
+
+    def _make_worker(self, listener: Listener, hooks: Hooks) -> Worker:
+        """Make a worker that is in this process, and has no master to report to."""
+        return Worker(
+            WorkerContext(
+                age=1,
+                ppid=os.getppid(),
+                listeners=[listener],
+                config=self.config,
+                log=self.log,
+                hooks=hooks,
+                load_app=lambda: lambda environ, start_response: [],
+                slot=self.board.slot(self.board.allocate()),
+                report=-1,
+            )
+        )
 
     def hook(self, function: Callable[..., Any]) -> None:
         """Register a hook implementation named as the function is."""

@@ -7,7 +7,7 @@ from functools import partial
 
 from django.core.management.base import BaseCommand, SystemCheckError
 
-from corn_core.errors import AppLoadError
+from corn_core.plugin import AppLoadError
 from corn_django.guard import guarded
 
 

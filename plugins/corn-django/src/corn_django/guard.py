@@ -7,8 +7,14 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
-from corn_core.errors import AppLoadError, CornError, WorkerQuit, one_line
-from corn_core.frames import application_traceback, in_application
+from corn_core.plugin import (
+    AppLoadError,
+    CornError,
+    WorkerQuit,
+    application_traceback,
+    in_application,
+    one_line,
+)
 
 _HERE = os.path.dirname(__file__) + os.sep
 

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from corn_core.assemble import registry_of
-from corn_core.errors import ConfigError
 from corn_core.extensions.manager import DISABLE_PLUGINS, Plugins, load_plugins
+from corn_core.plugin import ConfigError
 from corn_core.settings.commandline import early_command, early_value, help_text, parse
 from corn_core.settings.registry import Registry
 from corn_django.names import PATH_VARIABLE

@@ -5,9 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from corn_core.errors import AppLoadError
-from corn_core.interfaces import WSGIApp
-from corn_core.loaders import load_app
+from corn_core.plugin import AppLoadError, load_app
+from corn_core.typing import Config, WSGIApp
 from corn_django.guard import guarded
 from corn_django.project import SettingsModule, find_settings
 from corn_django.trial import failure, import_settings, try_settings
@@ -24,7 +23,7 @@ class DjangoLoader:
     def __init__(self, serving: bool = False) -> None:
         self._serving = serving
 
-    def load(self, config: Any) -> WSGIApp:
+    def load(self, config: Config) -> WSGIApp:
         """Load the application that ``wsgi_app`` names, or else the project's; see :meth:`name`.
 
         :raises AppLoadError: when it cannot be loaded; with the project's own traceback, if
@@ -36,7 +35,7 @@ class DjangoLoader:
             app = guarded("django_static cannot be done", partial(_with_static_files, app))
         return app
 
-    def name(self, config: Any) -> str:
+    def name(self, config: Config) -> str:
         """Return what is served: ``wsgi_app``, or the project's settings module.
 
         :raises ConfigError: when there is no project, or its settings cannot be determined.

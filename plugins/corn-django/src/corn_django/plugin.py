@@ -7,9 +7,8 @@ import sys
 from functools import partial
 from typing import Any
 
-from corn_core import Setting, hookimpl
-from corn_core.errors import ConfigError
-from corn_core.setting import Expected, boolean, optional, string
+from corn_core.plugin import ConfigError, Expected, Setting, boolean, hookimpl, optional, string
+from corn_core.typing import Config, WorkerView
 from corn_django.names import MANAGE, PATH_VARIABLE, SETTINGS_VARIABLE
 
 
@@ -57,7 +56,7 @@ def corn_settings() -> tuple[Setting, ...]:
 
 
 @hookimpl
-def corn_configured(config: Any) -> None:
+def corn_configured(config: Config) -> None:
     """Refuse ``django_static`` with another loader, because this plugin's own serves the files."""
     if not config.django_static:
         return
@@ -73,12 +72,12 @@ def corn_configured(config: Any) -> None:
 
 
 @hookimpl
-def corn_environment(config: Any) -> dict[str, str] | None:
+def corn_environment(config: Config) -> dict[str, str] | None:
     return {SETTINGS_VARIABLE: config.django_settings} if config.django_settings else None
 
 
 @hookimpl
-def corn_app_loader(config: Any) -> Any:
+def corn_app_loader(config: Config) -> Any:
     """Choose the project in this directory, if nothing else says what to serve.
 
     It is not called when a framework's own file does.
@@ -112,12 +111,12 @@ def pre_fork() -> None:
 
 
 @hookimpl
-def post_worker_init(worker: Any) -> None:
+def post_worker_init(worker: WorkerView) -> None:
     if worker.reloader is not None and _is_set_up():
         # lazy: needed only in development
         from corn_django.templates import watch_templates
 
-        watch_templates(worker)
+        watch_templates(worker.log, worker.reloader)
 
 
 @hookimpl
@@ -129,7 +128,7 @@ def corn_check_app() -> None:
         run_deployment_checks()
 
 
-def _is_for_a_project(config: Any) -> bool:
+def _is_for_a_project(config: Config) -> bool:
     if config.wsgi_app:
         return bool(config.django_static)
     return bool(config.django_settings) or _is_there_a_project()

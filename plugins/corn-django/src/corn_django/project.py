@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ast
 import os
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from corn_core.errors import ConfigError
+from corn_core.plugin import ConfigError
+from corn_core.typing import Config
 from corn_django.names import MANAGE, SETTINGS_VARIABLE
 
 _HOW = f"--settings or {SETTINGS_VARIABLE}"
@@ -19,7 +20,7 @@ class SettingsModule(NamedTuple):
     origin: str
 
 
-def find_settings(config: Any) -> SettingsModule:
+def find_settings(config: Config) -> SettingsModule:
     """Find the settings that were asked for, or else those of the ``manage.py`` in this directory.
 
     :raises ConfigError: when there are none, or more than one is possible.

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import glob
-from typing import Any
 
-from corn_core.reloading.files import is_library
+from corn_core.plugin import is_library
+from corn_core.typing import CodeReloader, Logger
 
 
-def watch_templates(worker: Any) -> None:
-    """Have a worker watch the files in all of the project's template directories."""
+def watch_templates(log: Logger, reloader: CodeReloader) -> None:
+    """Watch the files in all of the project's template directories."""
     # Broad: TEMPLATES may contain anything, and the first request will show what is wrong with it.
     try:
         # lazy: it reads the settings, so importing it may fail as well
@@ -17,8 +17,8 @@ def watch_templates(worker: Any) -> None:
 
         directories = sorted(map(str, get_template_directories()))
     except Exception as error:
-        worker.log.warning("Templates are not watched: %s", error)
+        log.warning("Templates are not watched: %s", error)
         return
     for directory in directories:
         if not is_library(directory):
-            worker.reloader.add_extra_file(f"{glob.escape(directory)}/**")
+            reloader.add_extra_file(f"{glob.escape(directory)}/**")

@@ -12,7 +12,7 @@ from functools import partial
 from importlib import import_module
 from typing import NoReturn
 
-from corn_core.errors import AppLoadError, ConfigError
+from corn_core.plugin import AppLoadError, ConfigError
 from corn_django.guard import guarded
 from corn_django.names import SETTINGS_VARIABLE
 from corn_django.project import SettingsModule

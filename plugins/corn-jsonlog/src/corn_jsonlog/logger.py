@@ -10,13 +10,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from corn_core.logs import Logger
-from corn_core.logs.atoms import CLIENT_ATOMS
+from corn_core.plugin import CLIENT_ATOMS, SimpleLogger
 
 if TYPE_CHECKING:
-    from corn_core.config import Config
-    from corn_core.interfaces import Request, Response
-    from corn_core.logs.access import Renderer
+    from corn_core.typing import Config, Renderer, Request, Response
 
 RESERVED = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 """The attributes of every log record; all others come from ``extra`` in the logging call."""
@@ -67,7 +64,7 @@ def _line(fields: dict[str, Any]) -> str:
         return _encode({**fields, "extra": repr(fields.get("extra"))})
 
 
-class JsonLogger(Logger):
+class JsonLogger(SimpleLogger):
     """The ``simple`` logger with JSON lines; files, syslog and reopening are the same.
 
     ``access_log_format`` has no effect.

@@ -13,7 +13,7 @@ from configparser import ConfigParser, InterpolationMissingOptionError
 from configparser import Error as ParserError
 from typing import NamedTuple
 
-from corn_core.errors import ConfigError, did_you_mean, one_line
+from corn_core.plugin import ConfigError, did_you_mean, one_line
 
 APPS = ("app", "application", "composite", "composit", "pipeline", "filter-app")
 SERVERS = ("server",)

@@ -8,13 +8,12 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from corn_core.errors import AppLoadError, ConfigError
-from corn_core.interfaces import WSGIApp
-from corn_core.loaders.guard import run_guarded
+from corn_core.plugin import AppLoadError, ConfigError, run_guarded
+from corn_core.typing import WSGIApp
 from corn_paste.ini import Ini
 
 if TYPE_CHECKING:
-    from corn_core.config import Config
+    from corn_core.typing import Config
 
 files_read: set[str] = set()
 """The ini files that this process's application was made from."""

@@ -5,14 +5,13 @@ Everything else is imported only if they are used.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from corn_core import Setting, hookimpl
-from corn_core.errors import ConfigError
-from corn_core.setting import Expected, optional, strings
+from corn_core.plugin import ConfigError, Expected, Setting, hookimpl, optional, strings
 
 if TYPE_CHECKING:
-    from corn_core.settings.framework import Framework
+    from corn_core.plugin import Framework
+    from corn_core.typing import Config, WorkerView
 
 
 def parse_location(raw: object) -> str:
@@ -76,7 +75,7 @@ def corn_settings() -> tuple[Setting, ...]:
 
 
 @hookimpl
-def corn_framework(config: Any, directory: str) -> Framework | None:
+def corn_framework(config: Config, directory: str) -> Framework | None:
     if not config.paste:
         return None
     # lazy: most servers have no ini file
@@ -86,7 +85,7 @@ def corn_framework(config: Any, directory: str) -> Framework | None:
 
 
 @hookimpl
-def corn_configured(config: Any) -> None:
+def corn_configured(config: Config) -> None:
     if config.paste and config.wsgi_app:
         raise ConfigError(
             f"paste ({config.origin('paste')}) and wsgi_app ({config.origin('wsgi_app')}) both"
@@ -95,7 +94,7 @@ def corn_configured(config: Any) -> None:
 
 
 @hookimpl
-def post_worker_init(worker: Any) -> None:
+def post_worker_init(worker: WorkerView) -> None:
     """Watch the ini files that the application was made from, if ``reload`` is on."""
     if worker.reloader is None or not worker.cfg.paste:
         return

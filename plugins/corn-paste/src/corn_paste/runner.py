@@ -15,13 +15,11 @@ from typing import Any, NoReturn
 
 from corn_core.assemble import Assembly, registry_of, start
 from corn_core.cli import report
-from corn_core.config import Config, Origin
-from corn_core.errors import ConfigError, CornError
 from corn_core.extensions.manager import DISABLE_PLUGINS, load_plugins
-from corn_core.interfaces import WSGIApp
+from corn_core.plugin import ConfigError, CornError, Framework, Origin
 from corn_core.settings.commandline import early_value
-from corn_core.settings.framework import Framework
 from corn_core.settings.sources import Resolution, resolve
+from corn_core.typing import Config, WSGIApp
 from corn_paste.ini import MAIN, SERVERS, Ini, Section
 from corn_paste.server import is_foreign, server_settings, settings_in
 

@@ -7,16 +7,13 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from corn_core.config import Origin
-from corn_core.errors import ConfigError, SettingError
-from corn_core.logs.settings import IniFile
-from corn_core.settings.framework import Framework
+from corn_core.plugin import ConfigError, Framework, IniFile, Origin, SettingError
 from corn_paste.ini import MAIN, Ini, Section
 from corn_paste.loader import PasteLoader
 
 if TYPE_CHECKING:
-    from corn_core.config import Config
-    from corn_core.setting import Setting
+    from corn_core.plugin import Setting
+    from corn_core.typing import Config
 
 # Gunicorn's too, because an ini file written for it has the same settings.
 _OURS = re.compile(

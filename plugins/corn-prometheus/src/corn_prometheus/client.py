@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from corn_core.dates import http_date
-from corn_core.errors import BadRequest
 from corn_core.http import Limits, Request, RequestParser, encode_head
+from corn_core.plugin import BadRequest, http_date
+from corn_core.typing import Server
 
 LIMITS = Limits(request_line=1024, fields=50, field_size=4096, body=1)
 METHODS = ("GET", "HEAD")
@@ -33,7 +33,7 @@ class Client:
     def __init__(
         self,
         sock: socket.socket,
-        server: Any,
+        server: Server,
         answer: Callable[[str, str], Answer],
         forget: Callable[[Client], object],
     ) -> None:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import errno
 from collections import Counter
 from time import monotonic
-from typing import Any
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
-from corn_core.errors import BindError
-from corn_core.net import Listener, parse_address
-from corn_core.net.listener import open_listener
+from corn_core.plugin import BindError, Listener, open_listener, parse_address
+from corn_core.typing import Server
 from corn_prometheus.client import Answer, Client
 from corn_prometheus.families import Families
 from corn_prometheus.tally import Counting, Tally
@@ -40,15 +38,15 @@ class Exporter:
         self._families = Families(self.tally, self.exits)
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self._families)
+        self._server: Server | None = None
         self._listener: Listener | None = None
         self._wanted: str | None = None
         self._failed: str | None = None
-        self._server: Any = None
         self._clients: dict[Client, float] = {}
 
     # -- the listener ----------------------------------------------------------------
 
-    def open_first(self, server: Any) -> None:
+    def open_first(self, server: Server) -> None:
         """Listen, before anything else is opened.
 
         :raises BindError: when that is not possible, unless the address is still in use by the
@@ -58,13 +56,13 @@ class Exporter:
         if self._wanted is not None and not server.predecessor:
             self._listener = self._open(self._wanted)
 
-    def attach(self, server: Any) -> None:
+    def attach(self, server: Server) -> None:
         """Start answering."""
         self._server = self._families.server = server
         if self._listener is not None:
-            self._greet(self._listener)
+            self._greet(self._listener, server)
 
-    def tend(self, server: Any) -> None:
+    def tend(self, server: Server) -> None:
         """Follow the configuration, and close clients that take too long; called once a second."""
         # A reload may have turned metrics on.
         self._server = self._families.server = server
@@ -81,16 +79,16 @@ class Exporter:
         try:
             listener = self._open(wanted)
         except BindError as error:
-            self._report(wanted, error)
+            self._report(wanted, error, server)
             return
         self.close()
         self._wanted, self._listener, self._failed = wanted, listener, None
-        self._greet(listener)
+        self._greet(listener, server)
 
-    def _report(self, wanted: str, error: BindError) -> None:
+    def _report(self, wanted: str, error: BindError, server: Server) -> None:
         """Log once why an address, which is retried every second, cannot be used."""
-        if self._failed != wanted and not self._server.predecessor:
-            self._server.log.error("Metrics: %s; still trying", error)
+        if self._failed != wanted and not server.predecessor:
+            server.log.error("Metrics: %s; still trying", error)
             self._failed = wanted
 
     def _open(self, text: str) -> Listener:
@@ -101,9 +99,9 @@ class Exporter:
             hint = "; metrics_bind needs one of its own" if error.errno == errno.EADDRINUSE else ""
             raise BindError(f"cannot listen on {address}: {error.strerror}{hint}") from None
 
-    def _greet(self, listener: Listener) -> None:
-        self._server.log.info("Metrics at: %s", listener)
-        self._server.watch(listener, self._accept)
+    def _greet(self, listener: Listener, server: Server) -> None:
+        server.log.info("Metrics at: %s", listener)
+        server.watch(listener, self._accept)
 
     def leave(self) -> None:
         """Close the master's descriptors in a process forked from it."""
@@ -127,7 +125,7 @@ class Exporter:
     # -- the clients -----------------------------------------------------------------
 
     def _accept(self) -> None:
-        assert self._listener is not None
+        assert self._listener is not None and self._server is not None
         try:
             sock, _ = self._listener.socket.accept()
         except OSError:
@@ -150,7 +148,8 @@ class Exporter:
         if path == "/livez":
             return Answer("200 OK", TEXT, b"ok\n")
         if path == "/readyz":
-            if any(worker.state in ("idle", "busy") for worker in self._server.snapshot()):
+            workers = () if self._server is None else self._server.snapshot()
+            if any(worker.state in ("idle", "busy") for worker in workers):
                 return Answer("200 OK", TEXT, b"ok\n")
             return Answer("503 Service Unavailable", TEXT, b"no worker is ready\n")
         return Answer("404 Not Found", TEXT, b"there are /metrics, /livez and /readyz\n")

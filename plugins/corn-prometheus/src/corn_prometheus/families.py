@@ -6,7 +6,6 @@ import os
 import time
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
 
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -17,7 +16,8 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from corn_core import __version__
-from corn_core.process.scoreboard import STATE_NAMES
+from corn_core.plugin import WORKER_STATES
+from corn_core.typing import Server
 from corn_prometheus.tally import Tally
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -26,11 +26,12 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 class Families(Collector):
     """Collects everything afresh for each scrape.
 
-    :ivar server: the master; ``None`` until it listens.
+    :ivar server: the master; set before the first scrape.
     """
 
+    server: Server
+
     def __init__(self, tally: Tally, exits: Counter[str]) -> None:
-        self.server: Any = None
         self._tally = tally
         self._exits = exits
         self._started = time.time()
@@ -93,7 +94,7 @@ class Families(Collector):
             "corn_workers_target", "Workers that should be running.", self.server.num_workers
         )
         states = GaugeMetricFamily("corn_workers", "Workers, by state.", labels=["state"])
-        for state in STATE_NAMES:
+        for state in WORKER_STATES:
             states.add_metric([state], sum(worker.state == state for worker in workers))
         yield states
         yield GaugeMetricFamily(

@@ -5,11 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from corn_core import Setting, hookimpl
-from corn_core.net.address import AbstractAddress, FdAddress, parse_address
-from corn_core.setting import Expected, optional
+from corn_core.plugin import (
+    AbstractAddress,
+    Expected,
+    FdAddress,
+    Setting,
+    hookimpl,
+    optional,
+    parse_address,
+)
 
 if TYPE_CHECKING:
+    from corn_core.typing import Config, Server, WorkerView
     from corn_prometheus.exporter import Exporter
 
 
@@ -56,7 +63,7 @@ class Plugin:
         return SETTINGS
 
     @hookimpl
-    def corn_instruments(self, config: Any) -> Iterable[Any]:
+    def corn_instruments(self, config: Config) -> Iterable[Any]:
         if config.metrics_bind is None:
             return ()
         if self._exporter is None:
@@ -67,22 +74,22 @@ class Plugin:
         return (self._exporter.counting,)
 
     @hookimpl
-    def on_starting(self, server: Any) -> None:
+    def on_starting(self, server: Server) -> None:
         if self._exporter is not None:
             self._exporter.open_first(server)
 
     @hookimpl
-    def when_ready(self, server: Any) -> None:
+    def when_ready(self, server: Server) -> None:
         if self._exporter is not None:
             self._exporter.attach(server)
 
     @hookimpl
-    def on_tick(self, server: Any) -> None:
+    def on_tick(self, server: Server) -> None:
         if self._exporter is not None:
             self._exporter.tend(server)
 
     @hookimpl
-    def pre_fork(self, worker: Any) -> None:
+    def pre_fork(self, worker: WorkerView) -> None:
         if self._exporter is not None:
             self._exporter.tally.note(worker.slot.index)
 

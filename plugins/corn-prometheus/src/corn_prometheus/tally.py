@@ -21,10 +21,9 @@ import mmap
 from _thread import allocate_lock
 from bisect import bisect_left
 from collections.abc import Iterator
-from typing import Any
 
-from corn_core import hookimpl
-from corn_core.process.scoreboard import CAPACITY
+from corn_core.plugin import MAX_WORKERS, hookimpl
+from corn_core.typing import Response, WorkerView
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
 """Upper bounds in seconds; the defaults of Prometheus's own client libraries."""
@@ -41,7 +40,7 @@ _NUMBER = 8
 class Tally:
     """The shared memory, read by the master and written by :class:`Counting`."""
 
-    def __init__(self, capacity: int = CAPACITY) -> None:
+    def __init__(self, capacity: int = MAX_WORKERS) -> None:
         # Pages take no memory until they are written to, so only slots in use cost any.
         self._memory = memoryview(mmap.mmap(-1, capacity * _SIZE * _NUMBER))
         self.numbers = self._memory.cast("Q")
@@ -85,7 +84,7 @@ class Counting:
         self._lock = allocate_lock()
 
     @hookimpl
-    def post_request(self, worker: Any, resp: Any) -> None:
+    def post_request(self, worker: WorkerView, resp: Response) -> None:
         first = worker.slot.index * _SIZE
         numbers, seconds = self._tally.numbers, self._tally.seconds
         duration = resp.duration
@@ -96,7 +95,7 @@ class Counting:
             numbers[first + _position(resp.status_code)] += 1
 
     @hookimpl
-    def request_refused(self, worker: Any, resp: Any) -> None:
+    def request_refused(self, worker: WorkerView, resp: Response) -> None:
         with self._lock:
             self._tally.numbers[worker.slot.index * _SIZE + _position(resp.status_code)] += 1
 

@@ -11,8 +11,7 @@ from whitenoise import WhiteNoise
 from whitenoise.responders import MissingFileError, SlicedFile
 
 if TYPE_CHECKING:
-    from corn_core.config import Config
-    from corn_core.interfaces import Logger, WSGIApp
+    from corn_core.typing import Config, Logger, WSGIApp
 
 NOTHING = r"(?!)"
 """A regular expression that is found nowhere."""

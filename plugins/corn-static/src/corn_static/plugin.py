@@ -6,15 +6,14 @@ Every server with the plugin installed imports this module; only those that serv
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from corn_core import hookimpl
-from corn_core.errors import AppLoadError, ConfigError
+from corn_core.plugin import AppLoadError, ConfigError, hookimpl
 from corn_static.settings import SETTINGS
 
 if TYPE_CHECKING:
-    from corn_core.config import Config
-    from corn_core.setting import Setting
+    from corn_core.plugin import Setting
+    from corn_core.typing import Config, WorkerView, WSGIApp
 
 
 @hookimpl
@@ -32,7 +31,7 @@ def corn_configured(config: Config) -> None:
 
 
 @hookimpl
-def corn_wrap_app(worker: Any, app: Any, interface: str) -> Any:
+def corn_wrap_app(worker: WorkerView, app: WSGIApp, interface: str) -> WSGIApp | None:
     if not worker.cfg.static:
         return None
     if interface != "wsgi":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from corn_core.setting import Expected, Setting, boolean, integer, optional, string, strings
+from corn_core.plugin import Expected, Setting, boolean, integer, optional, string, strings
 
 HASHED = r"[.-][0-9a-f]{8,64}\."
 """Names with a hash of the content, as build tools and Django make them: app.3f2c9b1a.js."""

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
-from corn_core.net import Listener
+from corn_core.typing import ListenerView, WorkerSnapshot
 from corn_statsd.client import sanitised
 
 PERIOD = 10.0
@@ -35,7 +34,7 @@ class Gauges:
         return due
 
 
-def measure(workers: Iterable[Any], listeners: Iterable[Listener]) -> dict[str, int]:
+def measure(workers: Iterable[WorkerSnapshot], listeners: Iterable[ListenerView]) -> dict[str, int]:
     """Measure all gauges.
 
     :param workers: as returned by the master's ``snapshot()``.

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from corn_core import hookimpl
+from corn_core.plugin import hookimpl
 from corn_statsd.board import MASTER
 from corn_statsd.client import StatsdClient
 from corn_statsd.gauges import Gauges, measure
@@ -16,8 +16,7 @@ from corn_statsd.requests import RequestMeter
 from corn_statsd.transport import Transport
 
 if TYPE_CHECKING:
-    from corn_core.config import Config
-    from corn_core.interfaces import Logger
+    from corn_core.typing import Config, Logger, Response, Server, WorkerView
 
 
 class Instrument:
@@ -52,17 +51,17 @@ class Instrument:
     # -- in the master ---------------------------------------------------------------
 
     @hookimpl
-    def when_ready(self, server: Any) -> None:
+    def when_ready(self, server: Server) -> None:
         # Not in on_starting: a server that cannot listen has nothing to measure.
         self.follow(server.cfg, server.log)
 
     @hookimpl
-    def pre_fork(self, server: Any) -> None:
+    def pre_fork(self, server: Server) -> None:
         # A reload, or the undoing of one that failed, has put another configuration in force.
         self.follow(server.cfg, server.log)
 
     @hookimpl
-    def on_tick(self, server: Any) -> None:
+    def on_tick(self, server: Server) -> None:
         """Send the gauges that are due, and check what became of earlier datagrams."""
         self.follow(server.cfg, server.log)
         if self._link is None:
@@ -74,7 +73,7 @@ class Instrument:
         self._link.look(self._cells, server.log, now)
 
     @hookimpl
-    def on_exit(self, server: Any) -> None:
+    def on_exit(self, server: Server) -> None:
         """Set all gauges to 0, because nothing is running any more."""
         # Not during an upgrade: the other master's gauges have the same names.
         if not any(listener.shared for listener in server.LISTENERS):
@@ -111,19 +110,19 @@ class Instrument:
     # -- in a worker -----------------------------------------------------------------
 
     @hookimpl
-    def post_fork(self, worker: Any) -> None:
+    def post_fork(self, worker: WorkerView) -> None:
         """Replace the master's socket by one of the worker's own."""
         self._connect(worker.slot.index + 1)
         if self._client is not None:
             self._requests = RequestMeter(self._client)
 
     @hookimpl
-    def post_request(self, resp: Any) -> None:
+    def post_request(self, resp: Response) -> None:
         if self._requests is not None:
             self._requests.answered(resp)
 
     @hookimpl
-    def request_refused(self, resp: Any) -> None:
+    def request_refused(self, resp: Response) -> None:
         if self._requests is not None:
             self._requests.refused(resp)
 

@@ -7,13 +7,13 @@ from errno import EAGAIN
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from corn_core.net.address import UnixAddress
+from corn_core.plugin import UnixAddress
 from corn_statsd.board import CELLS, Board
 from corn_statsd.resolver import Resolver
 from corn_statsd.settings import parse_statsd_address
 
 if TYPE_CHECKING:
-    from corn_core.interfaces import Logger
+    from corn_core.typing import Logger
 
 REPORT_PERIOD = 60.0
 """Seconds between two log lines about lost metrics."""

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from corn_core.logs import Logger
-from corn_core.logs.settings import LEVELS
+from corn_core.plugin import LOG_LEVELS, SimpleLogger
 from corn_statsd.metrics import KEYS, metric_in
 
 if TYPE_CHECKING:
-    from corn_core.config import Config
+    from corn_core.typing import Config
     from corn_statsd.logs import Client
 
 
-class StatsdLogger(Logger):
+class StatsdLogger(SimpleLogger):
     """The ``simple`` logger, with calls that can send metrics.
 
     A call with ``extra={"metric": ..., "value": ..., "mtype": ...}`` sends that metric, whatever
@@ -50,7 +49,7 @@ class StatsdLogger(Logger):
         self._write(super().exception, msg, args, kwargs)
 
     def log(self, lvl: Any, msg: str, *args: Any, **kwargs: Any) -> None:
-        level = LEVELS[lvl.lower()] if isinstance(lvl, str) else lvl
+        level = LOG_LEVELS[lvl.lower()] if isinstance(lvl, str) else lvl
 
         def write(msg: str, *args: Any, **kwargs: Any) -> None:
             self.error_log.log(level, msg, *args, **kwargs)

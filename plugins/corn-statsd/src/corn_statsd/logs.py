@@ -7,8 +7,8 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 
-from corn_core.interfaces import Logger
-from corn_core.logs import WSGI_ERRORS
+from corn_core.plugin import WSGI_ERRORS
+from corn_core.typing import Logger
 from corn_statsd.client import StatsdClient
 from corn_statsd.metrics import metric_in
 

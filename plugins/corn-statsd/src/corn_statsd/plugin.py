@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from corn_core import hookimpl
+from corn_core.plugin import hookimpl
 from corn_statsd.settings import SETTINGS
 
 if TYPE_CHECKING:
-    from corn_core.config import Config
-    from corn_core.setting import Setting
+    from corn_core.plugin import Setting
+    from corn_core.typing import Config
     from corn_statsd.instrument import Instrument
 
 FOREIGN_LOGGERS = ("gunicorn.instrument.statsd.Statsd", "gunicorn.instrument.statsd:Statsd")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from corn_core.typing import Response
 from corn_statsd.client import StatsdClient
 
 _MARK = "\0"
@@ -23,13 +22,13 @@ class RequestMeter:
         self._duration, _, self._end = duration.partition(_MARK)
         self._counters: dict[str, str] = {}
 
-    def answered(self, resp: Any) -> None:
+    def answered(self, resp: Response) -> None:
         status = resp.status[:3] if resp is not None else ""
         counters = self._counters.get(status) or self._count(status)
         milliseconds = resp.duration * 1000.0 if resp is not None else 0.0
         self._send(f"{counters}\n{self._duration}{milliseconds:.3f}{self._end}".encode())
 
-    def refused(self, resp: Any) -> None:
+    def refused(self, resp: Response) -> None:
         # It never reached the application, so it has no meaningful duration.
         status = resp.status[:3]
         self._send((self._counters.get(status) or self._count(status)).encode())

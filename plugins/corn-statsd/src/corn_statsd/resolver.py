@@ -5,8 +5,7 @@ from __future__ import annotations
 import socket
 from threading import Thread
 
-from corn_core.net.address import AbstractAddress, TcpAddress, UnixAddress
-from corn_core.net.listener import preferred
+from corn_core.plugin import AbstractAddress, TcpAddress, UnixAddress
 from corn_statsd.board import Target
 from corn_statsd.settings import Address
 
@@ -70,7 +69,9 @@ class Resolver:
         except (OSError, UnicodeError) as error:
             self.problem = getattr(error, "strerror", None) or str(error)
         else:
-            self._found = preferred([(int(entry[0]), entry[4]) for entry in found])
+            # IPv4 first: a statsd server that listens on one family only has that.
+            first = min(found, key=lambda entry: entry[0] != socket.AF_INET)
+            self._found = int(first[0]), first[4]
             self.problem = ""
 
 

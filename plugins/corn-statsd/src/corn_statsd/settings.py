@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
-from corn_core.net.address import AbstractAddress, TcpAddress, UnixAddress, parse_address
-from corn_core.setting import Expected, Setting, comma_separated, optional, string
+from corn_core.plugin import (
+    AbstractAddress,
+    Expected,
+    Setting,
+    TcpAddress,
+    UnixAddress,
+    comma_separated,
+    optional,
+    parse_address,
+    string,
+)
 
 Address = TcpAddress | UnixAddress | AbstractAddress
 """The address of a statsd server."""

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from corn_core.config import Config
-from corn_core.errors import ConfigError
-from corn_core.serving.selector import SelectorDriver
-from corn_core.serving.settings import client_limits
-from corn_core.worker import Worker
+from corn_core.plugin import ConfigError
+from corn_core.typing import Config
+from corn_core.worker import SelectorDriver, Worker, client_limits
 
 
 class SyncWorker(Worker):

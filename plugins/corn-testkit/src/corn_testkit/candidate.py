@@ -62,7 +62,7 @@ class Candidate:
 
 
 def variables(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The environment of a server; a class given by its path is looked for where pytest runs."""
+    """Make the environment of a server, which looks for classes where pytest runs."""
     path = os.pathsep.join(filter(None, (os.getcwd(), os.environ.get("PYTHONPATH"))))
     shown = {"PYTHONPATH": path, "PYTHONWARNINGS": "default::ResourceWarning"}
     return environment({**shown, **(extra or {})})

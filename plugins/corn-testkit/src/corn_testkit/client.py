@@ -25,11 +25,11 @@ class Reply:
     body: bytes
 
     def all(self, name: str) -> list[str]:
-        """The values of all fields of this name."""
+        """Return the values of all fields of this name."""
         return [value for field, value in self.headers if field.lower() == name.lower()]
 
     def header(self, name: str) -> str | None:
-        """The value of the only field of this name, or None."""
+        """Return the value of the only field of this name, or None."""
         values = self.all(name)
         assert len(values) < 2, f"{name} is repeated: {values}"
         return values[0] if values else None
@@ -41,7 +41,7 @@ class Reply:
 
 @dataclass(frozen=True)
 class Address:
-    """Where a server listens, as its log names it."""
+    """The address of a server, as its log names it."""
 
     url: str
 
@@ -70,7 +70,7 @@ class Address:
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Reply:
-        """One request on a connection of its own."""
+        """Send one request on a connection of its own."""
         connection = http.client.HTTPConnection("127.0.0.1", timeout=TIMEOUT)
         connection.sock = self.connect()
         try:
@@ -87,18 +87,18 @@ class Address:
 
 
 def get(path: str, *fields: str, version: str = "1.1") -> bytes:
-    """A request without a body, with these fields beside Host."""
+    """Write a request without a body, with these fields beside Host."""
     return "\r\n".join([f"GET {path} HTTP/{version}", "Host: x", *fields, "", ""]).encode()
 
 
 def post(path: str, body: bytes, *fields: str) -> bytes:
-    """A request with a body of known length."""
+    """Write a request with a body of known length."""
     lines = [f"POST {path} HTTP/1.1", "Host: x", f"Content-Length: {len(body)}", *fields, "", ""]
     return "\r\n".join(lines).encode() + body
 
 
 def listens(address: Address) -> bool:
-    """Whether somebody takes connections at an address."""
+    """Tell whether a server takes connections at an address."""
     try:
         address.connect().close()
     except OSError:
@@ -108,7 +108,7 @@ def listens(address: Address) -> bool:
 
 
 def receive_until(client: socket.socket, end: bytes) -> bytes:
-    """What the server sends up to these bytes, which must be the last it has sent."""
+    """Read what the server sends up to these bytes, which must be the last it has sent."""
     received = b""
     while not received.endswith(end):
         piece = client.recv(65536)
@@ -118,7 +118,7 @@ def receive_until(client: socket.socket, end: bytes) -> bytes:
 
 
 def read_all(client: socket.socket) -> bytes:
-    """What the server sends until it closes; a reset after some bytes counts as closing."""
+    """Read what the server sends until it closes; a reset after some bytes counts as closing."""
     received = bytearray()
     try:
         while piece := client.recv(65536):
@@ -134,20 +134,20 @@ def reply_of(response: http.client.HTTPResponse) -> Reply:
 
 
 def read_reply(client: socket.socket, method: str = "GET") -> Reply:
-    """One response, on a connection that may be used further; not for pipelined ones."""
+    """Read one response, on a connection that may be used further; not for pipelined ones."""
     response = http.client.HTTPResponse(client, method=method)
     response.begin()
     return reply_of(response)
 
 
 def parse(data: bytes, method: str = "GET") -> Reply:
-    """The response that these bytes are."""
+    """Parse the only response in these bytes."""
     assert data, "the connection was closed without a response"
     return parse_all(data, method)[0]
 
 
 def parse_all(data: bytes, method: str = "GET") -> list[Reply]:
-    """The responses that these bytes are, one after another, interim ones left out."""
+    """Parse the responses in these bytes, and leave out the interim ones."""
     stream = io.BytesIO(data)
     replies = []
     while stream.tell() < len(data):
@@ -158,7 +158,7 @@ def parse_all(data: bytes, method: str = "GET") -> list[Reply]:
 
 
 class _Stream:
-    """What HTTPResponse wants of a socket."""
+    """The part of a socket that HTTPResponse uses."""
 
     def __init__(self, stream: io.BytesIO) -> None:
         self.stream = stream

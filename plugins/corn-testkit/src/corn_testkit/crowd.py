@@ -85,7 +85,7 @@ class Crowd:
 
     @property
     def answers(self) -> int:
-        """How many answers all of them have had."""
+        """Count the answers that all of them have had."""
         return sum(member.answers for member in self.members)
 
     def join(self, count: int, ahead: int = 1) -> list[Member]:
@@ -135,7 +135,7 @@ class Crowd:
 
 
 def turns_until_all(order: Sequence[str], members: Sequence[Member]) -> int:
-    """How many requests were served until each of these clients had one among them.
+    """Count the requests that were served until each of these clients had one among them.
 
     If some had none, it is more than all.
     """
@@ -148,6 +148,6 @@ def turns_until_all(order: Sequence[str], members: Sequence[Member]) -> int:
 
 
 def shares(order: Sequence[str], members: Sequence[Member]) -> list[int]:
-    """How many of these requests were whose, in ascending order."""
+    """Count the requests of each client, in ascending order."""
     counts = Counter(order)
     return sorted(counts[member.path] for member in members)

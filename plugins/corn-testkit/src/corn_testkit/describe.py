@@ -11,13 +11,13 @@ import sys
 from functools import partial
 
 from corn_core.assemble import Assembly, registry_of
-from corn_core.errors import CornError
 from corn_core.extensions.manager import load_plugins
+from corn_core.plugin import CornError
 from corn_core.settings.sources import resolve
 
 
 def describe(argv: list[str]) -> dict[str, object]:
-    """The class that the server would use with these arguments.
+    """Describe the class that the server would use with these arguments.
 
     :raises CornError: when the server could not start with them.
     """

@@ -91,5 +91,5 @@ def certificate(authority: Authority) -> Certificate:
 
 @pytest.fixture(scope="session")
 def context(authority: Authority) -> ssl.SSLContext:
-    """That of a client that trusts this certificate and has none of its own."""
+    """The TLS context of a client that trusts this certificate and has none of its own."""
     return authority.context()

@@ -41,7 +41,7 @@ class Gate:
         try:
             return os.open(self.fifo, os.O_WRONLY | os.O_NONBLOCK)
         except OSError as error:
-            # ENXIO: nobody has it open for reading yet (fifo(7)).
+            # ENXIO: the application has not opened it for reading yet (fifo(7)).
             if error.errno != errno.ENXIO:
                 raise
             return None

@@ -38,7 +38,7 @@ _never = threading.Event()
 
 
 def threads() -> State:
-    """The threads by the kernel's number, those that the threading module does not know too."""
+    """List the threads by the kernel's number, also those that threading does not know."""
     names = {str(thread.native_id): thread.name for thread in threading.enumerate()}
     try:
         return {number: names.get(number, "?") for number in os.listdir("/proc/self/task")}
@@ -47,7 +47,7 @@ def threads() -> State:
 
 
 def children() -> State:
-    """The child processes, zombies included: whoever starts one has to wait for it."""
+    """List the child processes, including zombies, which a test has to wait for."""
     found: dict[str, object] = {}
     for task in _listed("/proc/self/task"):
         try:
@@ -59,7 +59,7 @@ def children() -> State:
 
 
 def descriptors() -> State:
-    """What is open, and how often; under which numbers does not matter.
+    """Count what is open; under which numbers does not matter.
 
     A file that is closed and opened again, as pytest's own log is by a test of that, may get
     another number.
@@ -115,7 +115,7 @@ def surroundings() -> State:
 
 
 def loggers() -> State:
-    """Every logger that is not as logging makes it."""
+    """List the loggers that are not as logging makes them."""
     found: dict[str, object] = {"logging.disable()": logging.root.manager.disable}
     for logger in (logging.root, *logging.root.manager.loggerDict.values()):
         # A logger that exists only as the parent of others has a placeholder.
@@ -162,11 +162,11 @@ class Snapshot:
         self._changed = {kind: look() for kind, look in CHANGED.items()}
 
     def differences(self) -> list[str]:
-        """What is not as it was then, a line each."""
+        """List what is not as it was then, one line for each."""
         return [*self._leftovers(), *self._changes()]
 
     def settled(self) -> list[str]:
-        """The differences that stay, after a time for what is about to end."""
+        """List the differences that stay, after a time for what is about to end."""
         if not (found := self.differences()):
             return found
         gc.collect()

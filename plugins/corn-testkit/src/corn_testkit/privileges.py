@@ -1,4 +1,4 @@
-"""What tests need that drop privileges: root, and a corn that other users can run."""
+"""Helps tests that drop privileges: they need root, and a corn that other users can run."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def gid() -> int:
 
 
 def closed_to_others(path: str) -> str | None:
-    """The directory on the way to a path that other users may not enter; None if there is none."""
+    """Find the directory on the way to a path that other users may not enter."""
     for directory in (Path(path).resolve(), *Path(path).resolve().parents):
         if not stat.S_IMODE(directory.stat().st_mode) & stat.S_IXOTH:
             return str(directory)
@@ -35,7 +35,7 @@ def closed_to_others(path: str) -> str | None:
 
 
 def command_for_all(directory: Path) -> str:
-    """A command in the directory that is corn, and that every user can run; or skip the test.
+    """Make a corn command that every user can run, in a directory; or skip the test.
 
     A Python in root's home directory is of no use to others. The system may have another one
     of that version, which can run the same packages.

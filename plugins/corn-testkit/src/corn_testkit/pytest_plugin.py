@@ -1,7 +1,8 @@
-"""What pytest loads when the kit is installed (entry point group ``pytest11``)."""
+"""The part of the kit that pytest loads when it is installed (entry point group ``pytest11``)."""
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,7 @@ pytest.register_assert_rewrite(
 from corn_testkit.candidate import Candidate, NoCandidate  # noqa: E402
 from corn_testkit.fixtures import authority, certificate, context, gate, serve  # noqa: E402
 from corn_testkit.leaks import LeakCheck  # noqa: E402
+from corn_testkit.rules import name_the_rule  # noqa: E402
 
 __all__ = ["authority", "certificate", "context", "gate", "serve"]
 
@@ -71,7 +73,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _names_the_suite(argument: str) -> bool:
-    """Whether an argument is what ``--pyargs`` takes: ``corn_testkit`` or a module in it."""
+    """Tell whether ``--pyargs`` takes the argument for ``corn_testkit`` or a module in it."""
     return argument.partition("::")[0].partition(".")[0] == "corn_testkit"
 
 
@@ -88,8 +90,19 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         candidate_of(session.config)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Say in words which rule a worker has broken when a test of the suite fails."""
+    report = yield
+    if report.failed and SUITE in item.path.parents and isinstance(item, pytest.Function):
+        name_the_rule(report, item.function)
+    return report
+
+
 def pytest_report_header(config: pytest.Config) -> str | None:
-    """Which worker it is, and what it declares."""
+    """Show which worker is tested, and what it declares."""
     if config.option.corn_worker is None:
         return None
     candidate = candidate_of(config)
@@ -98,7 +111,7 @@ def pytest_report_header(config: pytest.Config) -> str | None:
 
 
 def candidate_of(config: pytest.Config) -> Candidate:
-    """The worker of ``--corn-worker``; looked for once."""
+    """Find the worker of ``--corn-worker``, once per run."""
     if _CANDIDATE not in config.stash:
         try:
             config.stash[_CANDIDATE] = Candidate.find(

@@ -1,4 +1,4 @@
-"""Which hooks a server has called: in which process, in which order, with what."""
+"""Reads which hooks a server has called: in which process and order, with which arguments."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Call:
 
 
 class Recording:
-    """What the config file ``recorder`` has recorded so far.
+    """The calls that the config file ``recorder`` has recorded so far.
 
     :ivar argument: makes a server use that config file.
     :ivar env: variables that this server needs.
@@ -46,7 +46,7 @@ class Recording:
         return [call.hook for call in self.calls]
 
     def of(self, hook: str, pid: int | None = None) -> list[Call]:
-        """The calls of one hook, in one process or in any."""
+        """Return the calls of one hook, in one process or in any."""
         return [call for call in self.calls if call.hook == hook and pid in (None, call.pid)]
 
     def wait(self, hook: str, count: int = 1, pid: int | None = None) -> Call:

@@ -31,7 +31,7 @@ TROUBLE = re.compile(r"Traceback|Fatal Python error|\[CRITICAL\]|ResourceWarning
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The environment for a server: ours without what configures corn, and ``extra``."""
+    """Make the environment for a server: ours without what configures corn, and ``extra``."""
     ours = {name: value for name, value in os.environ.items() if name not in NOT_INHERITED}
     # A .pyc file is taken for current when its source changed within the same second.
     return {**ours, "PYTHONDONTWRITEBYTECODE": "1", **(extra or {})}
@@ -99,7 +99,7 @@ class Server:
 
     @property
     def addresses(self) -> list[Address]:
-        """Where the server says it listens, by the latest of its messages."""
+        """The addresses that the server listens on, by the latest of its messages."""
         lines = re.findall(r"Listening at: (\S+(?:, ?\S+)*) \(\d+\)", self.log)
         assert lines, "the server does not listen"
         return [Address(url.strip()) for url in lines[-1].split(",")]
@@ -127,7 +127,7 @@ class Server:
         return self.address.request(method, path, body, headers)
 
     def get(self, path: str = "/") -> str:
-        """The text of a successful response."""
+        """Return the text of a successful response."""
         reply = self.request(path=path)
         assert reply.status == 200, reply
         return reply.text
@@ -140,7 +140,7 @@ class Server:
         self.process.send_signal(number)
 
     def workers(self) -> list[int]:
-        """The process ids of the master's children."""
+        """Return the process ids of the master's children."""
         return children(self.pid)
 
     def wait_for_workers(self, count: int) -> list[int]:

@@ -45,7 +45,7 @@ class Authority:
         self._ca.cert_pem.write_to_path(self.file)
 
     def issue(self, *names: str, common_name: str | None = None) -> Certificate:
-        """A new certificate, for the names that the tests' servers go by if none is given."""
+        """Issue a certificate, for the names that the tests' servers go by if none is given."""
         leaf = self._ca.issue_cert(*(names or ("localhost", "127.0.0.1")), common_name=common_name)
         self._issued += 1
         stem = self._directory / f"{self._issued}"
@@ -60,7 +60,7 @@ class Authority:
         return Certificate(*paths)
 
     def context(self, certificate: Certificate | None = None) -> ssl.SSLContext:
-        """A client's context, which trusts this authority."""
+        """Make a client's context, which trusts this authority."""
         context = ssl.create_default_context(cafile=self.file)
         if certificate is not None:
             context.load_cert_chain(certificate.certfile, certificate.keyfile)
@@ -70,7 +70,7 @@ class Authority:
 def secured(
     sock: socket.socket, context: ssl.SSLContext, session: ssl.SSLSession | None = None
 ) -> ssl.SSLSocket:
-    """A connection after the handshake; an end without a close_notify is an error on it."""
+    """Return the connection after the handshake; it must end with a close_notify."""
     try:
         return context.wrap_socket(
             sock, server_hostname="localhost", suppress_ragged_eofs=False, session=session
@@ -92,7 +92,7 @@ class ByHand:
         self.tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname="localhost")
 
     def pending(self) -> bytes:
-        """What OpenSSL wants to send."""
+        """Return what OpenSSL wants to send."""
         return self._outgoing.read()
 
     def receive(self) -> None:
@@ -117,12 +117,12 @@ class ByHand:
             self.receive()
 
     def encrypted(self, data: bytes) -> bytes:
-        """A record, or several, to be sent by the test."""
+        """Return a record, or several, to be sent by the test."""
         self.tls.write(data)
         return self.pending()
 
     def close_notify(self) -> bytes:
-        """The message that says there is no more to come."""
+        """Return the message that says there is no more to come."""
         try:
             self.tls.unwrap()
         except ssl.SSLWantReadError:
@@ -130,7 +130,7 @@ class ByHand:
         return self.pending()
 
     def read_all(self) -> bytes:
-        """All that the server sends until its close_notify."""
+        """Return all that the server sends until its close_notify."""
         received = b""
         while True:
             try:

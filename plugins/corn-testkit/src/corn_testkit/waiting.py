@@ -49,17 +49,17 @@ def _stat(pid: int) -> list[str] | None:
 
 
 def alive(pid: int) -> bool:
-    """Whether the process runs; a zombie does not."""
+    """Tell whether the process runs; a zombie does not."""
     return _stat(pid) is not None
 
 
 def have_ended(pids: Iterable[int]) -> bool:
-    """Whether none of the processes runs any more."""
+    """Tell whether none of the processes runs any more."""
     return not any(map(alive, pids))
 
 
 def stands_still(pid: int) -> bool:
-    """Whether the process was stopped by a signal."""
+    """Tell whether the process was stopped by a signal."""
     fields = _stat(pid)
     return fields is not None and fields[0] == "T"
 
@@ -70,7 +70,7 @@ def _all() -> list[tuple[int, list[str]]]:
 
 
 def children(pid: int) -> list[int]:
-    """The running children of a process, oldest first as far as their numbers tell."""
+    """List the running children of a process, oldest first as far as their numbers tell."""
     found: list[int] = []
     try:
         for task in os.listdir(f"/proc/{pid}/task"):
@@ -83,12 +83,12 @@ def children(pid: int) -> list[int]:
 
 
 def session_members(session: int) -> list[int]:
-    """The running processes of a session."""
+    """List the running processes of a session."""
     return sorted(pid for pid, fields in _all() if int(fields[3]) == session)
 
 
 def listening(port: int) -> set[str]:
-    """The inodes of the sockets that listen on a TCP port, without connecting to one (Linux)."""
+    """List the inodes of the sockets that listen on a TCP port, without connecting (Linux)."""
     lines = [
         line.split()
         for table in ("/proc/net/tcp", "/proc/net/tcp6")
@@ -99,7 +99,7 @@ def listening(port: int) -> set[str]:
 
 
 def polls(pid: int) -> bool:
-    """Whether a thread of the process sleeps in a poller, as in a worker that has booted.
+    """Tell whether a thread of the process sleeps in a poller, as in a worker that has booted.
 
     Where the kernel does not say what a thread sleeps in (proc(5), wchan), it is taken for so.
     """
@@ -119,5 +119,5 @@ def _sleeps_in_poller(thread: Path) -> bool:
 
 
 def open_descriptors(pid: int) -> int:
-    """How many files, sockets and the like a process has open."""
+    """Count the files, sockets and the like that a process has open."""
     return len(os.listdir(f"/proc/{pid}/fd"))

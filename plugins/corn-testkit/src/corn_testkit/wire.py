@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Wire:
-    """What is sent on one connection.
+    """The bytes sent on one connection, and the answers to them.
 
     :param rfc: the section that decides it.
     :param answers: for each request what the application saw of it, or the status with which

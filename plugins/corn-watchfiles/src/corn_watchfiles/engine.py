@@ -8,7 +8,7 @@ from typing import Any
 
 from watchfiles import watch
 
-from corn_core.reloading.engines import PERIOD
+from corn_core.plugin import RELOAD_PERIOD
 
 SETTLING = 100
 """Milliseconds within which successive changes, such as a formatter's, count as one."""
@@ -30,7 +30,7 @@ class WatchfilesEngine:
         :raises Exception: when the system has no watches left.
         """
         if not directories:
-            stop.wait(PERIOD)
+            stop.wait(RELOAD_PERIOD)
             return
         if directories != self._directories:
             self._directories = directories
@@ -40,7 +40,7 @@ class WatchfilesEngine:
                 debounce=SETTLING,
                 step=STEP,
                 stop_event=stop,
-                rust_timeout=int(PERIOD * 1000),
+                rust_timeout=int(RELOAD_PERIOD * 1000),
                 yield_on_timeout=True,
                 raise_interrupt=False,
                 recursive=False,
@@ -49,4 +49,4 @@ class WatchfilesEngine:
         if next(self._reports, None) is None:
             # The watch has ended, as it does when the worker stops; the next call starts another.
             self._directories = frozenset()
-            stop.wait(PERIOD)
+            stop.wait(RELOAD_PERIOD)

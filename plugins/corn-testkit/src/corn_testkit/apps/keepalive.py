@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from corn_core.serving.selector import SelectorDriver
-from corn_core.serving.settings import client_limits
-from corn_core.worker import Worker
+from corn_core.worker import SelectorDriver, Worker, client_limits
 
 
 class KeepAliveWorker(Worker):

@@ -37,7 +37,7 @@ def pid(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
 
 
 def facts(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-    """The environ of the request, and of the process, as JSON."""
+    """Answer with the environ of the request, and of the process, as JSON."""
     shown = {name: value for name, value in environ.items() if isinstance(value, str | bool | int)}
     process = {"cwd": os.getcwd(), "environ": dict(os.environ)}
     return text(start_response, json.dumps({"wsgi": shown, "process": process}))
@@ -65,7 +65,7 @@ def wait(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
 
 def _arrived(fd: int) -> bool:
     try:
-        # Nothing, as long as nobody has it open for writing.
+        # Nothing, as long as the test has not opened it for writing.
         return os.read(fd, 1) != b""
     except BlockingIOError:
         return False
@@ -80,7 +80,7 @@ def sleep(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
 def freeze(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
     """Stop the whole process: every thread and every greenlet in it.
 
-    This expression tries more ways to match than anybody lives to see, without ever letting go
+    This expression tries more ways to match than a lifetime has time for, without ever letting go
     of the GIL. It does look for signals, in the main thread.
     """
     re.match("(a+)+$", "a" * 64 + "b")
@@ -93,7 +93,7 @@ def spin(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
 
 
 def mirror(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-    """What the request was: method, path, query and body."""
+    """Answer with what the request was: method, path, query and body."""
     body = environ["wsgi.input"].read().decode("latin-1")
     path, query = environ["PATH_INFO"], environ["QUERY_STRING"]
     return text(start_response, f"{environ['REQUEST_METHOD']} {path} {query} {body}".rstrip())
@@ -184,7 +184,7 @@ def large(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
 
 
 def file(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-    """The file that ?q= names, from the offset in ?from= on."""
+    """Send the file that ?q= names, from the offset in ?from= on."""
     opened = open(argument(environ), "rb")  # noqa: SIM115 - the server closes it
     opened.seek(int(argument(environ, "from")))
     start_response("200 OK", [("Content-Type", "application/octet-stream")])

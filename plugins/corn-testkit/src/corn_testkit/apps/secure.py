@@ -1,4 +1,4 @@
-"""What an application sees of a TLS connection, and which modules its worker has imported."""
+"""Shows what an application sees of a TLS connection, and the modules its worker has imported."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from corn_testkit.apps import probe
 
 
 def reading(environ: dict[str, Any], start_response: Any) -> Any:
-    """The validator forbids reading without a size; everything else is asked of the input."""
+    """Read with a size, as the validator demands; the input does everything else."""
     stream = environ["wsgi.input"]
     parts = [stream.readline(), *stream.readlines(1), *iter(lambda: stream.read(7), b"")]
     environ["wsgi.errors"].write("read it all\n")

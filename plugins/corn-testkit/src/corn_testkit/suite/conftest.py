@@ -54,7 +54,7 @@ def start(candidate: Candidate, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 @contextmanager
 def shared_by_tests(candidate: Candidate, home: Path, *arguments: str) -> Iterator[Subject]:
-    """A server that outlives what its clients do to it: one worker, from beginning to end."""
+    """Start a server whose one worker has to outlive what its clients do to it."""
     subject = Subject(candidate, home, *arguments)
     try:
         subject.started()

@@ -16,6 +16,7 @@ GET = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 
 @pytest.mark.corn_needs("concurrency")
 def test_slow_request_holds_up_nobody(start: Start, gate: Gate) -> None:
+    """A request that takes long does not delay the requests of other clients."""
     subject = start()
     with subject.address.connect() as client:
         client.sendall(gate.request)
@@ -28,6 +29,7 @@ def test_slow_request_holds_up_nobody(start: Start, gate: Gate) -> None:
 
 @pytest.mark.corn_needs("concurrency")
 def test_later_request_may_be_answered_first(start: Start, tmp_path: Path) -> None:
+    """Of two requests at the same time, the later one may be answered first."""
     first, second = Gate(tmp_path, "first"), Gate(tmp_path, "second")
     subject = start()
     with subject.address.connect() as one, subject.address.connect() as two:
@@ -42,6 +44,7 @@ def test_later_request_may_be_answered_first(start: Start, tmp_path: Path) -> No
 
 @pytest.mark.corn_lacks("concurrency")
 def test_later_request_waits_its_turn(start: Start, gate: Gate) -> None:
+    """A worker without concurrency answers one request after the other, and loses none."""
     subject = start()
     with subject.address.connect() as one, subject.address.connect() as two:
         one.sendall(gate.request)
@@ -73,6 +76,7 @@ def exchange(address: Address, name: str) -> list[str]:
 
 
 def test_every_response_belongs_to_its_request(start: Start) -> None:
+    """Each request gets its own response, however many clients ask at the same time."""
     subject = start("--keep-alive=30")
     names = "abcdefgh"
     with ThreadPoolExecutor(len(names)) as clients:

@@ -1,4 +1,4 @@
-"""How long connections live: as the worker declares."""
+"""Connections live as long as the worker declares."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ keepalive = pytest.mark.corn_needs("keepalive")
 
 @pytest.mark.corn_lacks("keepalive")
 def test_connection_is_closed_after_the_response(shared: Subject) -> None:
+    """A worker without keepalive says Connection: close, and closes after one response."""
     (reply,) = parse_all(shared.raw(get("/mirror/1", "Connection: keep-alive") + GET % b"2"))
     assert reply.header("Connection") == "close"
     assert reply.text == "GET /mirror/1"
@@ -27,6 +28,7 @@ def test_connection_is_closed_after_the_response(shared: Subject) -> None:
 
 @keepalive
 def test_connection_carries_requests_one_after_another(shared: Subject) -> None:
+    """A connection stays open for more requests until the client says Connection: close."""
     with shared.address.connect() as client:
         for number in (b"1", b"2", b"3"):
             client.sendall(GET % number)
@@ -39,6 +41,7 @@ def test_connection_carries_requests_one_after_another(shared: Subject) -> None:
 
 @keepalive
 def test_http_1_0_is_kept_when_it_asks(shared: Subject) -> None:
+    """An HTTP/1.0 connection stays open if the client asks for it, and only then."""
     with shared.address.connect() as client:
         client.sendall(b"GET /mirror/a HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
         assert read_reply(client).header("Connection") == "keep-alive"
@@ -48,7 +51,10 @@ def test_http_1_0_is_kept_when_it_asks(shared: Subject) -> None:
 
 @keepalive
 def test_pipelined_requests_are_answered_in_order(shared: Subject) -> None:
-    """They are more than a worker reads at a time."""
+    """Pipelined requests are answered in their order.
+
+    They are more than a worker reads at a time.
+    """
     paths = [f"/mirror/{number}" for number in range(KEPT)]
     sent = b"".join(post(path, path.encode() * 250) for path in paths)
     replies = parse_all(shared.raw(sent + LAST))
@@ -58,6 +64,7 @@ def test_pipelined_requests_are_answered_in_order(shared: Subject) -> None:
 
 @keepalive
 def test_request_that_comes_while_another_is_answered(shared: Subject, gate: Gate) -> None:
+    """A request that arrives while another one is answered is answered next."""
     with shared.address.connect() as client:
         client.sendall(gate.request)
         gate.entered()
@@ -70,6 +77,7 @@ def test_request_that_comes_while_another_is_answered(shared: Subject, gate: Gat
 
 @keepalive
 def test_chunked_response_does_not_need_the_end_of_the_connection(shared: Subject) -> None:
+    """After a chunked response, the connection stays open."""
     with shared.address.connect() as client:
         for _ in range(2):
             client.sendall(b"GET /large?q=3 HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -79,6 +87,7 @@ def test_chunked_response_does_not_need_the_end_of_the_connection(shared: Subjec
 @keepalive
 @pytest.mark.parametrize(("method", "path"), [("HEAD", "/"), ("GET", "/nothing")])
 def test_connection_is_kept_after_no_body(shared: Subject, method: str, path: str) -> None:
+    """After a response without a body, the connection stays open."""
     with shared.address.connect() as client:
         client.sendall(f"{method} {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         assert read_reply(client, method).body == b""
@@ -88,6 +97,7 @@ def test_connection_is_kept_after_no_body(shared: Subject, method: str, path: st
 
 @keepalive
 def test_idle_connection_is_closed_in_time(start: Start) -> None:
+    """An idle connection is closed once the time of the setting keepalive has passed."""
     subject = start("--keep-alive=1", "--header-timeout=0")
     with subject.address.connect() as idle, subject.address.connect() as stray:
         idle.sendall(GET % b"")
@@ -100,12 +110,14 @@ def test_idle_connection_is_closed_in_time(start: Start) -> None:
 
 @keepalive
 def test_keepalive_of_0_closes(start: Start) -> None:
+    """With keepalive 0, each connection is closed after its response."""
     subject = start("--keep-alive=0")
     assert parse(subject.raw(GET % b"")).header("Connection") == "close"
     subject.stop()
 
 
 def test_every_descriptor_is_let_go(start: Start, tmp_path: Path) -> None:
+    """A worker closes every descriptor that it opens for a client."""
     subject = start("--keep-alive=30")
     worker = subject.worker
 

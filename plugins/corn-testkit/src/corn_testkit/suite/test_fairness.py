@@ -48,7 +48,7 @@ def gather(start: Start, candidate: Candidate) -> Iterator[Gather]:
 
 
 def order_of(subject: Subject, crowd: Crowd) -> list[str]:
-    """The paths of all requests in their order; the crowd leaves."""
+    """Let the crowd leave, and return the paths of all requests in their order."""
     crowd.leave()
     return subject.get("/order").split("\n")
 
@@ -66,6 +66,7 @@ def either(condition: Callable[[], bool], crowd: Crowd, answers: int) -> Callabl
 
 @turns
 def test_all_who_come_at_once_are_answered_before_any_is_answered_much(gather: Gather) -> None:
+    """All clients of a crowd get a first answer before any of them gets many."""
     subject, crowd = gather()
     with held(subject.worker):
         clients = crowd.join(100)
@@ -78,6 +79,7 @@ def test_all_who_come_at_once_are_answered_before_any_is_answered_much(gather: G
 
 @turns
 def test_newcomers_have_their_turn_among_those_who_never_stop(gather: Gather) -> None:
+    """New clients get an answer within two rounds of those that never stop asking."""
     subject, crowd = gather()
     worker, greedy = subject.worker, crowd.join(60)
     crowd.ask_until(lambda: min(one.answers for one in greedy) >= 2, "two answers for each")
@@ -93,6 +95,7 @@ def test_newcomers_have_their_turn_among_those_who_never_stop(gather: Gather) ->
 
 @turns
 def test_every_client_has_its_share(gather: Gather) -> None:
+    """Clients that ask equally often get about equally many answers."""
     subject, crowd = gather()
     clients = crowd.join(40)
     enough = 20 * len(clients)
@@ -106,7 +109,10 @@ def test_every_client_has_its_share(gather: Gather) -> None:
 @turns
 @keepalive
 def test_those_who_ask_once_have_their_turn_among_those_who_pipeline(gather: Gather) -> None:
-    """Each time round; a client that goes on sending must not get more turns with each packet."""
+    """A client that pipelines has one turn in each round, as all others do.
+
+    A client that goes on sending must not get more turns with each packet.
+    """
     subject, crowd = gather()
     greedy = crowd.join(4, ahead=100)
     worker = subject.worker
@@ -125,16 +131,17 @@ def test_those_who_ask_once_have_their_turn_among_those_who_pipeline(gather: Gat
 
 
 def resident(pid: int) -> int:
-    """The bytes of memory that a process has (proc(5))."""
+    """Return the bytes of memory that a process has (proc(5))."""
     pages = Path(f"/proc/{pid}/statm").read_text().split()[1]
     return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
 @keepalive
 def test_client_that_pipelines_without_end_does_not_fill_the_memory(start: Start) -> None:
-    """It is read no faster than it is answered: what it sends beyond that stays with its system.
+    """A client is read from no faster than it is answered.
 
-    It sends sixteen requests for each answer, as long as its system takes them.
+    What it sends beyond that stays with its system. It sends sixteen requests for each answer, as
+    long as its system takes them.
     """
     subject = start("--keep-alive=60", app="busy:app")
     worker = subject.worker
@@ -157,6 +164,7 @@ def test_client_that_pipelines_without_end_does_not_fill_the_memory(start: Start
 
 @pytest.mark.corn_needs("keepalive", "balance")
 def test_workers_share_the_clients_who_come_at_once(gather: Gather) -> None:
+    """Workers share the connections that arrive at the same time."""
     subject, crowd = gather(workers=4)
     workers = subject.workers()
     with held(*workers):

@@ -1,4 +1,4 @@
-"""Where a request begins and ends, on the wire."""
+"""Requests begin and end where RFC 9112 says."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def answers(received: bytes) -> list[str | int]:
 
 
 def expected(case: Wire, keepalive: bool) -> list[str | int]:
-    """What the connection gets in all; a worker that closes answers the first request only."""
+    """List all answers on a connection; a worker that closes answers the first request only."""
     if not keepalive:
         return [case.answers[0]]
     return [*case.answers, *(() if case.refused else (wire.LAST_ANSWER,))]
@@ -25,6 +25,7 @@ def expected(case: Wire, keepalive: bool) -> list[str | int]:
 
 @pytest.mark.parametrize("case", wire.CASES, ids=str)
 def test_message_on_the_wire(case: Wire, shared: Subject, candidate: Candidate) -> None:
+    """A request ends where RFC 9112 says, and one that is malformed is refused."""
     received = shared.raw(case.sent + wire.LAST)
     assert answers(received) == expected(case, "keepalive" in candidate.capabilities)
     if case.refused:
@@ -34,7 +35,7 @@ def test_message_on_the_wire(case: Wire, shared: Subject, candidate: Candidate) 
 
 @pytest.mark.parametrize("case", wire.GOOD, ids=str)
 def test_message_in_pieces(case: Wire, shared: Subject, candidate: Candidate) -> None:
-    """The same, whichever pieces the network makes of it."""
+    """A request means the same in whichever pieces it arrives."""
     sent = case.sent + wire.LAST
     with shared.address.connect() as client:
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -49,6 +50,7 @@ def test_message_in_pieces(case: Wire, shared: Subject, candidate: Candidate) ->
 
 @pytest.mark.parametrize("case", wire.CUT_SHORT, ids=str)
 def test_message_cut_short(case: Wire, shared: Subject) -> None:
+    """The application is not called for a request that is cut short."""
     calls = len(shared.recording.of("pre_request"))
     with shared.address.connect() as client:
         client.sendall(case.sent)

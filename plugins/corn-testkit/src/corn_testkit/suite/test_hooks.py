@@ -19,7 +19,7 @@ IN_WORKER = {"post_fork", "post_worker_init", "pre_request", "post_request", "wo
 
 
 def concluded(subject: Subject, path: str) -> dict[str, object]:
-    """What post_request saw of the only request; pre_request came before it, and both once."""
+    """Return what post_request saw of the only request, once pre_request has come before it."""
     facts = subject.recording.wait("post_request").facts
     names = [name for name in subject.recording.names if name.endswith("_request")]
     assert names == ["pre_request", "post_request"]
@@ -28,6 +28,7 @@ def concluded(subject: Subject, path: str) -> dict[str, object]:
 
 
 def test_order_and_process_of_a_whole_life(start: Start) -> None:
+    """Each hook is called in its order, and in its process."""
     subject = start()
     worker = subject.worker
     assert subject.get("/pid") == str(worker)
@@ -43,6 +44,7 @@ def test_order_and_process_of_a_whole_life(start: Start) -> None:
 
 
 def test_arguments(start: Start) -> None:
+    """The request hooks get the request, its environ and its response."""
     subject = start()
     subject.request("GET", "/mirror/?a=1", headers={"X-One": "two"})
     facts = concluded(subject, "/mirror/")
@@ -55,6 +57,7 @@ def test_arguments(start: Start) -> None:
 
 
 def test_application_that_fails_before_its_response(start: Start) -> None:
+    """If the application raises before its response, post_request is called with a 500."""
     subject = start()
     subject.tracebacks_expected = True
     assert subject.request(path="/fail").status == 500
@@ -64,6 +67,7 @@ def test_application_that_fails_before_its_response(start: Start) -> None:
 
 
 def test_application_that_fails_within_its_response(start: Start) -> None:
+    """If the application raises within its response, post_request is called all the same."""
     subject = start()
     subject.tracebacks_expected = True
     with pytest.raises(http.client.IncompleteRead):
@@ -74,6 +78,7 @@ def test_application_that_fails_within_its_response(start: Start) -> None:
 
 
 def test_pre_request_that_fails(start: Start) -> None:
+    """If pre_request raises, the client gets a 500 and post_request is called."""
     subject = start()
     subject.tracebacks_expected = True
     assert subject.request(headers={"X-Refuse": "yes"}).status == 500
@@ -83,6 +88,7 @@ def test_pre_request_that_fails(start: Start) -> None:
 
 
 def test_client_that_leaves_within_the_response(start: Start, tmp_path: Path) -> None:
+    """If the client leaves, the response is closed and post_request is called."""
     subject = start("--limit-response-spool=0")
     mark = tmp_path / "mark"
     with subject.address.connect() as client:
@@ -99,6 +105,7 @@ def test_client_that_leaves_within_the_response(start: Start, tmp_path: Path) ->
 
 
 def test_request_that_is_refused(start: Start) -> None:
+    """request_refused is called for a malformed request, and the request hooks are not."""
     subject = start()
     assert b" 400 " in subject.raw(b"NONSENSE\r\n\r\n")
     assert subject.recording.wait("request_refused").facts == {"status": 400}
@@ -107,6 +114,7 @@ def test_request_that_is_refused(start: Start) -> None:
 
 
 def test_many_requests_have_a_pair_each(start: Start) -> None:
+    """pre_request and post_request are called once for each of many requests."""
     subject = start()
     paths = [f"/mirror/{number}" for number in range(60)]
     with ThreadPoolExecutor(6) as clients:
@@ -122,6 +130,7 @@ def test_many_requests_have_a_pair_each(start: Start) -> None:
     ("number", "hook", "status"), [(SIGQUIT, "worker_int", 0), (SIGABRT, "worker_abort", 1)]
 )
 def test_signals_to_a_worker(start: Start, number: Signals, hook: str, status: int) -> None:
+    """A worker that gets QUIT or ABRT calls its hook, then worker_exit, and is replaced."""
     subject = start()
     subject.tracebacks_expected = True
     worker = subject.worker

@@ -27,6 +27,7 @@ POST = b"POST /echo HTTP/1.1\r\nHost: x\r\n"
     ],
 )
 def test_limit(limited: Subject, sent: bytes, status: int) -> None:
+    """A request beyond a limit gets its status, an access line, and a closed connection."""
     requests = len(limited.recording.of("pre_request"))
     refused = len(limited.recording.of("request_refused"))
     reply = parse(limited.raw(sent))
@@ -38,6 +39,7 @@ def test_limit(limited: Subject, sent: bytes, status: int) -> None:
 
 
 def test_just_within_the_limits(limited: Subject) -> None:
+    """A request just within the limits is served."""
     line = b"GET /mirror/%b HTTP/1.1" % (b"a" * 179)
     assert len(line) == 199 or len(line) == 200
     assert parse(limited.raw(line + b"\r\nHost: x\r\nConnection: close\r\n\r\n")).status == 200
@@ -51,13 +53,19 @@ def test_just_within_the_limits(limited: Subject) -> None:
 
 
 def test_refusal_reaches_a_client_that_is_still_sending(limited: Subject) -> None:
-    """Closing with unread input resets the connection, which can destroy the response."""
+    """A refusal reaches a client that is still sending.
+
+    Closing with unread input resets the connection, which can destroy the response.
+    """
     sent = POST + b"Content-Length: 500000\r\n\r\n" + b"z" * 500_000
     assert parse(limited.raw(sent)).status == 413
 
 
 def test_client_that_takes_too_long(limited: Subject) -> None:
-    """Within the head, within the body, within a chunk, and before the first byte."""
+    """A client that takes too long within a request gets a 408.
+
+    Within the head, within the body, within a chunk; before the first byte it is just closed.
+    """
     slow = [b"GET / HT", HEAD, HEAD + b"X-Slow: ", POST + b"Content-Length: 9\r\n\r\nhello"]
     slow.append(POST + b"Transfer-Encoding: chunked\r\n\r\n9\r\nhello")
     with ExitStack() as stack:

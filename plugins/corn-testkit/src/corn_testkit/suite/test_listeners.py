@@ -18,6 +18,7 @@ def environ(address: Address) -> dict[str, str]:
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_all_addresses_are_served(start: Start, tmp_path: Path, workers: int) -> None:
+    """A worker serves all addresses, and the environ tells which of them a request used."""
     path = tmp_path / "corn.sock"
     subject = start(bind=("127.0.0.1:0", f"unix:{path}", "127.0.0.1:0"), workers=workers)
     first, unix, second = subject.addresses
@@ -31,6 +32,7 @@ def test_all_addresses_are_served(start: Start, tmp_path: Path, workers: int) ->
 
 
 def test_large_bodies_over_a_unix_socket(start: Start, tmp_path: Path) -> None:
+    """Large bodies pass through a unix socket in both directions."""
     subject = start(bind=(f"unix:{tmp_path / 'corn.sock'}",))
     body = b"y" * 4_000_000
     assert subject.request("POST", "/echo", body).body == body

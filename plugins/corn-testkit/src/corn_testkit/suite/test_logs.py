@@ -1,4 +1,4 @@
-"""The logs: a line a request, files that are reopened, and nothing that worries anybody."""
+"""The logs have a line for each request, are reopened, and have no needless warnings."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from corn_testkit.waiting import alive, wait_for
 
 
 def test_access_line_for_each_request(start: Start) -> None:
+    """Each request gets one access line, also if it fails or is refused."""
     subject = start("--access-logfile=-", "--access-logformat=%(m)s %(U)s %(s)s %(B)s %(p)s")
     subject.tracebacks_expected = True
     pid = f"<{subject.worker}>"
@@ -44,6 +45,7 @@ def wait_for_lines(subject: Subject, count: int) -> None:
 
 
 def test_usr1_reopens_the_files(start: Start, tmp_path: Path) -> None:
+    """USR1 makes a worker reopen its log files."""
     access = tmp_path / "access"
     subject = start(f"--access-logfile={access}", "--access-logformat=%(q)s")
     worker = subject.worker
@@ -60,12 +62,13 @@ def test_usr1_reopens_the_files(start: Start, tmp_path: Path) -> None:
 
 
 def holds(pid: int, path: Path) -> bool:
-    """Whether a process has a file open."""
+    """Tell whether a process has a file open."""
     links = Path(f"/proc/{pid}/fd").iterdir()
     return str(path) in {os.readlink(link) for link in links if link.is_symlink()}
 
 
 def test_errors_of_the_application(start: Start) -> None:
+    """The text that an application writes to wsgi.errors is in the error log as it is."""
     subject = start()
     assert subject.get("/complain?q=of-this") == "complained"
     # As it was written: without time, process and level.
@@ -74,7 +77,10 @@ def test_errors_of_the_application(start: Start) -> None:
 
 
 def test_log_of_a_good_day(start: Start) -> None:
-    """Clients of all kinds, a reload and a stop: no warning, no error, no traceback."""
+    """Normal operation logs no warning, no error and no traceback.
+
+    Clients of all kinds, a reload and a stop.
+    """
     subject = start(workers=2)
     for path in ("/", "/nowhere", "/large?q=500", "/nothing", "/write"):
         subject.request(path=path)

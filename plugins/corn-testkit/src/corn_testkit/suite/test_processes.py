@@ -1,4 +1,4 @@
-"""Whose child a worker is, and as whom it runs."""
+"""Workers depend on their master, and run as the user that they are told to be."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ IGNORED = (SIGHUP, SIGUSR2, SIGWINCH, SIGTTIN, SIGTTOU)
 
 
 def test_workers_end_when_their_master_was_killed(start: Start) -> None:
+    """Workers end when their master is gone."""
     subject = start(workers=2)
     workers = subject.ready(2)
     assert subject.get() == "hello"
@@ -29,6 +30,7 @@ def test_workers_end_when_their_master_was_killed(start: Start) -> None:
 
 
 def test_worker_that_was_killed_is_replaced(start: Start) -> None:
+    """A worker that is killed is replaced."""
     subject = start()
     killed = subject.worker
     os.kill(killed, SIGKILL)
@@ -39,6 +41,7 @@ def test_worker_that_was_killed_is_replaced(start: Start) -> None:
 
 
 def test_application_that_the_master_has_loaded(start: Start) -> None:
+    """With preload_app, a worker serves the application that the master has loaded."""
     subject = start("--preload", workers=2)
     workers = {str(pid) for pid in subject.ready(2)}
     assert {subject.get("/pid") for _ in range(10)} <= workers
@@ -47,7 +50,10 @@ def test_application_that_the_master_has_loaded(start: Start) -> None:
 
 @pytest.mark.parametrize("number", IGNORED, ids=lambda number: number.name)
 def test_signals_for_the_master_do_nothing(start: Start, gate: Gate, number: Signals) -> None:
-    """Not while it waits for requests, and not while it handles one."""
+    """Signals that are meant for the master do nothing to a worker.
+
+    Neither while it waits for requests nor while it handles one.
+    """
     subject = start()
     worker = subject.worker
     os.kill(worker, number)
@@ -63,7 +69,7 @@ def test_signals_for_the_master_do_nothing(start: Start, gate: Gate, number: Sig
 
 
 def test_worker_is_another_user(candidate: Candidate) -> None:
-    """The application and its requests are handled as that user; the master stays root."""
+    """A worker runs the application as the configured user; the master stays root."""
     home = Path(tempfile.mkdtemp(prefix="corn-testkit-"))
     try:
         home.chmod(0o755)
@@ -87,7 +93,7 @@ def test_worker_is_another_user(candidate: Candidate) -> None:
 
 
 def ids(pid: int) -> tuple[int, int]:
-    """The effective user and group of a process."""
+    """Return the effective user and group of a process."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     fields = {line.split(":")[0]: line.split()[1:] for line in lines if ":" in line}
     return int(fields["Uid"][1]), int(fields["Gid"][1])

@@ -40,6 +40,7 @@ def traffic(subject: Subject, clients: int = 4) -> Iterator[None]:
 
 
 def test_worker_is_replaced_after_its_requests(start: Start) -> None:
+    """A worker is replaced after max_requests: it calls request_done for each request."""
     subject = start("--max-requests=5")
     first = subject.worker
     assert [subject.get("/pid") for _ in range(5)] == [str(first)] * 5
@@ -52,6 +53,7 @@ def test_worker_is_replaced_after_its_requests(start: Start) -> None:
 
 
 def test_no_request_is_lost_when_workers_retire(start: Start) -> None:
+    """No request is lost while workers are replaced at max_requests."""
     subject = start("--max-requests=20", workers=2)
     with traffic(subject):
         subject.recording.wait("child_exit", 3)
@@ -60,6 +62,7 @@ def test_no_request_is_lost_when_workers_retire(start: Start) -> None:
 
 @pytest.mark.corn_needs("keepalive")
 def test_kept_connection_ends_with_its_worker(start: Start) -> None:
+    """A worker that is replaced says Connection: close on the connections that it has kept."""
     subject = start("--max-requests=3", "--keep-alive=600")
     first = subject.worker
     with subject.address.connect() as client:
@@ -84,6 +87,7 @@ def reload(subject: Subject) -> None:
 
 
 def test_reload_under_traffic(start: Start) -> None:
+    """No request is lost during a reload."""
     subject = start(workers=2)
     with traffic(subject):
         reload(subject)
@@ -92,6 +96,7 @@ def test_reload_under_traffic(start: Start) -> None:
 
 
 def test_reload_lets_a_request_finish(start: Start, gate: Gate) -> None:
+    """After a reload the new worker takes new requests while the old one finishes its own."""
     subject = start()
     old = subject.worker
     with subject.address.connect() as client:

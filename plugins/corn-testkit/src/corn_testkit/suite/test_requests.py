@@ -1,4 +1,4 @@
-"""What the application gets: environ and body (PEP 3333)."""
+"""The application gets the environ and the body that PEP 3333 promises."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from corn_testkit.client import parse, read_all
 
 
 def facts(subject: Subject, fields: bytes = b"", target: bytes = b"/facts") -> dict[str, Any]:
-    """The environ of a request."""
+    """Return the environ of a request."""
     sent = b"GET %b HTTP/1.1\r\nHost: x:99\r\nConnection: close\r\n%b\r\n" % (target, fields)
     found: dict[str, Any] = json.loads(parse(subject.raw(sent)).text)["wsgi"]
     return found
 
 
 def test_environ_of_the_request(shared: Subject) -> None:
+    """The environ describes the request as PEP 3333 says."""
     fields = b"X-Two: 1\r\nX-Two: 2\r\nX_Under: no\r\nCookie: a=1\r\nCookie: b=2\r\n"
     wsgi = facts(shared, fields, b"/facts?a=b%20c")
     assert wsgi["REQUEST_METHOD"] == "GET"
@@ -35,12 +36,14 @@ def test_environ_of_the_request(shared: Subject) -> None:
 
 
 def test_absolute_target_names_the_host(shared: Subject) -> None:
+    """The authority of a target in absolute-form takes the place of the Host field."""
     wsgi = facts(shared, target=b"http://other.example/facts?x")
     assert (wsgi["PATH_INFO"], wsgi["QUERY_STRING"]) == ("/facts", "x")
     assert wsgi["HTTP_HOST"] == "other.example"
 
 
 def test_environ_of_the_server(shared: Subject, candidate: Candidate) -> None:
+    """The environ says whether the worker has threads, other processes, and TLS."""
     wsgi = facts(shared)
     assert wsgi["wsgi.multithread"] is candidate.multithread
     assert wsgi["wsgi.multiprocess"] is True, "a reload or TTIN may make it true at any time"
@@ -50,7 +53,10 @@ def test_environ_of_the_server(shared: Subject, candidate: Candidate) -> None:
 
 
 def test_validator_is_content(start: Start) -> None:
-    """wsgiref's, between the server and the application: it fails what PEP 3333 forbids."""
+    """wsgiref's validator finds nothing that PEP 3333 forbids.
+
+    It stands between the server and the application.
+    """
     subject = start(app="validated:app")
     assert subject.get() == "hello"
     assert subject.request(path="/large?q=100").body.count(b"\n") == 100
@@ -62,6 +68,7 @@ def test_validator_is_content(start: Start) -> None:
 
 @pytest.mark.parametrize("framing", ["length", "chunks"])
 def test_large_upload(shared: Subject, framing: str) -> None:
+    """A large body reaches the application whole."""
     body = b"".join(b"%1023d\n" % number for number in range(8 * 1024))
     headers = {"Content-Length": str(len(body))}
     if framing == "chunks":
@@ -73,6 +80,7 @@ def test_large_upload(shared: Subject, framing: str) -> None:
 
 
 def test_continue_is_sent_when_it_is_waited_for(shared: Subject) -> None:
+    """A client that expects 100-continue gets it before it sends the body."""
     with shared.address.connect() as client:
         client.sendall(
             b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nConnection: close\r\n"
@@ -84,5 +92,6 @@ def test_continue_is_sent_when_it_is_waited_for(shared: Subject) -> None:
 
 
 def test_continue_is_not_sent_to_http_1_0(shared: Subject) -> None:
+    """An HTTP/1.0 client does not get a 100."""
     head = b"POST /echo HTTP/1.0\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"
     assert shared.raw(head + b"hello").split()[1] == b"200"

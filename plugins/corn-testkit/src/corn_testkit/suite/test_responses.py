@@ -1,4 +1,4 @@
-"""How responses are framed, so that a client knows where they end."""
+"""Responses are framed so that a client knows where they end."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ CLOSE = "Host: x\r\nConnection: close\r\n\r\n"
 
 
 def ask(subject: Subject, path: str, method: str = "GET", version: str = "1.1") -> bytes:
-    """All that comes back, on a connection that is closed afterwards."""
+    """Return all that comes back, on a connection that is closed afterwards."""
     return subject.raw(f"{method} {path} HTTP/{version}\r\n{CLOSE}".encode())
 
 
 def test_known_length(shared: Subject) -> None:
+    """A response of known length has a Content-Length, a Date and a Server."""
     reply = parse(ask(shared, "/"))
     assert reply.status == 200
     assert reply.header("Content-Length") == "5"
@@ -29,6 +30,7 @@ def test_known_length(shared: Subject) -> None:
 
 
 def test_unknown_length_is_chunked(shared: Subject) -> None:
+    """A response of unknown length is chunked."""
     received = ask(shared, "/large?q=3")
     reply = parse(received)
     assert reply.header("Transfer-Encoding") == "chunked"
@@ -38,6 +40,7 @@ def test_unknown_length_is_chunked(shared: Subject) -> None:
 
 
 def test_unknown_length_to_http_1_0_ends_with_the_connection(shared: Subject) -> None:
+    """To HTTP/1.0, a response of unknown length ends with the connection."""
     reply = parse(ask(shared, "/large?q=3", version="1.0"))
     assert reply.header("Transfer-Encoding") is None
     assert len(reply.body) == 3 * 1024
@@ -45,6 +48,7 @@ def test_unknown_length_to_http_1_0_ends_with_the_connection(shared: Subject) ->
 
 @pytest.mark.parametrize("path", ["/", "/large?q=3", "/nowhere", "/closing?q=/dev/null&count=1"])
 def test_head_has_no_body(shared: Subject, path: str) -> None:
+    """The response to HEAD has no body."""
     received = ask(shared, path, "HEAD")
     assert received.endswith(b"\r\n\r\n")
     assert received.count(b"\r\n\r\n") == 1
@@ -52,6 +56,7 @@ def test_head_has_no_body(shared: Subject, path: str) -> None:
 
 @pytest.mark.parametrize(("path", "status"), [("/nothing", 204), ("/unchanged", 304)])
 def test_status_without_a_body(shared: Subject, path: str, status: int) -> None:
+    """A 204 and a 304 have no body and are not chunked."""
     received = ask(shared, path)
     reply = parse(received)
     assert reply.status == status
@@ -63,10 +68,12 @@ def test_status_without_a_body(shared: Subject, path: str, status: int) -> None:
 
 
 def test_write_callable(shared: Subject) -> None:
+    """The write callable of start_response sends what it is given, in order."""
     assert parse(ask(shared, "/write")).text == "written twice and returned"
 
 
 def test_early_hints(shared: Subject) -> None:
+    """Early hints are sent before the response, and not to HTTP/1.0."""
     interim, _, rest = ask(shared, "/hint").partition(b"\r\n\r\n")
     assert interim.startswith(b"HTTP/1.1 103 ")
     assert b"\r\nLink: </style.css>; rel=preload" in interim
@@ -75,12 +82,14 @@ def test_early_hints(shared: Subject) -> None:
 
 
 def test_large_download(shared: Subject) -> None:
+    """A large response reaches the client whole."""
     count = 8 * 1024
     body = shared.request(path=f"/large?q={count}").body
     assert body == b"".join(b"%1023d\n" % number for number in range(count))
 
 
 def test_close_of_the_response_is_called_once(shared: Subject, tmp_path: Path) -> None:
+    """The close method of a response is called once."""
     mark = tmp_path / "mark"
     reply = shared.request(path=f"/closing?q={quote(str(mark))}&count=3")
     assert len(reply.body) == 3 * 1024
@@ -89,6 +98,7 @@ def test_close_of_the_response_is_called_once(shared: Subject, tmp_path: Path) -
 
 
 def test_less_than_announced_is_seen_by_the_client(start: Start) -> None:
+    """A body shorter than its Content-Length is not mistaken for a whole one."""
     subject = start()
     with pytest.raises(http.client.IncompleteRead):
         subject.request(path="/short")
@@ -97,6 +107,7 @@ def test_less_than_announced_is_seen_by_the_client(start: Start) -> None:
 
 
 def test_more_than_announced_is_cut(start: Start) -> None:
+    """A body longer than its Content-Length is cut there."""
     subject = start()
     received = ask(subject, "/long")
     assert received.endswith(b"\r\n\r\nlong")
@@ -105,6 +116,7 @@ def test_more_than_announced_is_cut(start: Start) -> None:
 
 
 def test_failure_within_a_body_is_seen_by_the_client(start: Start) -> None:
+    """A response that fails midway is not mistaken for a whole one."""
     subject = start()
     subject.tracebacks_expected = True
     with subject.address.connect() as client:

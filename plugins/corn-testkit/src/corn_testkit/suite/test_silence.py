@@ -13,7 +13,7 @@ from corn_testkit.waiting import wait_for
 
 
 def replaced(subject: Subject, worker: int) -> None:
-    """The master has noticed, and another worker serves."""
+    """Wait until the master has replaced the worker."""
     subject.wait_for_log(rf"WORKER TIMEOUT \(pid:{worker}\)")
     subject.wait_for_end_of(worker)
     wait_for(lambda: subject.ready() != [worker], "another worker")
@@ -22,6 +22,7 @@ def replaced(subject: Subject, worker: int) -> None:
 
 
 def test_process_that_stands_still(start: Start) -> None:
+    """A worker process that stands still is replaced after timeout."""
     subject = start("--timeout=1")
     subject.tracebacks_expected = True
     worker = subject.worker
@@ -32,7 +33,10 @@ def test_process_that_stands_still(start: Start) -> None:
 
 
 def test_application_that_stops_everything(start: Start) -> None:
-    """All threads and greenlets stand still; whatever beats, it must not beat now."""
+    """A worker is replaced if the application stops all of its threads or greenlets.
+
+    If something still beats, it must not beat now.
+    """
     subject = start("--timeout=1")
     subject.tracebacks_expected = True
     worker = subject.worker
@@ -46,6 +50,7 @@ def test_application_that_stops_everything(start: Start) -> None:
 
 @pytest.mark.corn_lacks("long-requests")
 def test_application_that_holds_its_worker(start: Start) -> None:
+    """A worker without long-requests is aborted if a request takes longer than timeout."""
     subject = start("--timeout=1")
     subject.tracebacks_expected = True
     worker = subject.worker
@@ -59,6 +64,7 @@ def test_application_that_holds_its_worker(start: Start) -> None:
 
 @pytest.mark.corn_needs("long-requests")
 def test_request_may_take_longer_than_timeout(start: Start) -> None:
+    """With long-requests, a request may take longer than timeout."""
     subject = start("--timeout=1")
     worker = subject.worker
     assert subject.get("/sleep?q=5") == f"slept in {worker}"
@@ -67,7 +73,10 @@ def test_request_may_take_longer_than_timeout(start: Start) -> None:
 
 
 def test_waiting_is_not_silence(start: Start) -> None:
-    """The worker outlives several of its timeouts; a client's own timeout tells the time."""
+    """A worker that waits for clients calls notify, and outlives its timeout.
+
+    A client's own timeout tells the time.
+    """
     subject = start("--timeout=1", "--header-timeout=3")
     worker = subject.worker
     with subject.address.connect() as client:

@@ -46,6 +46,7 @@ def clients(subject: Subject, receive_buffer: int = 0) -> Iterator[list[socket.s
     ids=["silence", "line", "head", "body", "chunk"],
 )
 def test_slow_sender(shared: Subject, beginning: bytes, rest: bytes, answer: str) -> None:
+    """Clients that send slowly do not delay others, and are answered in the end."""
     with clients(shared) as slow:
         for client in slow:
             client.sendall(beginning)
@@ -56,7 +57,7 @@ def test_slow_sender(shared: Subject, beginning: bytes, rest: bytes, answer: str
 
 
 def test_dribbled_requests(shared: Subject) -> None:
-    """Many, a few bytes of each at a time; others are served in between."""
+    """Clients that send a few bytes at a time do not delay others."""
     request = b"POST /echo HTTP/1.1\r\n" + CLOSE + b"Content-Length: 5\r\n\r\nwhole"
     with clients(shared) as slow:
         for position in range(0, len(request), 4):
@@ -69,6 +70,7 @@ def test_dribbled_requests(shared: Subject) -> None:
 
 
 def test_slow_reader(shared: Subject) -> None:
+    """Clients that read slowly do not delay others, and get all of their response."""
     size = 2048
     with clients(shared, receive_buffer=8192) as slow:
         for client in slow:
@@ -82,6 +84,7 @@ def test_slow_reader(shared: Subject) -> None:
 
 
 def test_reader_that_takes_nothing_is_given_up(start: Start) -> None:
+    """A client that reads nothing is given up after write_timeout."""
     subject = start("--write-timeout=1", "--graceful-timeout=600")
     with clients(subject, receive_buffer=8192) as slow:
         for client in slow:
@@ -92,6 +95,7 @@ def test_reader_that_takes_nothing_is_given_up(start: Start) -> None:
 
 
 def test_clients_that_vanish(shared: Subject) -> None:
+    """Clients that reset their connection at any moment do not disturb the worker."""
     for request in (b"", b"GET /", b"GET /large?q=4096 HTTP/1.1\r\nHost: x\r\n\r\n"):
         with clients(shared) as leaving:
             for client in leaving:
@@ -102,7 +106,7 @@ def test_clients_that_vanish(shared: Subject) -> None:
 
 
 def test_more_clients_than_a_worker_takes(start: Start) -> None:
-    """Above worker_connections it may stop accepting; afterwards it goes on."""
+    """A worker that had worker_connections clients accepts again when they have left."""
     subject = start("--worker-connections=5")
     with clients(subject) as many:
         for client in many:

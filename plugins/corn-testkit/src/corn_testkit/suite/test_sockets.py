@@ -38,7 +38,7 @@ def receive(client: socket.socket, wanted: bytes) -> None:
 
 @contextmanager
 def talking(subject: Subject, path: str, early: bytes = b"") -> Iterator[socket.socket]:
-    """A client that has sent its request, and has been answered by the application."""
+    """Connect a client, which the application has answered."""
     with subject.address.connect() as client:
         client.sendall(ask(path) + early)
         receive(client, SWITCHED)
@@ -51,13 +51,14 @@ def say(client: socket.socket, what: bytes) -> None:
 
 
 def lines(subject: Subject, count: int) -> list[str]:
-    """The access log, when it has so many lines."""
+    """Return the access log once it has so many lines."""
     wait_for(lambda: subject.output.count("\n") >= count, f"access line {count}")
     return subject.output.splitlines()
 
 
 @pytest.mark.parametrize("end", ["stop", "nothing", "page"])
 def test_a_talk_is_one_request_with_101(start: Start, end: str) -> None:
+    """An application that takes the client's socket counts as one request with status 101."""
     subject = start(*LOG, app=TAKER)
     with talking(subject, f"/{end}") as client:
         say(client, b"one")
@@ -77,6 +78,7 @@ def test_a_talk_is_one_request_with_101(start: Start, end: str) -> None:
 
 
 def test_a_talk_that_fails(start: Start) -> None:
+    """If an application fails after it took the client's socket, the status is 500."""
     subject = start(*LOG, app=TAKER)
     subject.tracebacks_expected = True
     with talking(subject, "/fail") as client:
@@ -89,6 +91,7 @@ def test_a_talk_that_fails(start: Start) -> None:
 
 @pytest.mark.corn_needs("concurrency")
 def test_a_silent_talk_holds_up_nobody(start: Start) -> None:
+    """An application that waits on the client's socket does not delay other clients."""
     subject = start(app=TAKER)
     with talking(subject, "/stop") as client:
         assert [subject.get() for _ in range(10)] == ["hello"] * 10
@@ -98,6 +101,7 @@ def test_a_silent_talk_holds_up_nobody(start: Start) -> None:
 
 @pytest.mark.corn_needs("concurrency", "long-requests")
 def test_a_silent_talk_is_not_timed(start: Start) -> None:
+    """No timeout of the server ends an application's use of the client's socket."""
     times = ("--timeout=1", "--keep-alive=1", "--header-timeout=1", "--write-timeout=1")
     subject = start(*times, app=TAKER)
     worker = subject.worker
@@ -113,6 +117,7 @@ def test_a_silent_talk_is_not_timed(start: Start) -> None:
 
 
 def test_what_the_client_says_early_is_heard(start: Start) -> None:
+    """Bytes that came after the head are still read from the socket the application takes."""
     subject = start(app=TAKER)
     with talking(subject, "/stop", early=b"early") as client:
         receive(client, b"EARLY")
@@ -122,6 +127,7 @@ def test_what_the_client_says_early_is_heard(start: Start) -> None:
 
 @pytest.mark.corn_needs("keepalive")
 def test_a_talk_on_a_kept_connection(start: Start) -> None:
+    """An application may take the socket of a connection that has carried other requests."""
     subject = start("--keep-alive=30", app=TAKER)
     with subject.address.connect() as client:
         for _ in range(2):
@@ -137,6 +143,7 @@ def test_a_talk_on_a_kept_connection(start: Start) -> None:
 
 @pytest.mark.corn_needs("keepalive")
 def test_whoever_looks_takes_nothing_from_the_next_request(start: Start) -> None:
+    """An application that only looks at the socket takes nothing from the next request."""
     subject = start("--keep-alive=30", app=TAKER)
     with subject.address.connect() as client:
         client.sendall(ask("/look") + ask("/"))
@@ -146,7 +153,10 @@ def test_whoever_looks_takes_nothing_from_the_next_request(start: Start) -> None
 
 
 def test_the_end_is_the_end_for_every_thread(start: Start) -> None:
-    """The client stays, and so does a thread of the application that waits for it."""
+    """When the application returns, the connection ends for all of its threads.
+
+    The client stays, and so does a thread of the application that waits for it.
+    """
     subject = start(app=TAKER)
     with talking(subject, "/linger") as client:
         assert client.recv(1) == b""
@@ -155,6 +165,7 @@ def test_the_end_is_the_end_for_every_thread(start: Start) -> None:
 
 
 def test_term_waits_for_a_talk(start: Start) -> None:
+    """TERM lets an application finish that has taken the client's socket."""
     subject = start(*LOG, "--graceful-timeout=600", "--timeout=600", app=TAKER)
     with talking(subject, "/stop") as client:
         subject.signal(SIGTERM)
@@ -166,6 +177,7 @@ def test_term_waits_for_a_talk(start: Start) -> None:
 
 
 def test_a_talk_may_not_outlive_graceful_timeout(start: Start) -> None:
+    """graceful_timeout ends an application that has taken the client's socket."""
     subject = start("--graceful-timeout=1", "--timeout=600", app=TAKER)
     with talking(subject, "/stop") as client:
         subject.signal(SIGTERM)
@@ -175,6 +187,7 @@ def test_a_talk_may_not_outlive_graceful_timeout(start: Start) -> None:
 
 def test_quit_does_not_wait_for_a_talk(start: Start) -> None:
     # The worker ends within a request: no warning of sockets that it did not close.
+    """QUIT ends a worker at once, also if an application has taken the client's socket."""
     quiet = {"PYTHONWARNINGS": "ignore"}
     subject = start("--graceful-timeout=600", "--timeout=600", app=TAKER, env=quiet)
     with talking(subject, "/stop") as client:
@@ -186,7 +199,10 @@ def test_quit_does_not_wait_for_a_talk(start: Start) -> None:
 def test_no_socket_is_offered_over_tls(
     start: Start, certificate: Certificate, context: ssl.SSLContext
 ) -> None:
-    """What it carries can be read by the server alone."""
+    """Over TLS the application is not offered the socket.
+
+    Only the server can read the bytes that it carries.
+    """
     files = (f"--certfile={certificate.certfile}", f"--keyfile={certificate.keyfile}")
     subject = start(*files, app=TAKER)
     with secured(subject.address.connect(), context) as client:

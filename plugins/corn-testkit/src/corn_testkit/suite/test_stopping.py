@@ -22,6 +22,7 @@ ABRUPT = {"PYTHONWARNINGS": "ignore"}
 
 
 def test_term_finishes_the_request_in_flight(start: Start, gate: Gate) -> None:
+    """TERM lets the request in flight finish."""
     subject = start()
     worker = subject.worker
     with subject.address.connect() as client:
@@ -40,6 +41,7 @@ def test_term_finishes_the_request_in_flight(start: Start, gate: Gate) -> None:
 
 
 def test_term_waits_for_a_body_that_is_on_its_way(start: Start) -> None:
+    """TERM lets a request finish whose body is still on its way."""
     subject = start()
     with subject.address.connect() as client:
         client.sendall(b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhel")
@@ -55,7 +57,10 @@ def test_term_waits_for_a_body_that_is_on_its_way(start: Start) -> None:
 def test_term_answers_all_that_have_connected(
     start: Start, gate: Gate, candidate: Candidate
 ) -> None:
-    """Nobody will accept later: what stayed in the backlog would be reset."""
+    """At the stop of the server, all clients that have connected are answered.
+
+    No worker accepts later: a client that stayed in the backlog would be reset.
+    """
     subject = start()
     assert subject.get() == "hello"
     with ExitStack() as stack:
@@ -79,7 +84,10 @@ def test_term_answers_all_that_have_connected(
 def test_term_refuses_new_clients_while_a_request_is_finished(
     start: Start, gate: Gate, mode: tuple[str, ...]
 ) -> None:
-    """Whoever the worker does not serve any more is not to be taken into the backlog."""
+    """After TERM new clients are refused, although a request is still being finished.
+
+    A client that the worker does not serve any more must not be taken into the backlog.
+    """
     subject = start(*mode, "--graceful-timeout=600", "--timeout=600")
     worker = subject.worker
     with subject.address.connect() as client:
@@ -97,6 +105,7 @@ def test_term_refuses_new_clients_while_a_request_is_finished(
 
 @pytest.mark.corn_needs("keepalive")
 def test_term_closes_kept_connections(start: Start) -> None:
+    """TERM closes idle connections at once."""
     subject = start("--keep-alive=600", "--graceful-timeout=600")
     with subject.address.connect() as client:
         client.sendall(GET)
@@ -108,7 +117,10 @@ def test_term_closes_kept_connections(start: Start) -> None:
 
 @pytest.mark.corn_needs("keepalive")
 def test_term_answers_what_is_on_its_way_on_a_kept_connection(start: Start) -> None:
-    """The client could not know; it is told with this response."""
+    """After TERM, a request on a connection that was kept is answered with Connection: close.
+
+    The client could not know of the stop, and is told with this response.
+    """
     subject = start("--keep-alive=600", "--graceful-timeout=600")
     with subject.address.connect() as client:
         client.sendall(GET)
@@ -125,6 +137,7 @@ def test_term_answers_what_is_on_its_way_on_a_kept_connection(start: Start) -> N
 def test_term_says_that_a_kept_connection_ends(
     start: Start, gate: Gate, candidate: Candidate
 ) -> None:
+    """After TERM, the last response on a connection says Connection: close."""
     subject = start("--keep-alive=600", "--graceful-timeout=600")
     worker = subject.worker
     with subject.address.connect() as client:
@@ -150,14 +163,17 @@ def test_term_says_that_a_kept_connection_ends(
 
 
 def pending(pid: int, number: Signals) -> bool:
-    """Whether a signal was sent to a process that has not taken it yet (proc(5), ShdPnd)."""
+    """Tell whether a signal was sent to a process that has not taken it yet (proc(5), ShdPnd)."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     (mask,) = (line.split()[1] for line in lines if line.startswith("ShdPnd:"))
     return bool(int(mask, 16) >> (number - 1) & 1)
 
 
 def test_term_to_a_worker_replaces_it(start: Start, gate: Gate) -> None:
-    """It takes no new connection, while it finishes its request."""
+    """A worker that gets TERM finishes its request, and is replaced.
+
+    It takes no new connection meanwhile.
+    """
     subject = start()
     old = subject.worker
     with subject.address.connect() as client:
@@ -176,6 +192,7 @@ def test_term_to_a_worker_replaces_it(start: Start, gate: Gate) -> None:
 
 @pytest.mark.parametrize("number", [SIGINT, SIGQUIT], ids=["INT", "QUIT"])
 def test_quit_does_not_wait(start: Start, gate: Gate, number: Signals) -> None:
+    """INT and QUIT end the server without waiting for a request."""
     subject = start("--graceful-timeout=600", "--timeout=600", env=ABRUPT)
     worker = subject.worker
     with subject.address.connect() as client:
@@ -196,7 +213,10 @@ def test_quit_does_not_wait(start: Start, gate: Gate, number: Signals) -> None:
 def test_quick_end_of_a_worker_does_not_wait(
     start: Start, gate: Gate, number: Signals, hook: str, status: int
 ) -> None:
-    """Its request is lost, and another worker takes its place."""
+    """A worker that gets INT, QUIT or ABRT ends without waiting for its request.
+
+    The request is lost, and another worker takes its place.
+    """
     subject = start("--graceful-timeout=600", "--timeout=600", env=ABRUPT)
     subject.tracebacks_expected = True
     old = subject.worker
@@ -214,6 +234,7 @@ def test_quick_end_of_a_worker_does_not_wait(
 
 
 def test_request_may_not_outlive_graceful_timeout(start: Start, gate: Gate) -> None:
+    """A request that lasts longer than graceful_timeout is killed with its worker."""
     subject = start("--graceful-timeout=1", "--timeout=600")
     with subject.address.connect() as client:
         client.sendall(gate.request)

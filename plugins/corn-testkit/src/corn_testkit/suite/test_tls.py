@@ -30,6 +30,7 @@ def fetch(subject: Subject, context: ssl.SSLContext, request: bytes) -> bytes:
 
 
 def test_requests_over_tls(secure: Subject, context: ssl.SSLContext) -> None:
+    """Requests over TLS are served, and their environ describes the encryption."""
     wsgi = json.loads(parse(fetch(secure, context, get("/facts", CLOSE))).text)["wsgi"]
     assert (wsgi["wsgi.url_scheme"], wsgi["HTTPS"]) == ("https", "on")
     assert (wsgi["SSL_PROTOCOL"], wsgi["SSL_CLIENT_VERIFY"]) == ("TLSv1.3", "NONE")
@@ -38,6 +39,7 @@ def test_requests_over_tls(secure: Subject, context: ssl.SSLContext) -> None:
 
 
 def test_large_bodies_over_tls(secure: Subject, context: ssl.SSLContext) -> None:
+    """Large bodies pass through TLS in both directions."""
     large = parse(fetch(secure, context, get("/large?q=4096", CLOSE))).body
     assert large == b"".join(b"%1023d\n" % number for number in range(4096))
     body = b"".join(b"%1023d\n" % number for number in range(3000))
@@ -45,7 +47,10 @@ def test_large_bodies_over_tls(secure: Subject, context: ssl.SSLContext) -> None
 
 
 def test_end_of_the_connection_over_tls(secure: Subject, context: ssl.SSLContext) -> None:
-    """The client has no other sign than the close_notify that nothing is missing."""
+    """A TLS connection ends with close_notify.
+
+    The client has no other sign that nothing is missing.
+    """
     reply = parse(fetch(secure, context, get("/large?q=64", version="1.0")))
     assert len(reply.body) == 64 * 1024
 
@@ -53,6 +58,7 @@ def test_end_of_the_connection_over_tls(secure: Subject, context: ssl.SSLContext
 def test_failure_over_tls_does_not_end_in_order(
     start: Start, flags: tuple[str, str], context: ssl.SSLContext
 ) -> None:
+    """A TLS connection whose response failed midway does not end with close_notify."""
     subject = start(*flags)
     subject.tracebacks_expected = True
     with secured(subject.address.connect(), context) as client:
@@ -64,6 +70,7 @@ def test_failure_over_tls_does_not_end_in_order(
 
 
 def test_continue_over_tls(secure: Subject, context: ssl.SSLContext) -> None:
+    """A client that expects 100-continue gets it over TLS, too."""
     head = post("/echo", b"body", CLOSE, "Expect: 100-continue").removesuffix(b"body")
     with secured(secure.address.connect(), context) as client:
         client.sendall(head)
@@ -74,6 +81,7 @@ def test_continue_over_tls(secure: Subject, context: ssl.SSLContext) -> None:
 
 @pytest.mark.corn_needs("keepalive")
 def test_kept_connection_over_tls(secure: Subject, context: ssl.SSLContext) -> None:
+    """A TLS connection stays open for more requests."""
     with secured(secure.address.connect(), context) as client:
         for number in range(3):
             client.sendall(get(f"/mirror/{number}"))
@@ -82,7 +90,10 @@ def test_kept_connection_over_tls(secure: Subject, context: ssl.SSLContext) -> N
 
 @pytest.mark.corn_needs("keepalive")
 def test_pipelined_requests_over_tls(secure: Subject, context: ssl.SSLContext) -> None:
-    """Many in a record, and several records in a segment: most wait inside OpenSSL at first."""
+    """Pipelined requests over TLS are answered in their order.
+
+    Many are in a record, and several records in a segment: most wait inside OpenSSL at first.
+    """
     paths = [f"/mirror/{number}" for number in range(KEPT)]
     sent = b"".join(post(path, path.encode() * 100) for path in paths)
     replies = parse_all(fetch(secure, context, sent + get("/mirror/last", CLOSE)))
@@ -91,6 +102,7 @@ def test_pipelined_requests_over_tls(secure: Subject, context: ssl.SSLContext) -
 
 
 def test_bytes_of_records_one_at_a_time(secure: Subject, context: ssl.SSLContext) -> None:
+    """TLS records may arrive in pieces of any size."""
     with secure.address.connect() as sock:
         client = ByHand(sock, context)
         # Handshake messages too.
@@ -103,6 +115,7 @@ def test_bytes_of_records_one_at_a_time(secure: Subject, context: ssl.SSLContext
 def test_client_that_says_early_that_it_sends_no_more(
     secure: Subject, context: ssl.SSLContext, candidate: Candidate
 ) -> None:
+    """A client that has sent close_notify still gets the answers to its requests."""
     with secure.address.connect() as sock:
         client = ByHand(sock, context)
         client.handshake()
@@ -117,6 +130,7 @@ def test_client_that_says_early_that_it_sends_no_more(
 def test_close_notify_within_the_response_does_not_destroy_it(
     secure: Subject, context: ssl.SSLContext, gate: Gate
 ) -> None:
+    """A close_notify from the client does not destroy the response that is being made."""
     with secure.address.connect() as sock:
         client = ByHand(sock, context)
         client.handshake()
@@ -130,6 +144,7 @@ def test_close_notify_within_the_response_does_not_destroy_it(
 
 
 def test_slow_reader_over_tls(secure: Subject, context: ssl.SSLContext) -> None:
+    """A client that reads slowly over TLS does not delay others."""
     with socket.socket() as sock:
         sock.settimeout(30)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
@@ -143,7 +158,10 @@ def test_slow_reader_over_tls(secure: Subject, context: ssl.SSLContext) -> None:
 def test_clients_that_do_not_shake_hands(
     start: Start, flags: tuple[str, str], context: ssl.SSLContext
 ) -> None:
-    """Whoever is silent, stops within the handshake or speaks plain HTTP holds up nobody else."""
+    """Clients that do not complete the TLS handshake do not delay others.
+
+    They are silent, stop within the handshake, or speak plain HTTP.
+    """
     subject = start(*flags, "--header-timeout=30")
     stalled = [subject.address.connect() for _ in range(20)]
     for number, client in enumerate(stalled):
@@ -161,6 +179,7 @@ def test_clients_that_do_not_shake_hands(
 
 
 def test_file_over_tls(secure: Subject, context: ssl.SSLContext) -> None:
+    """wsgi.file_wrapper works over TLS."""
     reply = parse(fetch(secure, context, get(f"/file?q={__file__}&from=1", CLOSE)))
     with open(__file__, "rb") as file:
         assert reply.body == file.read()[1:]

@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
 from corn_core.cli import report
-from corn_core.errors import CornError
+from corn_core.plugin import CornError
 from corn_core.settings.commandline import early_command
 from corn_django.handover import server_arguments, take_over, usage
 

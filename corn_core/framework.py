@@ -3,18 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from corn_core.config import Config, Origin
-from corn_core.interfaces import WSGIApp
-
-
-class AppLoader(Protocol):
-    """The interface of loaders, as made by the classes in the group ``corn.loaders``."""
-
-    def load(self, config: Config) -> WSGIApp: ...
-    def name(self, config: Config) -> str:
-        """Return what to call the application, in process titles for example."""
+from corn_core.interfaces import Loader
 
 
 def in_framework(name: str) -> Origin:
@@ -36,7 +28,7 @@ class Framework(NamedTuple):
     settings: Mapping[str, object]
     origin: Callable[[str], Origin] = in_framework
     directory: str | None = None
-    loader: AppLoader | None = None
+    loader: Loader | None = None
     warnings: tuple[str, ...] = ()
 
 
