@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, NamedTuple
+from importlib.metadata import EntryPoint
+from typing import Any, NamedTuple
 
 from corn_core.errors import ExtensionError, did_you_mean, one_line
 from corn_core.extensions import hints
@@ -20,9 +21,6 @@ from corn_core.extensions.entrypoints import (
 )
 from corn_core.frames import explained
 from corn_core.setting import Setting, name_or_object
-
-if TYPE_CHECKING:
-    from corn_core.extensions.entrypoints import EntryPoint
 
 SETTINGS = (
     Setting(
@@ -154,7 +152,7 @@ def _from_entry_point(kind: _Kind, name: str) -> Any:
         owners = " and ".join(distribution_of(each) for each in found)
         eggs = " or ".join(f"egg:{_owner(each)}#{name}" for each in found)
         raise ExtensionError(f"{kind.noun} {name!r} is in both {owners}; say {eggs}")
-    return _guarded(kind, found[0], lambda: load_driver(found[0]))
+    return _guarded(kind, found[0], lambda: load_driver(kind.group, name))
 
 
 def _from_egg(kind: _Kind, name: str) -> Any:
