@@ -12,6 +12,7 @@ from corn_core.arbiter.arbiter import Arbiter
 from corn_core.arbiter.server import LoadedConfig, WorkerForked
 from corn_core.config import Config
 from corn_core.errors import AppLoadError, CornError, ExtensionError
+from corn_core.extensions import hints
 from corn_core.extensions.drivers import find_reload_engine, name_of_worker
 from corn_core.extensions.listing import listing
 from corn_core.extensions.manager import DISABLE_PLUGINS, Plugins, load_plugins
@@ -131,13 +132,15 @@ def warn(notes: Iterable[str]) -> None:
 
 def serve(loaded: LoadedConfig, assembly: Assembly) -> int:
     """Run the master, and the worker in each process that it forks."""
+    for name in filter(os.environ.get, hints.VARIABLES):
+        # The plugin would have taken it from the environment.
+        loaded.log.warning("%s", assembly.plugins.explain(name))
     # A master that replaces another is already where that was.
     again = is_heir(os.environ, os.getpid())
     launch = daemon.Launch() if again else daemon.launch(loaded.config)
-    arbiter = Arbiter(
-        loaded, assembly.plugins.hooks, assembly.configure, assembly.process, launch.succeed
-    )
+    hooks = assembly.plugins.hooks
     try:
+        arbiter = Arbiter(loaded, hooks, assembly.configure, assembly.process, launch.succeed)
         status = arbiter.run()
         # Without effect once the launch has succeeded.
         launch.fail(status, "the server could not start; its error log says why")

@@ -1,4 +1,4 @@
-"""The settings of how many workers there are, and how long each of them may take."""
+"""The settings for the number of workers, and for how long each of them may take."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from corn_core.setting import Expected, Setting, integer, seconds
 
 
 def _workers(raw: object) -> int:
-    """A number of workers; ``auto`` is the manual's rule of thumb for the processors there are."""
+    """Parse a number of workers; ``auto`` is the manual's rule of thumb for this machine."""
     if isinstance(raw, str) and raw.strip().lower() == "auto":
         return recommended_workers(available_cpus())
     try:

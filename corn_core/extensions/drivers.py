@@ -179,7 +179,7 @@ def _from_path(kind: _Kind, name: str) -> Any:
     module, _, attributes = name.partition(":") if ":" in name else name.rpartition(".")
     if not module or module.startswith("."):
         raise ExtensionError(f"{kind.noun} {name!r}: not a path of the form package.module:Class")
-    # Broad, since importing runs somebody's code; the cause stays attached.
+    # Broad, because importing runs foreign code; the cause stays attached.
     try:
         found = import_module(module)
     except (Exception, SystemExit) as error:
@@ -202,7 +202,7 @@ def _named(kind: _Kind, name: str) -> list[EntryPoint]:
 
 
 def _guarded(kind: _Kind, entry_point: EntryPoint, load: Callable[[], Any]) -> Any:
-    # Broad, since importing runs somebody's code; the cause stays attached.
+    # Broad, because importing runs foreign code; the cause stays attached.
     try:
         return load()
     except (Exception, SystemExit) as error:

@@ -144,8 +144,8 @@ class Plugins:
             ) from error
 
     def explain(self, option: str) -> str | None:
-        """Explain why a first-party plugin's option is unknown; returns None for any other."""
-        distribution = hints.OPTIONS.get(option)
+        """Explain why a first-party plugin's option has no effect; returns None for any other."""
+        distribution = hints.OPTIONS.get(option) or hints.VARIABLES.get(option)
         if distribution is None:
             return None
         plugin = distribution.removeprefix("corn-")

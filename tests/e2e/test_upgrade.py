@@ -17,7 +17,7 @@ from corn_testkit.client import Address, listens, parse, read_all
 from corn_testkit.fixtures import Serve
 from corn_testkit.gate import Gate
 from corn_testkit.server import COMMAND, Server
-from corn_testkit.waiting import DEADLINE, alive, children, have_ended, session_members, wait_for
+from corn_testkit.waiting import alive, children, have_ended, session_members, wait_for
 
 LAUNCHER = str(Path(__file__).with_name("activation.py"))
 
@@ -222,9 +222,9 @@ def test_one_upgrade_at_a_time(site: Site) -> None:
     server = site.start()
     new = upgrade(server)
     server.signal(SIGUSR2)
-    server.wait_for_log(rf"No upgrade, for the new master \(pid:{new}\) of an earlier one")
+    server.wait_for_log(rf"No upgrade: the new master \(pid:{new}\) of an earlier one")
     os.kill(new, SIGUSR2)
-    server.wait_for_log(rf"No upgrade, for .* the old one \(pid:{server.pid}\) is still there")
+    server.wait_for_log(rf"No upgrade: .* the old one \(pid:{server.pid}\) is still there")
     end(server.pid)
     # Promoted, it may start one of its own, even before it has noticed by itself.
     third = upgrade(server, new)
@@ -557,23 +557,4 @@ def test_sockets_of_workers_are_made_by_the_new_ones(serve: Serve) -> None:
     (worker,) = serving(server, new)
     assert address.request("GET", "/pid").text == str(worker)
     end(new)
-    wait_for_nothing(server)
-
-
-def test_service_manager_is_told_of_the_new_master(serve: Serve, tmp_path: Path) -> None:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
-        manager.bind(str(tmp_path / "notify"))
-        manager.settimeout(DEADLINE)
-        server = serve("probe:app", env={"NOTIFY_SOCKET": str(tmp_path / "notify")})
-        undone = upgrade(server)
-        end(undone)
-        new = upgrade(server)
-        end(server.pid)
-        promoted(server, server.pid)
-        end(new)
-        told: list[str] = []
-        while not told or "STOPPING=1" not in told[-1]:
-            told.append(manager.recv(4096).decode())
-    assert f"MAINPID={new}" in told[:-1]
-    assert [each for each in told if "STOPPING=1" in each] == [told[-1]]
     wait_for_nothing(server)
