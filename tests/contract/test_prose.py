@@ -11,11 +11,8 @@ UNITS = prose.units()
 
 # What has not been rewritten yet. This list only ever gets shorter.
 TO_DO = {
-    "corn_core/arbiter",
-    "corn_core/extensions",
     "corn_core/interfaces.py",
     "corn_core/logs",
-    "corn_core/process",
     "corn_core/serving",
     "corn_core/worker",
     "corn_core/wsgi",
