@@ -169,7 +169,13 @@ class Assembly:
     def configure(self) -> LoadedConfig:
         """Read all sources and load what they name.
 
-        :raises CornError: when they are unusable; the process is then unchanged.
+        Returns the configuration with its classes found and checked and its log files open. It acts
+        on the process already: its directory, its variables, the hooks of its config file and the
+        instruments that it turns on. Nothing is bound, and the application is not loaded.
+
+        :raises CornError: when the sources, or what they name, cannot be used. The configuration
+            that was in force before acts on the process again; at the start there is none, and the
+            command ends.
         """
         resolution = self.read(self.process.start_directory)
         self.plugins.hooks.call("corn_configured", config=resolution.config)

@@ -14,6 +14,7 @@ from threading import Event, Thread
 import pytest
 
 from corn_testkit.client import Address, listens, parse, read_all
+from corn_testkit.descriptors import open_files
 from corn_testkit.fixtures import Serve
 from corn_testkit.gate import Gate
 from corn_testkit.server import COMMAND, Server
@@ -95,7 +96,7 @@ def serving(server: Server, master: int) -> list[int]:
 
 def has_poller(pid: int) -> bool:
     try:
-        return any("eventpoll" in os.readlink(fd) for fd in Path(f"/proc/{pid}/fd").iterdir())
+        return any("eventpoll" in target for target in open_files(pid).values())
     except OSError:
         return False  # it ends this moment
 
@@ -296,8 +297,7 @@ def test_the_backlog_is_left_to_the_other_master(site: Site, tmp_path: Path, lea
         (worker,) = serving(server, pids[leaving])
 
         def holds(gate: Gate) -> bool:
-            fds = Path(f"/proc/{worker}/fd").iterdir()
-            return str(gate.fifo) in map(os.readlink, fds)
+            return str(gate.fifo) in open_files(worker).values()
 
         # The writer may have the FIFO open a moment before its reader has its descriptor.
         wait_for(lambda: any(map(holds, gates)), "the gate that the worker holds")
@@ -441,9 +441,9 @@ def test_sockets_and_variable_are_for_the_new_master_only(serve: Serve) -> None:
     server = serve("probe:app")
     new = upgrade(server)
     for master in server.pid, new:
-        for fd in Path(f"/proc/{master}/fd").iterdir():
-            if os.readlink(fd).startswith("socket:"):
-                flags = (fd.parents[1] / "fdinfo" / fd.name).read_text().split("flags:")[1]
+        for fd, target in open_files(master).items():
+            if target.startswith("socket:"):
+                flags = Path(f"/proc/{master}/fdinfo/{fd}").read_text().split("flags:")[1]
                 assert int(flags.split()[0], 8) & os.O_CLOEXEC
     end(server.pid)
     assert "CORN_FDS" not in server.get("/facts")
