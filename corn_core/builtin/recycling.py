@@ -45,7 +45,7 @@ SETTINGS = (
         help=(
             "The memory at which a worker is replaced, in bytes or with K, M or G. It is the"
             " proportional set size, in which what workers share counts to each in part; where"
-            " the system does not tell that, the resident set size. It is looked at every five"
+            " the system does not tell that, the resident set size. It is checked every five"
             " seconds, and the replacement is ready before the worker stops accepting, so set it"
             " well below the limit of the container. 0 sets no limit."
         ),
