@@ -12,6 +12,7 @@ from corn_core.arbiter.arbiter import Arbiter
 from corn_core.arbiter.server import LoadedConfig, WorkerForked
 from corn_core.config import Config
 from corn_core.errors import AppLoadError, CornError, ExtensionError
+from corn_core.extensions import hints
 from corn_core.extensions.drivers import find_reload_engine, name_of_worker
 from corn_core.extensions.listing import listing
 from corn_core.extensions.manager import DISABLE_PLUGINS, Plugins, load_plugins
@@ -131,13 +132,15 @@ def warn(notes: Iterable[str]) -> None:
 
 def serve(loaded: LoadedConfig, assembly: Assembly) -> int:
     """Run the master, and the worker in each process that it forks."""
+    for name in filter(os.environ.get, hints.VARIABLES):
+        # The plugin would have taken it from the environment.
+        loaded.log.warning("%s", assembly.plugins.explain(name))
     # A master that replaces another is already where that was.
     again = is_heir(os.environ, os.getpid())
     launch = daemon.Launch() if again else daemon.launch(loaded.config)
-    arbiter = Arbiter(
-        loaded, assembly.plugins.hooks, assembly.configure, assembly.process, launch.succeed
-    )
+    hooks = assembly.plugins.hooks
     try:
+        arbiter = Arbiter(loaded, hooks, assembly.configure, assembly.process, launch.succeed)
         status = arbiter.run()
         # Without effect once the launch has succeeded.
         launch.fail(status, "the server could not start; its error log says why")
@@ -166,7 +169,13 @@ class Assembly:
     def configure(self) -> LoadedConfig:
         """Read all sources and load what they name.
 
-        :raises CornError: when they are unusable; the process is then unchanged.
+        Returns the configuration with its classes found and checked and its log files open. It acts
+        on the process already: its directory, its variables, the hooks of its config file and the
+        instruments that it turns on. Nothing is bound, and the application is not loaded.
+
+        :raises CornError: when the sources, or what they name, cannot be used. The configuration
+            that was in force before acts on the process again; at the start there is none, and the
+            command ends.
         """
         resolution = self.read(self.process.start_directory)
         self.plugins.hooks.call("corn_configured", config=resolution.config)

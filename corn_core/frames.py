@@ -1,4 +1,4 @@
-"""Formats tracebacks of foreign code without the surrounding frames of corn and importlib."""
+"""Formats tracebacks of foreign code without the surrounding frames of corn and of importing."""
 
 from __future__ import annotations
 
@@ -7,16 +7,20 @@ from collections.abc import Collection
 from importlib import import_module
 from typing import TYPE_CHECKING, TypeVar
 
+import stevedore
+
 from corn_core.errors import CornError
 
 if TYPE_CHECKING:
     from traceback import TracebackException
 
-# importlib's inner modules are frozen into the interpreter; import_module() is in a file.
+# importlib's inner modules are frozen into the interpreter; those by which stevedore loads
+# a driver are files.
 _FOREIGN = (
     os.path.dirname(__file__) + os.sep,
     "<frozen importlib",
-    import_module.__code__.co_filename,
+    os.path.dirname(import_module.__code__.co_filename) + os.sep,
+    os.path.dirname(stevedore.__file__) + os.sep,
 )
 
 Place = tuple[str, int | None]

@@ -118,6 +118,35 @@ def when_ready(server: Server) -> None:
 
 
 @_hook()
+def when_serving(server: Server) -> None:
+    """Act once as many workers serve as are wanted.
+
+    When: at the start, once the first workers have booted; again whenever a reload, or code that
+        has changed, has replaced them all, or has failed to.
+    Process: master.
+    Arguments: ``server``, the arbiter.
+    Result: ignored.
+    If it raises: logged; the server continues.
+    Since: 0.1.
+    """
+
+
+@_hook()
+def reload_failed(server: Server) -> None:
+    """React to a reload that was given up.
+
+    When: after the old configuration is in force again, because the new one could not be read
+        or used, or because a worker could not boot with it. In the first case, ``on_reload`` has
+        not been called.
+    Process: master.
+    Arguments: ``server``, the arbiter.
+    Result: ignored.
+    If it raises: logged; the server continues as it was.
+    Since: 0.1.
+    """
+
+
+@_hook()
 def pre_fork(server: Server, worker: WorkerView) -> None:
     """Act before a worker is forked.
 
@@ -249,7 +278,8 @@ def request_refused(worker: WorkerView, req: Request | None, resp: Response) -> 
 def on_tick(server: Server) -> None:
     """Do periodic work in the master, such as sending metrics.
 
-    When: about once a second while the server runs, and also while it stops.
+    When: about once a second while the server runs, also while a reload waits for an address,
+        and while the server stops.
     Process: master. It must be quick, because the master does nothing else meanwhile.
     Arguments: ``server``, the arbiter.
     Result: ignored.
@@ -268,10 +298,10 @@ def child_exit(server: Server, worker: WorkerView, status: int, reason: str) -> 
         that worker; ``status``, its exit status, or the negative number of the
         signal that killed it; ``reason``, one word for why it ended:
         requests, memory, lifetime (recycled at max_requests, max_worker_memory or
-        max_worker_lifetime), reload, surplus (fewer were wanted), stop, boot (it
-        failed to boot), timeout, graceful_timeout, oom, killed (by a signal from
-        elsewhere), crashed, exited (by itself, with status 0). A function in a
-        config file may take the first 2, 3 or all 4.
+        max_worker_lifetime) or the word given to ``server.recycle``, reload, surplus
+        (fewer were wanted), stop, boot (it failed to boot), timeout, graceful_timeout,
+        oom, killed (by a signal from elsewhere), crashed, exited (by itself, with
+        status 0). A function in a config file may take the first 2, 3 or all 4.
     Result: ignored.
     If it raises: logged; the master continues.
     Since: 0.1.
@@ -302,6 +332,20 @@ def nworkers_changed(server: Server, new_value: int, old_value: int | None) -> N
         time.
     Result: ignored.
     If it raises: logged; the change stands.
+    Since: 0.1.
+    """
+
+
+@_hook()
+def on_stopping(server: Server, reason: str) -> None:
+    """Act when the server begins to stop.
+
+    When: once, before its sockets are closed and the workers are told to stop.
+    Process: master.
+    Arguments: ``server``, the arbiter; ``reason``, a sentence that says why, empty if it was told
+        to stop.
+    Result: ignored.
+    If it raises: logged; the server stops.
     Since: 0.1.
     """
 

@@ -98,6 +98,7 @@ class WorkerSnapshot(NamedTuple):
     :param heartbeat: when it last showed that it is alive.
     :param request_started: when the one that has been there for longest began, 0.0 for none.
     :param method: of that request, or of the last one; ``path`` likewise.
+    :param serving_since: when it began to serve; 0.0 while it boots.
     """
 
     pid: int
@@ -111,6 +112,7 @@ class WorkerSnapshot(NamedTuple):
     request_started: float
     method: str
     path: str
+    serving_since: float
 
 
 class CodeReloader(Protocol):
@@ -214,11 +216,28 @@ class Server(Protocol):
         """The workers that are alive, by process id."""
 
     @property
+    def stopping(self) -> int:
+        """0 until the server begins to stop."""
+
+    @property
+    def successor(self) -> int:
+        """The process id of the master that this one has started, while that lives; otherwise 0."""
+
+    @property
     def predecessor(self) -> int:
         """The process id of the master that this one replaces, while that lives; otherwise 0."""
 
     def snapshot(self) -> tuple[WorkerSnapshot, ...]:
         """Return the workers as they are now, oldest first; from ``when_ready`` on."""
+
+    def recycle(self, pid: int, why: str) -> bool:
+        """Replace a worker, which serves until the replacement is ready.
+
+        Recycled workers are replaced one at a time. Returns False, and does nothing, if there is
+        no worker with that process id that serves, or if it is being replaced already.
+
+        :param why: one word, which ``child_exit`` gets as the reason.
+        """
 
     def watch(
         self, file: int | HasFileno, callback: Callable[[], object], writable: bool = False

@@ -1,4 +1,4 @@
-"""The master: it forks workers, watches them, and decides who goes and who comes."""
+"""The master: forks workers, supervises them, and decides which of them go and come."""
 
 from corn_core.arbiter.arbiter import Arbiter
 from corn_core.arbiter.server import LoadedConfig, WorkerForked

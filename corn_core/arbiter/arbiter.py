@@ -1,8 +1,8 @@
 """The master: one loop that waits, takes in what has happened, decides, and acts.
 
-Signal handlers only queue. Decisions are made in :mod:`corn_core.arbiter.policy`. A worker is
-forked in the middle of all this, and leaves by raising WorkerForked: so nothing here may
-act on the world on the way out, by ``finally`` or ``with``, for the worker comes that way too.
+Signal handlers only enqueue. Decisions are made in :mod:`corn_core.arbiter.policy`. A worker is
+forked in the middle of the loop, and leaves its frames by raising WorkerForked. So none of these
+frames may act on the world on the way out, in a ``finally`` or ``with``: the worker would as well.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import gc
 import os
 import signal
 from collections.abc import Callable
+from math import inf
 from selectors import EVENT_READ, EVENT_WRITE, DefaultSelector
 from time import monotonic
 
 from corn_core import __version__
-from corn_core.arbiter.bulletin import Bulletin
 from corn_core.arbiter.peer import PeerMaster
 from corn_core.arbiter.pipe import Failure
 from corn_core.arbiter.policy import Spawn, Stopping, Target, next_actions, next_due
@@ -51,6 +51,7 @@ class Arbiter(ServerState):
         cannot be used.
     :param process: how this process was started, for an upgrade.
     :param started: called once, when as many workers as wanted serve for the first time.
+    :raises ConfigError: when the scoreboard cannot be made in ``worker_tmp_dir``.
     """
 
     def __init__(
@@ -64,19 +65,25 @@ class Arbiter(ServerState):
         super().__init__(loaded, hooks)
         self._started = started
         self._signals = SignalQueue()
-        peer = PeerMaster()
-        self._bulletin = Bulletin(self, peer)
-        self._pending = PendingSignals(self._signals, self._bulletin.tend)
-        self._reloading = Reload(self, loaded, reconfigure, self._pending.pause, peer)
+        self._pending = PendingSignals(self._signals, self._tick)
+        self._selector = DefaultSelector()
+        self._selector.register(self._signals, EVENT_READ)
+        scoreboard = Scoreboard(directory=loaded.config.worker_tmp_dir)
+        self._workers = Workers(self._selector, self._signals, scoreboard, hooks)
+        self.WORKERS = self._workers.workers
+        self._supervisor = Supervisor(self, self._workers)
+        self._reloading = Reload(self, loaded, reconfigure, self._pending.pause, PeerMaster())
         self._upgrade = Upgrade(self, self._reloading, self._signals, process)
-        self._stopping = Stopping.NO
+        # Until the server has been complete once, a worker that cannot boot ends it.
         self._starting = True
+        # True once as many workers as wanted serve, after a start or a reload.
+        self._complete = False
         self._exit_status = 0
         self._reason = ""
         # How many workers there were before a WINCH sent them away.
         self._size_at_rest: int | None = None
-        self._looked_at = 0.0
-        self._tick_at = 0.0
+        self._looked_at = monotonic()
+        self._tick_at = inf
         self._last_failure = ""
         self._on_signal: dict[int, Callable[[], None]] = {
             signal.SIGHUP: self._reload,
@@ -93,26 +100,25 @@ class Arbiter(ServerState):
         :raises CornError: when the server cannot start; nothing is left behind then.
         :raises WorkerForked: in each worker process.
         """
-        self.pid = os.getpid()
         try:
             self._start()
         except BaseException as error:
-            # No worker has been forked yet, so this is no worker on its way out.
+            # No worker has been forked yet, so this cannot be a worker on its way out.
             self._reloading.stop_listening()
             self._reloading.remove_pidfile()
             if isinstance(error, StopRequested):
                 return 0
             raise
         try:
-            # Before the first wait, for nothing would end it: there is no worker yet.
+            # Before the first wait, which nothing would end: there is no worker yet.
             self._act(monotonic())
-            while self._stopping is Stopping.NO or len(self._workers.roster):
+            while not self.stopping or len(self._workers.roster):
                 self._cycle()
         except WorkerForked:
             self._reloading.leave_pidfile()
             raise
         except BaseException as error:
-            # Broad, for whatever it is, no worker is left behind that nobody watches.
+            # Broad, because no worker may be left behind without a master, whatever it is.
             if os.getpid() != self.pid:
                 raise  # a child that could not leave
             self._abandon()
@@ -129,61 +135,68 @@ class Arbiter(ServerState):
     ) -> None:
         """Call a function, in the master's loop, whenever a descriptor can be read, or written.
 
-        From ``when_ready`` on. The function must never wait for anything: nothing else happens
-        in the master meanwhile. Workers inherit the descriptor, and whoever opened it has to
-        close it there, in ``post_fork``.
+        For use from ``when_ready`` on. The function must never wait for anything: nothing else
+        happens in the master meanwhile. Workers inherit the descriptor; the plugin that opened it
+        has to close it there, in ``post_fork``.
         """
         self._selector.register(file, EVENT_WRITE if writable else EVENT_READ, callback)
 
     def unwatch(self, file: int | HasFileno) -> None:
-        """Call nothing any more; before the descriptor is closed."""
+        """Stop calling the function of :meth:`watch`; needed before the descriptor is closed."""
         self._selector.unregister(file)
+
+    def recycle(self, pid: int, why: str) -> bool:
+        """Replace a worker, which serves until the replacement is ready.
+
+        Recycled workers are replaced one at a time. Returns False, and does nothing, if there is
+        no worker with that process id that serves, or if it is being replaced already.
+
+        :param why: one word, which ``child_exit`` gets as the reason.
+        """
+        roster = self._workers.roster
+        return pid in roster and roster[pid].recycle(why)
 
     @property
     def predecessor(self) -> int:
         """The process id of the master that this one replaces, while that lives; otherwise 0."""
         return self._reloading.peer.predecessor
 
+    @property
+    def successor(self) -> int:
+        """The process id of the master that is to replace this one, while it lives; otherwise 0."""
+        return self._reloading.peer.successor
+
     def snapshot(self) -> tuple[WorkerSnapshot, ...]:
-        """The workers as they are now, oldest first; from ``when_ready`` on."""
+        """Return the workers as they are now, oldest first."""
         return self._workers.snapshot()
 
     # -- the beginning ---------------------------------------------------------------
 
     def _start(self) -> None:
         self.log.info("Starting corn %s", __version__)
-        # Before any code of somebody else runs: what its environment says to this process is
+        # Before any code of the application runs: what its environment says to this process is
         # not for the programs that it may start.
-        self._bulletin.open(os.environ)
         self._reloading.inherit(os.environ)
         self._upgrade.open()
-        self._bulletin.starting()
-        # First of all, because it takes long and may fail: a signal ends it at once, and it
-        # leaves nothing behind.
+        # Before anything is opened, because it takes long and may fail: a signal ends it at once,
+        # and it leaves nothing behind.
         self._reloading.preload()
-        scoreboard = Scoreboard(directory=self.cfg.worker_tmp_dir)
         # Before binding: a second server with the same pidfile must be refused before it
         # touches a socket, least of all the path of the first one's unix socket.
         self._reloading.write_pidfile()
         self.hooks.call("on_starting", server=self)
-        # Before binding as well, for that may wait for an address, and can be broken off.
+        # Before binding as well, which may wait for an address, and can then be broken off.
         self._signals.install(HANDLED)
         self._reloading.open()
         self.log.info("Using worker: %s", self.worker_name)
         set_title(self._reloading.peer.role, self.cfg)
-        self._selector = DefaultSelector()
-        self._selector.register(self._signals, EVENT_READ)
-        self._scoreboard = scoreboard
-        self._workers = Workers(self._selector, self._signals, scoreboard, self.hooks)
-        self._supervisor = Supervisor(self, self._workers)
-        self.WORKERS = self._workers.workers
         self.hooks.call("when_ready", server=self)
         self.announce_size(None)
-        # What exists now is there for good. Left out of garbage collections it is not written to
-        # by them, so that its pages stay shared with the workers: with 200,000 preloaded
-        # dictionaries, each process was measured at 28 MB (PSS) instead of 48.
+        # What exists now stays for good. Left out of garbage collections it is not written to
+        # by them, so its pages stay shared with the workers: with 200,000 preloaded dictionaries,
+        # each process was measured at 28 MB (PSS) instead of 48.
         gc.freeze()
-        self._looked_at = monotonic()
+        self._looked_at = self._tick_at = monotonic()
 
     # -- the loop --------------------------------------------------------------------
 
@@ -192,8 +205,8 @@ class Arbiter(ServerState):
         pending = self._pending.take()
         failures = []
         if pending:
-            # Workers may have reported before the signal came, and after the wait: whoever obeys
-            # it must know. Their deaths are for later, as the signal may be what they died of.
+            # Workers may have reported before the signal came, and after the wait: what the signal
+            # does depends on it. Their deaths can wait, as the signal may be what they died of.
             failures = self._supervisor.read_pipes(list(self.WORKERS), monotonic())
             self._note_progress()
             self._obey(pending)
@@ -206,15 +219,15 @@ class Arbiter(ServerState):
             self._on_boot_failure(failure, now)
         self._note_code_change()
         self._supervisor.note_heartbeats(now)
-        self._supervisor.note_wear(now)
-        self._bulletin.beat(now)
-        if now >= self._tick_at:
-            self._tick_at = now + TICK
-            self.hooks.call("on_tick", server=self)
+        self._tick()
         self._act(now)
 
     def _act(self, now: float) -> None:
-        target = Target(self.num_workers, self._reloading.current.number, self._stopping)
+        """Perform what the policy decides.
+
+        :raises WorkerForked: in each worker process.
+        """
+        target = Target(self.num_workers, self._reloading.current.number, self.stopping)
         for action in next_actions(self._workers.roster, target, now):
             if isinstance(action, Spawn):
                 self._spawn_workers(action.workers, now)
@@ -222,9 +235,10 @@ class Arbiter(ServerState):
                 self._supervisor.perform(action, now)
 
     def _wait(self) -> list[int]:
-        """Sleep until something happens or is due; the workers that have something to say."""
-        due = min(next_due(self._workers.roster, monotonic()), self._bulletin.due)
-        asked = min(TICK, max(0.0, due - monotonic()))
+        """Sleep until something happens or is due; returns the workers that have reported."""
+        now = monotonic()
+        due = min(next_due(self._workers.roster, now), self._tick_at)
+        asked = min(TICK, max(0.0, due - now))
         events = self._selector.select(0.0 if self._pending.waiting else asked)
         now = monotonic()
         gap = now - self._looked_at
@@ -241,22 +255,33 @@ class Arbiter(ServerState):
         return reporting
 
     def _call_back(self, callback: Callable[[], object]) -> None:
-        # Broad, for it is a plugin's: its failure must not end the master.
+        # Broad, because it is a plugin's code: its failure must not end the master.
         try:
             callback()
         except Exception:
             self.log.exception("Error in a callback of the master's loop")
 
+    def _tick(self) -> float:
+        """Call ``on_tick`` when it is due; returns the seconds until it is due again."""
+        now = monotonic()
+        if now >= self._tick_at:
+            self._tick_at = now + TICK
+            self.hooks.call("on_tick", server=self)
+        return self._tick_at - now
+
     def _note_progress(self) -> None:
         serving = len(self._workers.roster.serving(self._reloading.current.number))
         if serving:
             self._reloading.settle()
-        if serving >= self.num_workers and self._stopping is Stopping.NO:
-            self._note_start()
-        self._bulletin.note_serving(serving)
+        if serving < self.num_workers or self.stopping:
+            return
+        self._note_start()
+        if not self._complete:
+            self._complete = True
+            self.hooks.call("when_serving", server=self)
 
     def _note_start(self) -> None:
-        """The server serves; from now on, a failure is no reason to give up."""
+        """Note that the server serves: from now on, a failure is not a reason to give up."""
         if self._starting:
             self._starting = False
             self._started()
@@ -268,8 +293,8 @@ class Arbiter(ServerState):
                 self._workers.fork(self, generation, self._reloading.idle_listeners(), now)
             except Exception as error:
                 if os.getpid() != self.pid:
-                    raise  # a child must not go on in here
-                # Broad, because the worker class may be anybody's. It is a failed boot like
+                    raise  # a child must not continue in here
+                # Broad, because the worker class may be a plugin's. It is a failed boot like
                 # any other, and must not end the master.
                 details = error.details if isinstance(error, CornError) else ""
                 failure = Failure(
@@ -285,12 +310,12 @@ class Arbiter(ServerState):
             self.log.info("Handling signal: %s", name_of(number))
             if number in STOPS:
                 self._stop(STOPS[number])
-            elif self._stopping is not Stopping.NO:
-                self.log.info("Ignored, for the server is stopping")
+            elif self.stopping:
+                self.log.info("Ignored, because the server is stopping")
             elif number in self._on_signal:
                 self._on_signal[number]()
             else:
-                self.log.info("Ignored, for it means nothing to this server")
+                self.log.info("Ignored, because it means nothing to this server")
 
     def _reload(self) -> None:
         self.log.info("Hang up: Master")
@@ -300,15 +325,14 @@ class Arbiter(ServerState):
         if self._workers.roster.fresh(self._reloading.current.number):
             # It serves, if not with all workers yet: what is broken now must not end it any more.
             self._note_start()
-        self._bulletin.reloading()
+        self._complete = False
         if self._size_at_rest is not None:
             # Before the new configuration is read: whatever is wrong with it, there are to be
             # workers again, if need be those of the old one.
             size, self._size_at_rest = self._size_at_rest, None
             self.resize(size)
         try:
-            if not self._reloading.reload():
-                self._bulletin.reload_failed()
+            self._reloading.reload()
         except StopRequested:
             return  # the signal that did it is handled next
 
@@ -318,9 +342,9 @@ class Arbiter(ServerState):
             self.resize(self.num_workers - 1)
 
     def _rest(self) -> None:
-        """Retire all workers; the sockets stay open, for whoever else accepts on them."""
+        """Retire all workers; the sockets stay open, for other processes that accept on them."""
         if in_terminal():
-            self.log.info("Ignored, for a terminal sends it whenever its size changes")
+            self.log.info("Ignored, because a terminal sends it whenever its size changes")
             return
         if self._size_at_rest is None:
             self._size_at_rest = self.num_workers
@@ -328,12 +352,13 @@ class Arbiter(ServerState):
         self.resize(0)
 
     def _note_code_change(self) -> None:
-        """Replace all workers when one says that its code has changed, see ``reload``."""
+        """Replace all workers when one reports that its code has changed, see ``reload``."""
         changed = self._workers.roster.take_code_change(self._reloading.current.number)
-        if changed and self._stopping is Stopping.NO:
+        if changed and not self.stopping:
             self.log.info("The code has changed: replacing all workers")
             self._workers.roster.backoff.forget()
             self._last_failure = ""
+            self._complete = False
             self._reloading.renew()
 
     def _reopen_logs(self) -> None:
@@ -346,18 +371,17 @@ class Arbiter(ServerState):
     # -- the end ---------------------------------------------------------------------
 
     def _on_boot_failure(self, failed: BootFailure, now: float) -> None:
-        """Stop, when the server has never been complete; go back, or try again, otherwise."""
+        """Stop, if the server has never been complete; otherwise go back, or try again."""
         failure, current = failed.failure, self._reloading.current
-        if self._stopping is not Stopping.NO or failed.generation != current.number:
+        if self.stopping or failed.generation != current.number:
             return
         # An application that keeps failing in one way has its traceback in the log once.
         details = failure.details if failure.details != self._last_failure else ""
         self._last_failure = failure.details
         self.log.error("A worker failed to boot: %s", f"{failure.message}\n{details}".rstrip())
         if self._reloading.can_revert:
-            self.log.error("Reload failed; the server continues as it was")
+            self._complete = False
             self._reloading.revert()
-            self._bulletin.reload_failed()
             self._workers.roster.backoff.forget()
         elif self._starting:
             loading = failure.status == AppLoadError.exit_status
@@ -368,20 +392,24 @@ class Arbiter(ServerState):
             self._supervisor.back_off(failed.spawned_at, now)
 
     def _stop(self, how: Stopping) -> None:
-        """Begin to stop, or hurry up with it; the policy has the workers told."""
-        if self._stopping is Stopping.NO:
-            self._supervisor.stopping = True
-            self._upgrade.look()
-            self._bulletin.stopping(self._reason)
+        """Begin to stop, or to hurry with it; the policy has the workers told."""
+        begins = not self.stopping
+        if self.stopping is not Stopping.QUICK:
+            self.stopping = how
+        if not begins:
+            return
+        self._upgrade.look()
+        try:
+            self.hooks.call("on_stopping", server=self, reason=self._reason)
+        finally:
+            # Also when a hook function has called sys.exit.
             if self._reloading.peer.alone:
-                self._scoreboard.set_server_stopping()
+                self._workers.announce_stop()
             # Once the workers can see it, because they take what is in the backlogs by then.
             self._reloading.stop_listening()
-        if self._stopping is not Stopping.QUICK:
-            self._stopping = how
 
     def _abandon(self) -> None:
-        """Leave no worker that nobody watches."""
+        """Tell every worker to exit, because the master cannot continue."""
         self._exit_status = 1
         self._stop(Stopping.GRACEFUL)
         for pid in self.WORKERS:
@@ -393,7 +421,6 @@ class Arbiter(ServerState):
         if self._reason:
             say("Reason: %s", self._reason)
         self._upgrade.close()
-        self._bulletin.hand_on()
         self._reloading.remove_pidfile()
         self.hooks.call("on_exit", server=self)
         return self._exit_status

@@ -1,4 +1,4 @@
-"""Which configuration is in force, and which one to return to when it proves useless.
+"""Keeps the configuration in force, and the one to return to when it proves useless.
 
 A reload begins a generation. It is proven as soon as one of its workers serves; until then
 the last proven generation is kept beside it, with its sockets, ready to take over again.
@@ -19,9 +19,10 @@ from corn_core.process.pidfile import Pidfile
 
 
 class Generation(NamedTuple):
-    """A configuration in force.
+    """A configuration in force, with its sockets.
 
-    :param load_app: what its workers call; the configuration's own loader, or the preloaded app.
+    :param load_app: called by its workers: the configuration's own loader, or one that returns
+        the preloaded application.
     """
 
     number: int
@@ -33,23 +34,25 @@ class Generation(NamedTuple):
 class Generations:
     """The generation in force, and the one to fall back on.
 
-    The methods return the listeners that no generation needs any longer, to be closed.
+    Until the server listens, the generation in force has the number 0: it has the configuration
+    that the server was started with, and no sockets or workers. The methods that change something
+    return the listeners that no generation needs any longer, to be closed.
     """
 
-    def __init__(self, first: Generation) -> None:
-        self.current = first
+    def __init__(self, loaded: LoadedConfig) -> None:
+        self.current = Generation(0, loaded, (), loaded.load_app)
         self.fallback: Generation | None = None
         self._proven = False
-        self._last_number = first.number
+        self._last_number = 0
 
     @property
     def next_number(self) -> int:
-        """Numbers are never used twice, also not after a reload that failed."""
+        """The number of the next generation; none is used twice, even if its reload failed."""
         return self._last_number + 1
 
     @property
     def listeners(self) -> list[Listener]:
-        """All sockets that are open for some generation, the current one's first."""
+        """All sockets that are open for any generation, the current one's first."""
         older = self.fallback.listeners if self.fallback is not None else ()
         return list(dict.fromkeys((*self.current.listeners, *older)))
 
@@ -64,13 +67,13 @@ class Generations:
         return self._dropped(before)
 
     def prove(self) -> list[Listener]:
-        """A worker of the current generation serves."""
+        """Record that a worker of the current generation serves."""
         before = self.listeners
         self._proven, self.fallback = True, None
         return self._dropped(before)
 
     def revert(self) -> list[Listener]:
-        """Put the last proven generation in force again; only when there is a fallback."""
+        """Put the last proven generation in force again; there must be a fallback."""
         if self.fallback is None:
             raise ValueError("there is no generation to return to")
         before = self.listeners
@@ -83,7 +86,7 @@ class Generations:
 
 
 Pause = Callable[[float], object]
-"""Lets so many seconds pass; may raise, to break off."""
+"""Lets so many seconds pass; may raise, to break off the wait."""
 
 
 class Builder:
@@ -100,7 +103,7 @@ class Builder:
     def inherit(self, environ: MutableMapping[str, str], pid: int, log: Logger) -> None:
         """Take the sockets that a service manager has passed; every generation has them.
 
-        :raises BindError: when one of them is of no use.
+        :raises BindError: when one of them cannot be used.
         """
         self._activated = take_activated(environ, pid)
         if self._activated:
@@ -108,11 +111,11 @@ class Builder:
             log.info("Socket activation sockets: %s", urls)
 
     def build_first(self, loaded: LoadedConfig, held: Sequence[Listener] = ()) -> Generation:
-        """The generation that a server begins with; as :meth:`build`."""
+        """Build the generation that a server begins with; see :meth:`build`."""
         return self.build(1, loaded, [*self._activated, *held])
 
     def preload(self, loaded: LoadedConfig) -> Callable[[], WSGIApp]:
-        """The application's loader for workers; with ``preload_app`` it loads it here and now.
+        """Return the application's loader for workers, after loading it if ``preload_app`` is set.
 
         :raises AppLoadError: when that fails.
         """
@@ -120,7 +123,7 @@ class Builder:
         if not config.preload_app:
             return loaded.load_app
         # Loaded once: modules stay imported, so a reload would run the application's factory
-        # again with the old code. Another application is another matter.
+        # again with the old code. Only another application is loaded anew.
         if self._preloaded is None or self._preloaded[0] != config.default_proc_name:
             loaded.worker_class.before_boot(config, loaded.log)
             self._preloaded = (config.default_proc_name, loaded.load_app())
@@ -128,7 +131,7 @@ class Builder:
         return lambda: app
 
     def build(self, number: int, loaded: LoadedConfig, held: Sequence[Listener]) -> Generation:
-        """A generation, of which all that can fail has succeeded.
+        """Build a generation; when it is returned, all that can fail in here has succeeded.
 
         :param held: the listeners that are open; those with the same address are kept.
         :raises CornError: with nothing opened.
@@ -138,11 +141,11 @@ class Builder:
         return Generation(number, loaded, listeners, load_app)
 
     def _listen(self, loaded: LoadedConfig, held: Sequence[Listener]) -> list[Listener]:
-        """A listener for each address, in order.
+        """Return a listener for each address, in order.
 
-        The new ones are bound while the old ones are open: at no moment is a server that
-        listens before and after it without a socket, and when an address cannot be had,
-        nothing has been given up for it.
+        The new ones are bound while the old ones are open: there is no moment at which a server
+        that listens before and after it has no socket, and when an address cannot be had, nothing
+        has been given up for it.
         """
         config = loaded.config
         addresses = self._addresses(config)
@@ -158,13 +161,13 @@ class Builder:
         return [old if old is not None else next(new) for old in kept]
 
     def _addresses(self, config: Config) -> list[Address]:
-        """What was passed to this process, and what the configuration asks for besides.
+        """Return what was passed to this process, and what the configuration asks for besides.
 
         Passed sockets take the place of the default address, but of no other: unless one of
         them is at that very address, which is what the configuration wants then.
         """
         passed = [listener.address for listener in self._activated]
-        if passed and config.origin("bind").kind in _NOBODY_ASKED:
+        if passed and config.origin("bind").kind in _NOT_ASKED_FOR:
             return passed
         asked = [parse_address(text) for text in config.bind]
         return passed + [
@@ -174,12 +177,12 @@ class Builder:
         ]
 
 
-_NOBODY_ASKED = ("default", "environment")
-"""Origins of a ``bind`` that is only what to do without another: PORT changes the default."""
+_NOT_ASKED_FOR = ("default", "environment")
+"""Origins of a ``bind`` that counts only without any other: PORT changes the default."""
 
 
 def _refuse_our_own(wanted: Iterable[Address], held: Iterable[Listener]) -> None:
-    """A descriptor that this server has opened since it started was not passed to it."""
+    """Refuse a descriptor that this server has opened itself, and that was not passed to it."""
     ours = {listener.fileno() for listener in held}
     for address in wanted:
         if isinstance(address, FdAddress) and address.fd in ours:
@@ -189,7 +192,7 @@ def _refuse_our_own(wanted: Iterable[Address], held: Iterable[Listener]) -> None
 def _adjust(listener: Listener, config: Config, log: Logger) -> None:
     """Let a socket that is kept follow the configuration, as far as it can."""
     if listener.inherited:
-        return  # its backlog is the affair of whoever opened it
+        return  # its backlog is up to the program that opened it
     if listener.per_worker != config.reuse_port and not listener.is_unix:
         # Side by side, SO_REUSEPORT sockets and others cannot be bound.
         log.warning("reuse_port changes for %s at the next start only", listener)
@@ -223,7 +226,7 @@ def update_pidfile(
     """Write the pidfile that a configuration asks for, or remove the one that it does not.
 
     :param instead_of: a process that has ended, and may have left its pidfile.
-    :raises CornError: when it cannot be written; the old one is as it was.
+    :raises CornError: when it cannot be written; the old one is then unchanged.
     """
     if path is None:
         if pidfile is not None:
@@ -233,6 +236,6 @@ def update_pidfile(
         pidfile = Pidfile(path)
         pidfile.create()
     else:
-        # To the same path as well: somebody may have removed it.
+        # To the same path as well: the file may have been removed.
         pidfile.rename(path, instead_of)
     return pidfile

@@ -1,4 +1,4 @@
-"""Two masters of one server, during an upgrade: what each of them may do meanwhile.
+"""The other master during an upgrade, and what either of the two may do meanwhile.
 
 Both listen on the same sockets. Neither may remove what the other one lives on, and when both
 go, the last one tidies up. The masters know each other as parent and child.
@@ -20,10 +20,10 @@ OLD = ".oldbin"
 class PeerMaster:
     """The master before this one, and the one after it, as far as they live.
 
-    :ivar predecessor: the process id of the master that started this one; 0 when there is
-        none, or none any more.
+    :ivar predecessor: the process id of the master that started this one; 0 without one, also
+        once it is gone.
     :ivar successor: the process id of the master that this one has started; 0 likewise.
-    :ivar aside: our pidfile makes room for the successor's.
+    :ivar aside: True while our pidfile has made room for the successor's.
     """
 
     def __init__(self) -> None:
@@ -34,17 +34,17 @@ class PeerMaster:
 
     @property
     def alone(self) -> bool:
-        """Whether this is the only master, and whoever is not served here is not served at all."""
+        """True if this is the only master: a client that it does not serve is not served at all."""
         return not self.predecessor and not self.successor
 
     @property
     def role(self) -> str:
-        """What the process title calls this master."""
+        """The name of this master in the process title."""
         return f"master{NEW}" if self.predecessor else "master"
 
     @property
     def refusal(self) -> str:
-        """Why there can be no upgrade now; empty when there can."""
+        """The reason why an upgrade cannot begin now; empty when it can."""
         if self.successor:
             return f"the new master (pid:{self.successor}) of an earlier one is still there"
         if self.predecessor:
@@ -55,7 +55,7 @@ class PeerMaster:
         return ""
 
     def pidfile_path(self, path: str | None) -> str | None:
-        """Where to write the pidfile that the configuration places at ``path``."""
+        """Return where to write the pidfile that the configuration places at ``path``."""
         if path is None:
             return None
         if self.aside:
@@ -68,7 +68,7 @@ class PeerMaster:
     def inherit(self, handover: Handover) -> list[Listener]:
         """Open what the predecessor has handed over; returns what can be listened on.
 
-        :raises BindError: when a descriptor is no socket.
+        :raises BindError: when a descriptor is not a socket.
         """
         self.predecessor = handover.pid
         self._shared = []
@@ -89,7 +89,7 @@ class PeerMaster:
             listener.shared = True
 
     def part(self) -> None:
-        """The other master is gone: what was shared is ours alone, to keep or to remove."""
+        """Take what was shared as ours alone, to keep or to remove: the other master is gone."""
         self.predecessor = self.successor = 0
         self.aside = False
         for listener in self._shared:
@@ -99,10 +99,10 @@ class PeerMaster:
         self._shared = []
 
     def close(self) -> None:
-        """At the end: remove the paths of shared sockets on which nobody listens any more.
+        """At the end, remove the paths of shared sockets that no process listens on any more.
 
         The other master may be at its end as well. Both have closed their sockets before they
-        come here, so that the later one of them finds that nobody answers.
+        come here, so the later one of them finds that no process answers.
         """
         for listener in self._shared:
             listener.unlink_unanswered()

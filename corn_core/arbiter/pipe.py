@@ -1,4 +1,4 @@
-"""What workers tell the master, line by line, over a pipe that each of them has.
+"""Reads the messages of workers, which each sends line by line over a pipe of its own.
 
 A message begins with :data:`~corn_core.worker.base.MARK` and ends with the line; anything without
 the mark belongs to a dump that faulthandler wrote. These are the messages:
@@ -6,13 +6,14 @@ the mark belongs to a dump that faulthandler wrote. These are the messages:
 ==================  ==============================================================
 ``ready``           the worker serves
 ``retiring``        it has served ``max_requests`` and wants a replacement
-``outdated``        its code has changed: everybody should be replaced
+``outdated``        its code has changed: all workers should be replaced
 ``failed {json}``   it cannot boot: ``status``, ``message``, ``details``
 ==================  ==============================================================
 """
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -27,7 +28,7 @@ _CHUNK = 65536
 
 @dataclass(frozen=True)
 class _Notice:
-    """A message that says no more than its kind."""
+    """A message that consists of its kind alone."""
 
 
 class Ready(_Notice):
@@ -56,7 +57,7 @@ Message = Ready | Retiring | Outdated | Failure
 class WorkerPipe:
     """The master's end of one worker's pipe.
 
-    :ivar ended: nobody can write to the pipe any more.
+    :ivar ended: True once no process can write to the pipe any more.
     """
 
     def __init__(self, fd: int) -> None:
@@ -70,7 +71,7 @@ class WorkerPipe:
         return self._fd
 
     def read(self) -> list[Message]:
-        """All messages that have arrived; never waits."""
+        """Return all messages that have arrived; never waits."""
         while not self.ended:
             try:
                 data = os.read(self._fd, _CHUNK)
@@ -79,13 +80,13 @@ class WorkerPipe:
             self._rest += data
             self.ended = not data
         lines = self._rest.split(b"\n")
-        # A line that its writer did not live to finish is one all the same.
+        # A line that its writer did not live to finish still counts as one.
         self._rest = lines.pop() if not self.ended else b""
         messages = (self._take(line) for line in lines)
         return [message for message in messages if message is not None]
 
     def take_dump(self) -> str:
-        """The stacks that have arrived since the last call; empty when none have."""
+        """Return the stacks that have arrived since the last call; empty when none have."""
         dump, self._dump = self._dump, []
         return "\n".join(dump).strip("\n")
 
@@ -115,8 +116,6 @@ _NOTICES: dict[bytes, Message] = {
 
 
 def _failure(text: bytes) -> Failure:
-    import json  # lazy: only a worker that cannot boot needs it
-
     try:
         report = json.loads(text)
         return Failure(str(report["message"]), int(report["status"]), str(report["details"]))

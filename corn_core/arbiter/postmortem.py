@@ -1,4 +1,4 @@
-"""What can be said about a worker that had to be killed, or was found dead."""
+"""Describes a worker that had to be killed, or was found dead, for the logs and hooks."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ got no response at all; this is what a proxy in front would have told it."""
 CRASHED = "502 Bad Gateway"
 """The access log's status of a request whose worker died of something else."""
 
-# What a worker gets while its interpreter ends, with the handlers put away already, kills it;
-# it had finished, though, and a HUP to the whole process group is no news.
+# Any of these kills a worker whose interpreter is ending, when its handlers are gone already.
+# It had finished by then, and a HUP to the whole process group is nothing to report.
 _GENTLE = (
     *(signal.SIGTERM, signal.SIGINT, signal.SIGQUIT),
     *(signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2),
@@ -34,7 +34,7 @@ _NO_ENVIRON: Mapping[str, Any] = {}
 
 
 class LostRequest:
-    """What the scoreboard knew of a request that was never answered; see ``interfaces.Request``."""
+    """A request that was never answered, by the scoreboard; see ``interfaces.Request``."""
 
     def __init__(self, method: str, path: str) -> None:
         self.method = method
@@ -59,7 +59,7 @@ class LostResponse:
 
 
 def activity(view: SlotView, now: float) -> str:
-    """What a worker is doing, by its slot of the scoreboard."""
+    """Describe what a worker is doing, by its slot of the scoreboard."""
     if view.request_started:
         took = now - view.request_started
         return f"handling {escape(view.method)} {escape(view.path)} for {took:.1f} seconds"
@@ -81,7 +81,7 @@ def log_lost_request(log: Logger, view: SlotView, now: float, status: str) -> No
 
 
 def is_expected(handle: WorkerHandle, exit_code: int) -> bool:
-    """Whether a worker's death is what the master, or its own report, had announced."""
+    """Tell whether the master, or the worker's own report, had announced this death."""
     signals = {
         **dict.fromkeys(_GENTLE, handle.retiring),
         signal.SIGABRT: handle.aborted_at is not None,
@@ -96,9 +96,9 @@ def is_expected(handle: WorkerHandle, exit_code: int) -> bool:
 
 
 def exit_reason(handle: WorkerHandle, exit_code: int, oom_counted: bool) -> str:
-    """Why a worker has ended, as one word of :func:`corn_core.hookspecs.child_exit`.
+    """Return why a worker has ended, as a word of :func:`corn_core.hookspecs.child_exit`.
 
-    :param oom_counted: whether the kernel has just killed somebody for want of memory.
+    :param oom_counted: True if the kernel has just killed a process for want of memory.
     """
     if handle.aborted_at is not None:
         return "timeout" if handle.ready_at is not None else "boot"
@@ -116,7 +116,7 @@ def exit_reason(handle: WorkerHandle, exit_code: int, oom_counted: bool) -> str:
 
 
 def describe_exit(exit_code: int) -> str:
-    """An exit status (negative: the signal) as the end of a sentence about a worker."""
+    """Word an exit status (negative: the signal) as the end of a sentence about a worker."""
     if exit_code >= 0:
         return f"exited with code {exit_code}"
     return f"was sent {signal_name(-exit_code)}"
@@ -130,12 +130,12 @@ def signal_name(number: int) -> str:
 
 
 class OomCounter:
-    """How often the kernel's OOM killer has killed a process of our cgroup.
+    """The number of times that the kernel's OOM killer has killed a process of our cgroup.
 
     The kernel counts every such kill, whichever limit was behind it (the documentation of
     cgroup-v2, ``memory.events``; for version 1, ``memory.oom_control``).
 
-    :ivar has_moved: whether it had counted one at the last look.
+    :ivar has_moved: True if it had counted one at the last look.
     """
 
     def __init__(self, membership: str = "/proc/self/cgroup", root: str = "/sys/fs/cgroup") -> None:
@@ -144,7 +144,7 @@ class OomCounter:
         self._last = self._count()
 
     def look(self) -> str:
-        """What the counter says about a SIGKILL since the last look, as a sentence's end."""
+        """Read the counter, and say what it means for a SIGKILL since the last look."""
         before, self._last = self._last, self._count()
         self.has_moved = before is not None and self._last is not None and self._last > before
         if before is None or self._last is None:
@@ -165,8 +165,11 @@ class OomCounter:
 
 
 def _counter_files(membership: str, root: str) -> list[str]:
-    """Where the counter may be. In a container, the path that we are told may be the host's,
-    and then our own cgroup is what is mounted at the root."""
+    """List the files that may have the counter.
+
+    In a container, the path that we are told may be the host's, and then our own cgroup is what
+    is mounted at the root.
+    """
     files = []
     for line in membership.splitlines():
         _, _, rest = line.partition(":")

@@ -1,13 +1,13 @@
-"""Reload: how one configuration follows another, and how the old one comes back.
+"""SIGHUP: replaces one configuration by the next, and brings the old one back if that fails.
 
 Everything that can fail is done before anything is given up. What is left to fail is the
-boot of the new workers, and until one of them serves, the old generation serves on and its
+boot of the new workers; until one of them serves, the old generation continues to serve and its
 sockets stay open.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import Callable, Collection, MutableMapping
 
 from corn_core.arbiter.generation import (
     Builder,
@@ -32,9 +32,10 @@ class Reload:
     """The generations of one server, and what belongs to the one in force.
 
     :param server: the master.
+    :param first: the configuration that it was started with.
     :param reconfigure: loads the configuration anew; raises ``CornError`` when it cannot be used.
     :param pause: how to wait for an address that is in use.
-    :ivar peer: the other master that there is during an upgrade.
+    :ivar peer: the other master during an upgrade.
     """
 
     def __init__(
@@ -46,30 +47,27 @@ class Reload:
         peer: PeerMaster,
     ) -> None:
         self._server = server
-        self._first = first
         self._reconfigure = reconfigure
         self.peer = peer
         self._builder = Builder(pause)
         self._inherited: list[Listener] = []
         self._pidfile: Pidfile | None = None
-        self._generations: Generations | None = None
+        self._generations = Generations(first)
         # How many workers the generation wanted that a failed reload returns to.
         self._size_before = 0
 
     @property
     def current(self) -> Generation:
-        """The generation in force, once the server listens."""
-        assert self._generations is not None, "the server does not listen yet"
+        """The generation in force."""
         return self._generations.current
 
     @property
     def can_revert(self) -> bool:
-        """Whether an older generation still serves, and none of the new one's workers does."""
-        return self._generations is not None and self._generations.fallback is not None
+        """True if an older generation still serves, and none of the new one's workers does."""
+        return self._generations.fallback is not None
 
     def idle_listeners(self) -> list[Listener]:
-        """Sockets that are open for an older generation only."""
-        assert self._generations is not None
+        """Return the sockets that are open for an older generation only."""
         return [each for each in self._generations.listeners if each not in self.current.listeners]
 
     # -- the beginning ---------------------------------------------------------------
@@ -77,14 +75,14 @@ class Reload:
     def inherit(self, environ: MutableMapping[str, str]) -> None:
         """Take the sockets that a service manager has passed.
 
-        :raises BindError: when one of them is of no use.
+        :raises BindError: when one of them cannot be used.
         """
         self._builder.inherit(environ, self._server.pid, self._server.log)
 
     def take_over(self, handover: Handover | None) -> None:
         """Take what another master has handed over, if this one was started in its place.
 
-        :raises BindError: when it is of no use.
+        :raises BindError: when it cannot be used.
         """
         if handover is not None:
             self._inherited = self.peer.inherit(handover)
@@ -94,10 +92,10 @@ class Reload:
 
         :raises AppLoadError: when that fails.
         """
-        self._builder.preload(self._first)
+        self._builder.preload(self.current.loaded)
 
     def write_pidfile(self, instead_of: int = 0) -> None:
-        """Write or move the pidfile, as the configuration in force and the peer say.
+        """Write or move the pidfile, as the configuration in force and the peer require.
 
         :param instead_of: a master that has ended, and may have left its pidfile.
         :raises CornError: when it cannot be written.
@@ -110,8 +108,8 @@ class Reload:
 
         :raises CornError: with nothing opened.
         """
-        generation = self._builder.build_first(self._first, self._inherited)
-        self._generations = Generations(generation)
+        generation = self._builder.build_first(self.current.loaded, self._inherited)
+        close_listeners(self._generations.begin(generation))
         self._adopt(generation)
         for listener in self._inherited:
             if listener not in generation.listeners:
@@ -121,22 +119,27 @@ class Reload:
     # -- reload ----------------------------------------------------------------------
 
     def reload(self) -> bool:
-        """Begin a new generation; whatever is wrong with it, the old one stays in force.
+        """Begin a new generation with the configuration as its sources are now.
 
-        :returns: whether there is a new generation.
-        :raises StopRequested: the server is to stop; the old generation is in force.
+        Returns True with the new generation in force: its configuration, sockets, pidfile, title
+        and number of workers. It has no worker yet, and until :meth:`settle` the old generation is
+        kept with its sockets and its workers, so that :meth:`revert` can return to it.
+
+        Returns False if the configuration cannot be read or used. The old generation is in force
+        as before, the reason is logged, and ``reload_failed`` has been called.
+
+        :raises StopRequested: the server is told to stop, during a wait for an address; the old
+            generation is in force.
         """
-        log = self._server.log
         old = self._server.cfg
         generation = self._next_generation()
         if generation is None:
-            log.error("Reload failed; the server continues as it was")
+            self._give_up()
             return False
-        assert self._generations is not None
-        listening = {id(listener) for listener in self._server.LISTENERS}
+        known = {id(listener) for listener in self._server.LISTENERS}
         self._size_before = self._server.num_workers
         close_listeners(self._generations.begin(generation))
-        self._adopt(generation, known=listening)
+        self._adopt(generation, known)
         self._server.hooks.call("on_reload", server=self._server)
         self.apply()
         if self._server.cfg.workers != old.workers:
@@ -146,16 +149,16 @@ class Reload:
 
     def renew(self) -> None:
         """Begin a generation that differs in nothing but its workers' code."""
-        assert self._generations is not None
         again = self.current._replace(number=self._generations.next_number)
         close_listeners(self._generations.begin(again))
 
     def _next_generation(self) -> Generation | None:
+        """Read the configuration and open what it needs; returns None after logging a failure."""
         log, generations = self._server.log, self._generations
-        assert generations is not None
         try:
             loaded = self._reconfigure()
         except CornError as error:
+            # By contract it has left the process unchanged.
             log.error("%s", f"{error}\n{error.details}".rstrip())
             return None
         except Exception:
@@ -163,6 +166,8 @@ class Reload:
             log.exception("The configuration cannot be read")
             self._reactivate(generations.current.loaded)
             return None
+        # From here on the new configuration acts on the process: its directory, its variables,
+        # its hooks. Each way out but the last has to take that back.
         try:
             return self._builder.build(generations.next_number, loaded, generations.listeners)
         except CornError as error:
@@ -174,13 +179,11 @@ class Reload:
         return None
 
     def settle(self) -> None:
-        """A worker of the generation in force serves: there is no way back any more."""
-        assert self._generations is not None
+        """Give up what the old generation alone needs: a worker of the new one serves."""
         close_listeners(self._generations.prove())
 
     def revert(self) -> None:
-        """Return to the generation that still serves."""
-        assert self._generations is not None
+        """Return to the generation that still serves; see :attr:`can_revert`."""
         failed = self._server.cfg
         dropped = self._generations.revert()
         generation = self._generations.current
@@ -190,6 +193,12 @@ class Reload:
         self.apply()
         if self._server.cfg.workers != failed.workers:
             self._server.resize(self._size_before)
+        self._give_up()
+
+    def _give_up(self) -> None:
+        """Report a failed reload, with the old configuration in force."""
+        self._server.log.error("Reload failed; the server continues as it was")
+        self._server.hooks.call("reload_failed", server=self._server)
 
     def _reactivate(self, loaded: LoadedConfig) -> None:
         """Undo what reading a newer configuration has done to the process."""
@@ -199,7 +208,7 @@ class Reload:
             # Its directory or its log file may be gone meanwhile; its workers still serve.
             self._server.log.error("%s", error)
 
-    def _adopt(self, generation: Generation, known: Sequence[int] | set[int] = ()) -> None:
+    def _adopt(self, generation: Generation, known: Collection[int] = ()) -> None:
         """Put a generation in force; ``known`` sockets need no mention in the log."""
         listeners: list[Listener] = list(generation.listeners)
         self._server.adopt(generation.loaded, listeners)
@@ -211,7 +220,7 @@ class Reload:
             self._server.log.info("Listening at: %s (%s)", urls, self._server.pid)
 
     def apply(self, instead_of: int = 0) -> None:
-        """Let the rest of a new configuration, or a change in the peer, act on the master."""
+        """Rewrite pidfile and process title after a reload or a step of an upgrade."""
         try:
             self.write_pidfile(instead_of)
         except CornError as error:
@@ -224,28 +233,26 @@ class Reload:
         """Close the sockets; workers take what waits in their backlogs from their own copies.
 
         A worker that is inside the application does not close its copy for a while, and clients
-        who came meanwhile might not be served any more: so they are refused. Not during an upgrade,
+        that connect meanwhile might never be served: so they are refused. Not during an upgrade,
         when the other master's workers serve them.
         """
-        if self._generations is None:
-            return
         if self.peer.alone:
             for listener in self._generations.listeners:
                 listener.refuse()
         close_listeners(self._generations.listeners)
 
     def leave_pidfile(self) -> None:
-        """In a worker: close the master's pidfile, which keeps its lock as long as it is open."""
+        """Close a worker's copy of the pidfile, whose lock would outlive the master in it."""
         if self._pidfile is not None:
             self._pidfile.release()
 
     def remove_pidfile(self) -> None:
         if self._pidfile is not None:
             if self.peer.successor:
-                # Sooner than it notices that we are gone: there should always be one.
+                # Before it notices that we are gone: there should be a pidfile at all times.
                 self._pidfile.leave_to(self.peer.successor, self._pidfile.path + NEW)
             self._pidfile.unlink()
             if self.peer.predecessor:
-                # It may have done so this moment, on its own way out.
+                # It may have moved our file this moment, on its own way out.
                 self._pidfile.path = self._pidfile.path.removesuffix(NEW)
                 self._pidfile.unlink()

@@ -1,4 +1,4 @@
-"""What the master knows of its workers: a pure record, without processes or a clock.
+"""The master's record of its workers: pure data, without processes or a clock.
 
 All times are seconds of one monotonic clock, which the caller reads.
 """
@@ -15,14 +15,14 @@ LIVING = 2.0
 """Seconds after a boot within which a crash is a failure, if the worker has served nothing."""
 
 BACKOFF_CAP = 30.0
-"""Seconds that a next attempt is put off at most, however often the last ones failed."""
+"""The most seconds that the next attempt is put off, however often the last ones failed."""
 
 DOWN_CAP = 1.0
-"""The same while no worker is up: one is tried then, because the service is down meanwhile."""
+"""The same while no worker is up: one is tried after that, because the service is down."""
 
 
 class Reason(Enum):
-    """Why a worker was told to go."""
+    """Why a worker was told to exit."""
 
     RECYCLE = "it is worn"
     RELOAD = "its configuration has been replaced"
@@ -31,7 +31,7 @@ class Reason(Enum):
 
 
 class TimeLimits(NamedTuple):
-    """The time limits of the configuration a worker was forked with; 0 is no limit.
+    """The time limits of the configuration a worker was forked with; 0 means no limit.
 
     They stay with the worker: a reload that sets a shorter limit must not kill the
     requests that began under a longer one.
@@ -47,14 +47,15 @@ class WorkerHandle:
     """The master's record of one worker process.
 
     :ivar age: its number among all workers ever forked; the oldest has the lowest.
-    :ivar generation: which configuration it belongs to.
+    :ivar generation: the number of the configuration it belongs to.
     :ivar slot: its index in the scoreboard.
     :ivar boot_since: when its time to boot began.
     :ivar heartbeat: when it was last known to be alive.
-    :ivar wear: what it is worn by, once it is to be recycled: requests, memory or lifetime.
-    :ivar deadline: when a retiring worker is killed.
-    :ivar failed: it has said that it cannot boot, and is about to exit.
-    :ivar code_changed: it has said that its code is not the latest, and nobody has acted on it.
+    :ivar wear: why it is to be recycled, such as requests, memory or lifetime; empty if it is not.
+    :ivar deadline: when it is killed if it is still there; infinity unless it is retiring.
+    :ivar failed: it has reported that it cannot boot, and is about to exit.
+    :ivar code_changed: it has reported that its code is not the latest, and the master has not
+        acted on that yet.
     """
 
     pid: int
@@ -66,7 +67,6 @@ class WorkerHandle:
     boot_since: float = field(init=False)
     heartbeat: float = field(init=False)
     ready_at: float | None = None
-    recycle_requested: bool = False
     wear: str = ""
     code_changed: bool = False
     failed: bool = False
@@ -89,7 +89,7 @@ class WorkerHandle:
 
     @property
     def leaving(self) -> bool:
-        """Whether it no longer counts: told to go, forced to, or going by itself."""
+        """True if it no longer counts: told to exit, forced to, or exiting by itself."""
         forced = self.aborted_at is not None or self.killed_at is not None
         return self.retiring or self.failed or forced
 
@@ -99,18 +99,18 @@ class WorkerHandle:
 
     @property
     def serving(self) -> bool:
-        """Whether it accepts connections, and nobody has told it to stop."""
+        """True if it accepts connections and has not been told to stop."""
         return self.ready_at is not None and not self.leaving
 
     @property
     def to_blame(self) -> bool:
-        """Whether its death is its own doing: neither ordered, nor the end of a request."""
+        """True if its death is its own doing: neither ordered, nor the end of a request."""
         if self.retiring:
             return False
-        # One that was aborted because it would not boot has failed to boot.
+        # A worker that was aborted because it would not boot has failed to boot.
         return self.ready_at is None or (self.dumped_at is None and self.killed_at is None)
 
-    # -- what has happened to it -----------------------------------------------------
+    # -- events ----------------------------------------------------------------------
 
     def become_ready(self, now: float) -> None:
         self.ready_at = self.heartbeat = now
@@ -118,30 +118,42 @@ class WorkerHandle:
             self.dumped_at = None
 
     def fail(self, now: float) -> None:
-        """It cannot boot, says so, and has as long to exit as one that was told to."""
+        """Record that it cannot boot; it has as long to exit as one that was told to."""
         self.failed = True
         self.deadline = min(self.deadline, now + self.limits.graceful)
 
     def beat(self, heartbeat: float) -> bool:
-        """Take note of a sign of life; whether it ends a silence that had been too long."""
+        """Record a sign of life; returns True if it ends a silence that had been too long."""
         self.heartbeat = max(self.heartbeat, heartbeat)
         if self.dumped_at is None or self.aborted_at is not None or heartbeat <= self.dumped_at:
             return False
         if self.ready_at is None:
-            # It is not silent but slow: its time to boot is over all the same.
+            # It is slow, not silent: its time to boot is over all the same.
             return False
         self.dumped_at = None
         return True
 
+    def recycle(self, why: str) -> bool:
+        """Ask for its replacement; returns False if it is not serving, or is replaced already.
+
+        It goes on serving until the replacement is ready.
+
+        :param why: one word, the reason that ``child_exit`` gets.
+        """
+        if self.wear or not self.serving:
+            return False
+        self.wear = why
+        return True
+
     def retire(self, reason: Reason, now: float) -> None:
-        """Begin its retirement; told again, it gets no more time."""
+        """Record that it was told to exit; told again, it gets no more time."""
         if self.retiring_since is None:
             self.retiring_since = now
             self.deadline = min(self.deadline, now + self.limits.graceful)
         self.reason = reason
 
     def excuse(self, gap: float, now: float) -> None:
-        """Do not hold a time against it in which the master itself did not run."""
+        """Leave out a time in which the master itself did not run."""
         self.heartbeat = max(self.heartbeat, now)
         self.boot_since += gap
         self.deadline += gap
@@ -149,11 +161,11 @@ class WorkerHandle:
 
 @dataclass(slots=True, eq=False)
 class Backoff:
-    """How long to wait before the next attempt, after workers that failed to boot or died at once.
+    """The wait before the next attempt, after workers that failed to boot or died at once.
 
-    The first failure costs nothing, for anything may happen once; from the second in a row
+    The first failure costs nothing, because anything may happen once; from the second in a row
     on, the wait is 1, 2, 4 ... seconds. Workers that were forked together and fail together
-    have failed once.
+    count as one failure.
     """
 
     failures: int = 0
@@ -161,7 +173,7 @@ class Backoff:
     until: float = -inf
 
     def fail(self, spawned_at: float, now: float) -> float:
-        """Count the failure of a worker (or of a fork); the seconds to wait, 0 for none."""
+        """Count the failure of a worker, or of a fork; returns the seconds to wait."""
         if spawned_at < self.failed_at:
             return 0.0
         self.failures += 1
@@ -171,7 +183,7 @@ class Backoff:
         return delay
 
     def forget(self) -> None:
-        """Let the next attempt be made at once: something has changed, or has worked."""
+        """Allow the next attempt at once: something has changed, or has worked."""
         self.failures = 0
         self.until = -inf
 
@@ -187,7 +199,7 @@ class Roster:
         return len(self._handles)
 
     def __iter__(self) -> Iterator[WorkerHandle]:
-        """All workers, oldest first: a dict keeps the order in which they were added."""
+        """Yield all workers, oldest first: a dict keeps the order in which they were added."""
         return iter(list(self._handles.values()))
 
     def __contains__(self, pid: int) -> bool:
@@ -209,22 +221,22 @@ class Roster:
         return [h for h in self if h.serving and h.generation == generation]
 
     def fresh(self, generation: int) -> list[WorkerHandle]:
-        """Those that serve and are meant to stay."""
-        return [h for h in self.serving(generation) if not h.recycle_requested]
+        """Return the workers that serve and are meant to stay."""
+        return [h for h in self.serving(generation) if not h.wear]
 
     def worn(self, generation: int) -> list[WorkerHandle]:
-        """Those that serve, and have asked to be replaced."""
-        return [h for h in self.serving(generation) if h.recycle_requested]
+        """Return the workers that serve until their replacement is ready."""
+        return [h for h in self.serving(generation) if h.wear]
 
     def outdated(self, generation: int) -> list[WorkerHandle]:
-        """Those that serve, and belong to another generation."""
+        """Return the workers that serve and belong to another generation."""
         return [h for h in self if h.serving and h.generation != generation]
 
     def take_code_change(self, generation: int) -> bool:
-        """Whether a worker of a generation has said that its code has changed; true once.
+        """Return True once after a worker of a generation has reported that its code changed.
 
-        Those of an older generation are being replaced already. What they have said is kept, in
-        case that fails and they stay: then it is to be tried again.
+        Workers of an older generation are being replaced already. Their reports are kept in
+        case the replacement fails and they stay: then it is to be tried again.
         """
         changed = [h for h in self if h.code_changed and h.generation == generation]
         for handle in changed:
@@ -232,7 +244,7 @@ class Roster:
         return bool(changed)
 
     def recycling(self) -> bool:
-        """Whether a worker is on its way out because it asked to be replaced."""
+        """Tell whether a worn worker is on its way out."""
         return any(h.reason is Reason.RECYCLE for h in self)
 
     def excuse(self, gap: float, now: float) -> None:
@@ -240,29 +252,29 @@ class Roster:
             handle.excuse(gap, now)
 
     def next_fork(self) -> float:
-        """Say when the next worker may be forked; see :class:`Backoff`, and ``DOWN_CAP``."""
+        """Return when the next worker may be forked; see :class:`Backoff`, and ``DOWN_CAP``."""
         if any(handle.serving or handle.booting for handle in self):
             return self.backoff.until
         return min(self.backoff.until, self.backoff.failed_at + DOWN_CAP)
 
-    def lost(self, pid: int, now: float, served: bool) -> tuple[WorkerHandle, bool]:
-        """Remove a dead worker; returns its record, and whether it failed.
+    def note_death(self, handle: WorkerHandle, now: float, served: bool) -> bool:
+        """Record that a worker has died; returns True if that counts as a failure.
 
-        It did when it died by its own doing, before or within moments of the end of its boot. Not
-        when it had begun to serve: whatever ended it then, such as a request, says nothing about
-        the next one's boot. So it is replaced at once, however often that happens.
+        It does when the worker died by its own doing before the end of its boot, or within moments
+        of it. It does not once the worker had begun to serve: whatever ended it then, such as a
+        request, says nothing about the next one's boot. So such a worker is replaced at once,
+        however often that happens.
 
-        :param served: whether it has been given a request or a connection.
+        :param served: True if it had been given a request or a connection.
         """
-        handle = self.remove(pid)
         if served and handle.spawned_at >= self.backoff.failed_at:
             self.backoff.forget()
         young = handle.ready_at is None or (not served and now - handle.ready_at < LIVING)
-        # A failure that it reported has been counted when the report came.
-        return handle, young and handle.to_blame and not handle.failed
+        # A failure that it reported was counted when the report came.
+        return young and handle.to_blame and not handle.failed
 
     def note_survivors(self, now: float) -> None:
-        """End the back-off once a worker that was forked after the last failure lives."""
+        """End the back-off when a worker that was forked after the last failure survives."""
         if self.backoff.failures and any(
             h.serving
             and h.spawned_at >= self.backoff.failed_at

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import NamedTuple
 
+from corn_core.arbiter.policy import Stopping
 from corn_core.config import Config
 from corn_core.extensions.drivers import name_of_worker
 from corn_core.interfaces import Hooks, Logger, WSGIApp
@@ -14,17 +16,17 @@ from corn_core.worker.base import Worker
 
 
 def _nothing() -> None:
-    """The default of ``activate``."""
+    """Do nothing; the default of ``activate``."""
 
 
 class LoadedConfig(NamedTuple):
     """One configuration, with everything that its names stand for.
 
-    :param load_app: loads the application; ``AppLoadError`` when that fails.
+    :param load_app: loads the application; raises ``AppLoadError`` when that fails.
     :param tls: where workers get their TLS context from; None for plain HTTP.
-    :param activate: lets the configuration act on the process: its directory, its variables,
-        its hook functions. It has been called already; the master calls it again when a reload
-        has failed and an older configuration takes over.
+    :param activate: applies the configuration to the process: its directory, its variables,
+        its hook functions. It has been called once already; the master calls it again when a
+        reload has failed and an older configuration takes over.
     """
 
     config: Config
@@ -52,20 +54,22 @@ class WorkerForked(BaseException):
 
 
 class ServerState:
-    """What is part of the contract with hook functions, and how the master changes it.
+    """The part of the master that is a contract with hook functions.
 
-    In a worker it shows how things were when that was forked. ``LISTENERS`` and ``WORKERS`` have
-    the names, in capitals, by which hook functions that were written for Gunicorn know them.
+    A worker has a copy, which shows how things were when the worker was forked. ``LISTENERS`` and
+    ``WORKERS`` are in capitals because hook functions written for Gunicorn use these names.
 
     :ivar pid: the master's process id.
     :ivar hooks: the hook implementations of all plugins.
+    :ivar stopping: whether the server is stopping, and how; false as long as it runs.
     :ivar LISTENERS: the sockets of the configuration in force; none before the server listens.
     :ivar WORKERS: the workers that are alive, by process id.
     """
 
     def __init__(self, loaded: LoadedConfig, hooks: Hooks) -> None:
-        self.pid = 0
+        self.pid = os.getpid()
         self.hooks = hooks
+        self.stopping = Stopping.NO
         self.LISTENERS: list[Listener] = []
         self.WORKERS: dict[int, Worker] = {}
         self._loaded = loaded
@@ -83,7 +87,7 @@ class ServerState:
 
     @property
     def num_workers(self) -> int:
-        """The workers to keep; TTIN, TTOU and a reload change it."""
+        """The number of workers to keep; TTIN, TTOU and a reload change it."""
         return self._num_workers
 
     @property
@@ -114,7 +118,7 @@ class ServerState:
         self.LISTENERS = listeners
 
     def resize(self, workers: int) -> None:
-        """Change the number of workers to keep, and tell whoever wants to know."""
+        """Change the number of workers to keep, and call ``nworkers_changed`` if it differs."""
         before, self._num_workers = self._num_workers, workers
         if workers != before:
             self.announce_size(before)

@@ -1,4 +1,4 @@
-"""The settings of how many workers there are, and how long each of them may take."""
+"""The settings for the number of workers, and for how long each of them may take."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from corn_core.setting import Expected, Setting, integer, seconds
 
 
 def _workers(raw: object) -> int:
-    """A number of workers; ``auto`` is the manual's rule of thumb for the processors there are."""
+    """Parse a number of workers; ``auto`` is the manual's rule of thumb for this machine."""
     if isinstance(raw, str) and raw.strip().lower() == "auto":
         return recommended_workers(available_cpus())
     try:
@@ -26,8 +26,8 @@ SETTINGS = (
         parse=_workers,
         default=1,
         help=(
-            "The number of worker processes. Generally 2 to 4 for each core; (2 x cores) + 1 is"
-            " a good start, and what auto stands for, with the cores that this process may use"
+            "The number of worker processes, usually 2 to 4 for each core. (2 x cores) + 1 is a"
+            " good start, and is what auto means, counting the cores that this process may use"
             " within the CPU quota of its container. Each worker costs the memory of the"
             " application, and with too many of them the cores spend their time on switching."
             " The default is taken from the environment variable WEB_CONCURRENCY when it is set."
@@ -45,12 +45,12 @@ SETTINGS = (
         parse=seconds,
         default=30.0,
         help=(
-            "The seconds a worker may be silent before it is taken for stuck, its stacks are"
+            "The seconds a worker may be silent. After that it counts as stuck: its stacks are"
             " written to the error log, and it is killed and replaced. A sync worker is silent"
             " while it handles a request, so this limits its requests too; workers that do"
             " several things at once are not silent then. 0 sets no limit. Workers give a"
-            " sign of life once a second, so anything below 2 means 2; and a worker that is"
-            " taken for stuck has another second to come back."
+            " sign of life every second, so anything below 2 means 2, and a worker that counts"
+            " as stuck has one more second to come back."
         ),
         flags=("-t", "--timeout"),
         metavar="SECONDS",
@@ -62,8 +62,8 @@ SETTINGS = (
         default=120.0,
         help=(
             "The seconds a new worker may take to load the application and report that it is"
-            " ready. An application that imports slowly is not stuck, hence a limit of its own,"
-            " four times that of a worker that serves. 0 sets no limit."
+            " ready. The limit is a separate one, and four times that of a worker that serves,"
+            " because an application that imports slowly is not stuck. 0 sets no limit."
         ),
         flags=("--boot-timeout",),
         metavar="SECONDS",
@@ -75,8 +75,8 @@ SETTINGS = (
         default=30.0,
         help=(
             "The seconds a worker has, from the moment it is told to stop, to finish the"
-            " requests it has begun; then it is killed. It applies whenever a worker has to go:"
-            " when the server stops or reloads, when there are to be fewer workers, and when a"
+            " requests it has begun; then it is killed. It applies whenever a worker has to"
+            " exit: when the server stops or reloads, when fewer workers are wanted, and when a"
             " worker has reached max_requests. 0 kills at once."
         ),
         flags=("--graceful-timeout",),

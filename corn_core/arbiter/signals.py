@@ -1,4 +1,4 @@
-"""What the operator has told the master by signals, and waiting in a way that listens to it."""
+"""Pending signals, and a sleep that a stop signal interrupts."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ class StopRequested(Exception):
 
 
 class PendingSignals:
-    """The signals that are to be obeyed next, taken from the queue.
+    """The signals that have been taken from the queue and not been obeyed yet.
 
-    :param tend: does what must go on during a wait, and says after how many seconds again.
-    :ivar waiting: some have been taken from the queue, and not obeyed yet.
+    :param tick: called during a wait; returns the seconds until it must be called again.
+    :ivar waiting: True if there are any.
     """
 
-    def __init__(self, queue: SignalQueue, tend: Callable[[], float] = lambda: inf) -> None:
+    def __init__(self, queue: SignalQueue, tick: Callable[[], float] = lambda: inf) -> None:
         self._queue = queue
-        self._tend = tend
+        self._tick = tick
         self._held: list[int] = []
 
     @property
@@ -42,7 +42,7 @@ class PendingSignals:
         return bool(self._held)
 
     def take(self) -> list[int]:
-        """All that have arrived, oldest first, without those that need no obeying."""
+        """Take all that have arrived, oldest first, without those that need no obeying."""
         arrived = self._held + self._queue.drain()
         self._held = []
         return relevant(arrived)
@@ -50,21 +50,21 @@ class PendingSignals:
     def pause(self, seconds: float) -> None:
         """Let time pass.
 
-        :raises StopRequested: at once, when the server is told to stop; the order waits.
+        :raises StopRequested: at once, when the server is told to stop; the signal stays pending.
         """
         end = monotonic() + seconds
         while (left := end - monotonic()) > 0:
-            select([self._queue], [], [], min(left, self._tend()))
+            select([self._queue], [], [], min(left, self._tick()))
             self._held += self._queue.drain()
             if not STOPS.keys().isdisjoint(self._held):
                 raise StopRequested
 
 
 def relevant(arrived: Sequence[int]) -> list[int]:
-    """Signals without SIGCHLD, and with the last SIGHUP only.
+    """Leave out SIGCHLD, and every SIGHUP but the last.
 
     A SIGCHLD has woken the loop, which is all it is for: every cycle reaps. And the last
-    SIGHUP reads the latest configuration, so that what the earlier ones would read is stale.
+    SIGHUP reads the latest configuration, so what the earlier ones would read is stale.
     """
     pending = [number for number in arrived if number != signal.SIGCHLD]
     return [
@@ -75,5 +75,5 @@ def relevant(arrived: Sequence[int]) -> list[int]:
 
 
 def name_of(number: int) -> str:
-    """A signal's name as the log has it: ``hup``."""
+    """Return a signal's name as the log has it, such as ``hup``."""
     return signal.Signals(number).name.removeprefix("SIG").lower()

@@ -1,4 +1,4 @@
-"""Looking after the workers: what they report, how they die, what is done to them."""
+"""Looks after the workers: takes in what they report, acts on them, and buries the dead."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from corn_core.arbiter.postmortem import (
     is_expected,
     log_lost_request,
 )
-from corn_core.arbiter.recycling import RecyclingLimits, WearGauge
 from corn_core.arbiter.roster import WorkerHandle
 from corn_core.arbiter.server import ServerState
 from corn_core.arbiter.workers import Workers
@@ -27,7 +26,7 @@ from corn_core.worker.signals import DUMP_SIGNAL
 
 
 class BootFailure(NamedTuple):
-    """A worker of a generation could not boot, though nobody had told it to go."""
+    """A worker of a generation could not boot, and had not been told to exit."""
 
     generation: int
     spawned_at: float
@@ -37,8 +36,7 @@ class BootFailure(NamedTuple):
 class Supervisor:
     """Brings the record of the workers up to date, and performs what is decided about them.
 
-    :param server: the master, for its logger and for hooks.
-    :ivar stopping: the whole server is to stop, and the workers may know it from elsewhere: a
+    :param server: the master. While it stops, a worker may have learnt of it from elsewhere: a
         Ctrl-C goes to every process of a terminal.
     """
 
@@ -47,13 +45,11 @@ class Supervisor:
         self._workers = workers
         self._roster = workers.roster
         self._oom = OomCounter()
-        self._wear = WearGauge()
-        self.stopping = False
 
     # -- taking in -------------------------------------------------------------------
 
     def read_pipes(self, pids: Iterable[int], now: float) -> list[BootFailure]:
-        """Take in what these workers have reported."""
+        """Take in what these workers have reported; returns those that cannot boot."""
         failures: list[BootFailure] = []
         for pid in pids:
             for message in self._workers.read_pipe(pid):
@@ -61,28 +57,21 @@ class Supervisor:
         return failures
 
     def reap_workers(self, now: float) -> list[BootFailure]:
-        """Bury the dead, and say of what they died."""
+        """Bury the workers that have died; returns those that could not boot."""
         failures: list[BootFailure] = []
-        for pid, exit_code in self._workers.dead():
+        for pid, exit_code in self._workers.reap():
             # Before the pipe is closed: it may hold the reason.
             failures += self.read_pipes([pid], now)
             failures += self._bury(pid, exit_code, now)
         return failures
 
     def note_heartbeats(self, now: float) -> None:
-        """Look who is alive."""
+        """Take in the workers' signs of life."""
         for handle in self._workers.note_heartbeats():
             self._server.log.warning(
                 "Worker (pid:%s) was silent for longer than its timeout, but is back", handle.pid
             )
         self._roster.note_survivors(now)
-
-    def note_wear(self, now: float) -> None:
-        """Look who has grown too large or too old."""
-        config = self._server.cfg
-        limits = RecyclingLimits(config.max_worker_memory, config.max_worker_lifetime)
-        for handle, why in self._wear.look(self._roster, limits, now):
-            self._server.log.info("Worker (pid:%s) %s; it will be replaced", handle.pid, why)
 
     def back_off(self, spawned_at: float, now: float) -> None:
         """Count a worker that failed against the next attempts."""
@@ -103,22 +92,24 @@ class Supervisor:
         elif isinstance(message, Outdated):
             handle.code_changed = True
         else:
-            handle.recycle_requested = True
-            handle.wear = "requests"
+            handle.recycle("requests")
         return []
 
     def _bury(self, pid: int, exit_code: int, now: float) -> list[BootFailure]:
+        """Report a worker's death, and forget the worker; returns it if it could not boot."""
+        server = self._server
+        # Read first: what the worker was doing goes with its slot.
         view = self._workers.view(pid)
-        handle, failed = self._roster.lost(pid, now, view.has_served)
-        worker = self._workers.bury(handle)
+        handle, worker = self._workers.release(pid)
+        failed = self._roster.note_death(handle, now, view.has_served)
         self._report_death(handle, exit_code, view, now)
         reason = exit_reason(handle, exit_code, self._oom.has_moved)
-        if exit_code == 0 and self.stopping and not handle.retiring:
+        if exit_code == 0 and server.stopping and not handle.retiring:
             reason = "stop"
-        self._server.hooks.call(
-            "child_exit", server=self._server, worker=worker, status=exit_code, reason=reason
+        server.hooks.call(
+            "child_exit", server=server, worker=worker, status=exit_code, reason=reason
         )
-        if not failed or self.stopping:
+        if not failed or server.stopping:
             return []
         if handle.ready_at is not None or _was_told(exit_code):
             self.back_off(handle.spawned_at, now)
@@ -133,7 +124,7 @@ class Supervisor:
         self, handle: WorkerHandle, exit_code: int, view: SlotView, now: float
     ) -> None:
         log, pid = self._server.log, handle.pid
-        if is_expected(handle, exit_code) or (exit_code == 0 and self.stopping):
+        if is_expected(handle, exit_code) or (exit_code == 0 and self._server.stopping):
             log.debug("Worker (pid:%s) %s", pid, describe_exit(exit_code))
             return
         if exit_code == 0:
@@ -151,14 +142,14 @@ class Supervisor:
     # -- acting ----------------------------------------------------------------------
 
     def perform(self, action: Action, now: float) -> None:
-        """Do to a worker what was decided."""
+        """Do to a worker what was decided, and record it."""
         match action:
             case Term(pid):
                 self._workers.send(pid, signal.SIGTERM)
             case Quit(pid):
                 self._workers.send(pid, signal.SIGQUIT)
             case Dump(pid):
-                # What is there now is of an earlier silence, and would be taken for this one.
+                # What is there now is of an earlier silence, and would be taken for this one's.
                 self._workers.take_dump(pid)
                 if DUMP_SIGNAL is not None:
                     self._workers.send(pid, DUMP_SIGNAL)
@@ -171,7 +162,7 @@ class Supervisor:
         note(self._roster, action, now)
 
     def _report_timeout(self, handle: WorkerHandle, now: float) -> None:
-        """Say what a stuck worker is doing, before it is gone."""
+        """Log what a stuck worker is doing, before it is gone."""
         log, pid = self._server.log, handle.pid
         view = self._workers.view(pid)
         stacks = self._workers.take_dump(pid) or "(It has not written its stacks.)"
@@ -183,9 +174,9 @@ class Supervisor:
         log_lost_request(log, view, now, TIMED_OUT)
 
     def _report_kill(self, handle: WorkerHandle, now: float) -> None:
-        """Say so when a worker's time to go has run out; its abortion has been reported."""
+        """Log that a worker's time to exit has run out."""
         if handle.aborted_at is not None:
-            return
+            return  # which has been reported as a timeout
         log, view = self._server.log, self._workers.view(handle.pid)
         log.error(
             "Worker (pid:%s) did not exit within graceful_timeout, %g seconds, and is killed."
@@ -198,7 +189,7 @@ class Supervisor:
 
 
 def _was_told(exit_code: int) -> bool:
-    """Whether somebody beside the master has told a worker that boots to stop.
+    """Tell whether a signal from elsewhere has made a booting worker stop.
 
     Its boot has not failed then, and at the start the server need not give up.
     """

@@ -1,10 +1,10 @@
-"""SIGUSR2: another master is started in the place of this one, and takes over or is dropped.
+"""SIGUSR2: starts another master in the place of this one, which takes over or is dropped.
 
     old master ── fork ── pre_exec ── exec ── new master, with the same sockets: both serve
         TERM to the old one:  the new one finds that its parent has changed, and is the master
         TERM to the new one:  the old one reaps it, and everything is as it was before
 
-Nothing is given up for the new master: whatever is wrong with it, the old one goes on.
+Nothing is given up for the new master: whatever is wrong with it, the old one continues.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Upgrade:
     def open(self) -> None:
         """Take what the master before this one has handed over, if there is one.
 
-        :raises CornError: when that is of no use.
+        :raises CornError: when that cannot be used.
         """
         self._reloading.take_over(take_handover(os.environ, self._server.pid))
         if self._peer.predecessor:
@@ -67,14 +67,17 @@ class Upgrade:
     # -- starting the next one -------------------------------------------------------
 
     def start(self) -> None:
-        """Start a new master, unless there are two already."""
+        """Start a new master, unless there are two already.
+
+        Whatever fails here, or later in the child, is logged, and this master continues.
+        """
         log = self._server.log
         self.look()
         if self._peer.refusal:
-            log.warning("No upgrade, for %s", self._peer.refusal)
+            log.warning("No upgrade: %s", self._peer.refusal)
             return
-        # The sockets are marked, and the pidfile is moved, before there is anybody who might
-        # come upon them.
+        # The sockets are marked, and the pidfile is moved, before there is another process that
+        # might come upon them.
         self._peer.share(self._server.LISTENERS)
         try:
             self._step_aside()
@@ -97,13 +100,14 @@ class Upgrade:
             self._reloading.write_pidfile()
 
     def _become_the_next(self) -> NoReturn:
-        """In the child: execute the command that this master was started with.
+        """Execute, in the child, the command that this master was started with.
 
-        The child must not come back from here, into the loop of a master: it ends, whatever
+        The child must not return from here, into the loop of a master: it ends, whatever
         happens. A plain exit would run what the application registered with atexit.
         """
         try:
-            # Handlers go with this program, but what is ignored or blocked stays so in the next.
+            # Handlers go with this program, but signals that are ignored or blocked stay so in
+            # the next one, which could then never be told to stop.
             self._signals.restore()
             self._signals.let_go()
             self._server.hooks.call("pre_exec", server=self._server)
@@ -111,27 +115,29 @@ class Upgrade:
         except CornError as error:
             self._server.log.error("%s", f"{error}\n{error.details}".rstrip())
         except BaseException:
-            # Also a SystemExit of the hook's: that is no way to become a master either.
+            # Also a SystemExit of the hook's, which does not make this a master either.
             self._server.log.exception("The new master cannot be started")
         finally:
             _flush()
             os._exit(CANCELLED)
 
     def _execute(self, listeners: Sequence[Listener]) -> None:
-        # What was passed to this master is passed on as it was, under the same numbers.
+        # Sockets that were passed to this master need no mention: the variables that say so are
+        # passed on too, and the numbers of all descriptors stay the same.
         opened = [each for each in listeners if not each.inherited]
         sockets = tuple((each.fileno(), str(each.address)) for each in opened)
         handover = Handover(os.getppid(), sockets)
         environ = {**self._process.start_environ, VARIABLE: handover.encode(os.getpid())}
         for name in _FOR_PID:
+            # It was meant for the old master, so it is meant for the one in its place.
             if environ.get(name) == str(os.getppid()):
                 environ[name] = str(os.getpid())
         for each in listeners:
-            # Here and not in the master: it would pass them on to any program it starts.
+            # Not in the master, which would pass them on to any program that it starts.
             os.set_inheritable(each.fileno(), True)
         # By the name it had at the start: behind a link there may be a new release by now.
         os.chdir(self._process.start_directory)
-        # What is buffered goes with this program.
+        # What is buffered would be lost with this program.
         _flush()
         # With the interpreter's own options, such as -m, which sys.argv lacks.
         os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environ)
@@ -139,7 +145,7 @@ class Upgrade:
     # -- noticing the end of one -----------------------------------------------------
 
     def look(self) -> None:
-        """See whether the other master is still there; the loop asks in every cycle."""
+        """Notice when the other master is gone; the loop calls this in every cycle."""
         peer = self._peer
         if peer.successor:
             self._reap()
@@ -155,7 +161,7 @@ class Upgrade:
         try:
             reaped, status = os.waitpid(pid, os.WNOHANG)
         except ChildProcessError:
-            # Somebody in this process has waited for any child, and knows how it ended.
+            # Other code in this process has waited for any child, and took its status.
             log.warning("Upgrade: the new master (pid:%s) is gone", pid)
             self._end()
             return
@@ -166,14 +172,13 @@ class Upgrade:
             self._end()
 
     def _end(self) -> None:
-        """There is one master only, and it is this one."""
+        """Be the only master again."""
         gone = self._peer.predecessor or self._peer.successor
         self._peer.part()
         self._reloading.apply(gone)
 
     def close(self) -> None:
-        """At the end of this master, when its sockets are closed: leave what the other one needs,
-        and nothing else."""
+        """At the end, with the sockets closed, leave nothing but what the other master needs."""
         self.look()
         self._peer.close()
 

@@ -1,4 +1,4 @@
-"""The worker processes: forking them, hearing from them, burying them.
+"""The worker processes: forks them, hears from them, reaps them.
 
 What is in here acts on the world and decides nothing.
 """
@@ -55,22 +55,29 @@ class Workers:
     def fork(
         self, server: Server, generation: Generation, idle: Iterable[Listener], now: float
     ) -> None:
-        """Fork a worker; in the child, raises WorkerForked.
+        """Fork a worker.
+
+        Returns in the master only, with the worker on the roster. The child has the listeners of
+        its generation, its slot and the writing end of its pipe. Its signal handlers are neutral
+        until it installs its own, and all that belongs to the master alone is closed.
 
         :param idle: listeners that are open, and on which the worker will not accept.
+        :raises WorkerForked: in the child, always.
         :raises CornError: there is no slot left for it.
         :raises OSError: the system has no process or descriptor left for it.
-        :raises Exception: whatever the worker class raised when it was made.
+        :raises Exception: whatever the worker class raised when it was made. After this and the
+            two before, the slot and the pipe are given back and signals are delivered as usual.
         """
         slot = self._scoreboard.allocate()
         fds: tuple[int, ...] = ()
         try:
+            # Before the fork, because either side needs its end, and a failure is the master's.
             reading, report = fds = os.pipe()
             worker = self._make(generation, slot, report)
             self._hooks.call("pre_fork", server=server, worker=worker)
             pid = fork(self._signals)
         except BaseException:
-            # No child comes here: all that may raise does so before there is one.
+            # The child never comes here: all that may raise does so before there is one.
             self._scoreboard.release(slot)
             for fd in fds:
                 os.close(fd)
@@ -83,7 +90,7 @@ class Workers:
                 listener.close()
             raise WorkerForked(worker)
         self._signals.let_go()
-        # As long as anybody holds the writing end, the pipe does not end.
+        # The pipe does not end as long as any process holds the writing end.
         os.close(report)
         worker.pid = pid
         self._enrol(worker, generation, slot, reading, now)
@@ -106,16 +113,17 @@ class Workers:
         )
 
     def _leave_master(self) -> None:
-        """In the child: give up what is the master's own.
+        """Give up, in the child, what belongs to the master alone.
 
         The worker's listeners stay open, and so does the scoreboard.
         """
         self._signals.restore()
-        # The worker installs its handlers in a moment. Until then, it can be told to stop; and
-        # a signal that was meant for the master, such as a HUP to the whole process group, must
-        # not kill it. Not SIG_IGN, for a program that is executed keeps that.
+        # The worker installs its handlers in a moment. Until then it can be told to stop, and a
+        # signal that was meant for the master, such as a HUP to the whole process group, must
+        # not kill it. Not SIG_IGN, because a program that is executed keeps that.
         for number in HANDLED:
             signal.signal(number, signal.SIG_DFL if number in _ENDING else _do_nothing)
+        # Only now: what was held back goes to the handlers above.
         self._signals.let_go()
         # Closed, and never unregistered: epoll's list of descriptors is one for both processes,
         # and unregistering would take them from the master.
@@ -140,7 +148,7 @@ class Workers:
     # -- hearing ---------------------------------------------------------------------
 
     def read_pipe(self, pid: int) -> list[Message]:
-        """What a worker has to say; nothing, if it has been buried meanwhile."""
+        """Return what a worker has reported; nothing, if it has been buried meanwhile."""
         pipe = self._pipes.get(pid)
         if pipe is None or pipe.ended:
             return []
@@ -154,11 +162,11 @@ class Workers:
         return self._pipes[pid].take_dump()
 
     def view(self, pid: int) -> SlotView:
-        """The worker's slot of the scoreboard."""
+        """Read the worker's slot of the scoreboard."""
         return self._scoreboard.read(self.roster[pid].slot)
 
     def snapshot(self) -> tuple[WorkerSnapshot, ...]:
-        """The workers as they are now, oldest first."""
+        """Return the workers as they are now, oldest first."""
         return tuple(map(self._snapshot, self.roster))
 
     def _snapshot(self, handle: WorkerHandle) -> WorkerSnapshot:
@@ -180,15 +188,23 @@ class Workers:
             request_started=view.request_started,
             method=view.method,
             path=view.path,
+            serving_since=handle.ready_at or 0.0,
         )
 
     def note_heartbeats(self) -> list[WorkerHandle]:
-        """Look at the scoreboard; those whose silence has ended before they were aborted."""
+        """Take heartbeats from the scoreboard.
+
+        Returns the workers whose silence has ended before they were aborted.
+        """
         return [
             handle
             for handle in self.roster
             if handle.beat(self._scoreboard.read(handle.slot).heartbeat)
         ]
+
+    def announce_stop(self) -> None:
+        """Let the workers see that the whole server stops, not only they."""
+        self._scoreboard.set_server_stopping()
 
     # -- ending ----------------------------------------------------------------------
 
@@ -200,8 +216,8 @@ class Workers:
         """
         os.kill(pid, number)
 
-    def dead(self) -> Iterator[tuple[int, int]]:
-        """Process ids and exit statuses (negative: the signal) of workers that have died."""
+    def reap(self) -> Iterator[tuple[int, int]]:
+        """Yield the process ids and exit statuses (negative: the signal) of dead workers."""
         # One by one: a wait for any child would take the statuses of programs that a hook
         # function has started, and waits for itself.
         for handle in self.roster:
@@ -209,31 +225,36 @@ class Workers:
             if status is not None:
                 yield handle.pid, status
         if os.getpid() == 1:
-            # The orphans of the whole container are ours; nobody else waits for them.
+            # The orphans of the whole container are ours; no other process waits for them.
             yield from ((pid, status) for pid, status in _sweep() if pid in self.roster)
 
-    def bury(self, handle: WorkerHandle) -> Worker:
-        """Forget a worker that is dead and off the roster; the hooks' object of it."""
-        worker = self.workers.pop(handle.pid)
-        pipe = self._pipes.pop(handle.pid)
+    def release(self, pid: int) -> tuple[WorkerHandle, Worker]:
+        """Give back what a dead worker had: its place on the roster, its pipe and its slot.
+
+        Returns its record, and the hooks' object of it.
+        """
+        handle, worker = self.roster.remove(pid), self.workers.pop(pid)
+        pipe = self._pipes.pop(pid)
         if not pipe.ended:
             self._selector.unregister(pipe)
         pipe.close()
         self._scoreboard.release(handle.slot)
-        return worker
+        return handle, worker
 
 
 def fork(signals: SignalQueue) -> int:
     """Fork, with the signals held back until each side has its own handlers.
 
-    See :meth:`SignalQueue.hold`; both sides have to let them go.
+    Both sides have to let them go, see :meth:`SignalQueue.hold`. Returns 0 in the child.
 
-    :raises OSError: the system has no process left.
+    :raises OSError: the system has no process left; the signals are let go then.
     """
-    # Whatever is buffered now would be written by both processes.
+    # Both processes would write what is buffered now.
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             stream.flush()
+    # A signal that reached the child before it has handlers of its own would be lost to it, and
+    # would wake the master, with which it shares the pipe of the queue.
     signals.hold()
     try:
         return os.fork()
@@ -243,14 +264,14 @@ def fork(signals: SignalQueue) -> int:
 
 
 def _do_nothing(number: int, frame: object) -> None:
-    """A handler for signals that are for the master only."""
+    """Ignore a signal that is meant for the master only."""
 
 
 def _reap(pid: int) -> int | None:
     try:
         reaped, status = os.waitpid(pid, os.WNOHANG)
     except ChildProcessError:
-        # Somebody in this process has waited for any child, and knows how it ended; we do not.
+        # Other code in this process has waited for any child, and took the status.
         return 0
     return os.waitstatus_to_exitcode(status) if reaped else None
 

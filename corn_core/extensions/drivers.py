@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, NamedTuple
+from importlib.metadata import EntryPoint
+from typing import Any, NamedTuple
 
 from corn_core.errors import ExtensionError, did_you_mean, one_line
 from corn_core.extensions import hints
@@ -20,9 +21,6 @@ from corn_core.extensions.entrypoints import (
 )
 from corn_core.frames import explained
 from corn_core.setting import Setting, name_or_object
-
-if TYPE_CHECKING:
-    from corn_core.extensions.entrypoints import EntryPoint
 
 SETTINGS = (
     Setting(
@@ -154,7 +152,7 @@ def _from_entry_point(kind: _Kind, name: str) -> Any:
         owners = " and ".join(distribution_of(each) for each in found)
         eggs = " or ".join(f"egg:{_owner(each)}#{name}" for each in found)
         raise ExtensionError(f"{kind.noun} {name!r} is in both {owners}; say {eggs}")
-    return _guarded(kind, found[0], lambda: load_driver(found[0]))
+    return _load(kind, found[0], lambda: load_driver(kind.group, name))
 
 
 def _from_egg(kind: _Kind, name: str) -> Any:
@@ -164,7 +162,7 @@ def _from_egg(kind: _Kind, name: str) -> Any:
     found = entry_points(kind.group)
     for each in found:
         if each.name == wanted and _normal(_owner(each)) == _normal(owner):
-            return _guarded(kind, each, each.load)
+            return _load(kind, each, each.load)
     # For example the manual's egg:gunicorn#gevent: the name is right, but the owner is not.
     owners = [_owner(each) for each in found if each.name == wanted]
     if owners:
@@ -181,12 +179,7 @@ def _from_path(kind: _Kind, name: str) -> Any:
     module, _, attributes = name.partition(":") if ":" in name else name.rpartition(".")
     if not module or module.startswith("."):
         raise ExtensionError(f"{kind.noun} {name!r}: not a path of the form package.module:Class")
-    # Broad, since importing runs somebody's code; the cause stays attached.
-    try:
-        found = import_module(module)
-    except (Exception, SystemExit) as error:
-        failure = ExtensionError(f"{kind.noun} {name!r}: {one_line(error)}")
-        raise explained(failure, error) from error
+    found = _loaded(f"{kind.noun} {name!r}", lambda: import_module(module))
     for attribute in attributes.split("."):
         if not hasattr(found, attribute):
             hint = did_you_mean(attribute, vars(found))
@@ -203,16 +196,17 @@ def _named(kind: _Kind, name: str) -> list[EntryPoint]:
     return [each for each in entry_points(kind.group, rescan=True) if each.name == name]
 
 
-def _guarded(kind: _Kind, entry_point: EntryPoint, load: Callable[[], Any]) -> Any:
-    # Broad, since importing runs somebody's code; the cause stays attached.
+def _load(kind: _Kind, entry_point: EntryPoint, load: Callable[[], Any]) -> Any:
+    owner = distribution_of(entry_point)
+    return _loaded(f"{kind.noun} {entry_point.name!r} of {owner} cannot be loaded", load)
+
+
+def _loaded(what: str, load: Callable[[], Any]) -> Any:
+    # Broad, because importing runs foreign code; the cause stays attached.
     try:
         return load()
     except (Exception, SystemExit) as error:
-        failure = ExtensionError(
-            f"{kind.noun} {entry_point.name!r} of {distribution_of(entry_point)} cannot be"
-            f" loaded: {one_line(error)}"
-        )
-        raise explained(failure, error) from error
+        raise explained(ExtensionError(f"{what}: {one_line(error)}"), error) from error
 
 
 def _unknown(kind: _Kind, name: str) -> str:

@@ -1,28 +1,22 @@
-"""Finds the entry points in corn's groups, with one scan of the installed distributions.
+"""Lists the entry points in corn's groups, and loads named drivers with stevedore.
 
-There are two ways to scan. The general one is ``importlib.metadata``, with stevedore to resolve
-named drivers. Importing these two takes 20 ms, while everything else until the first response
-takes 65 (measured with CPython 3.11), and a first response should not have to wait for that. So
-:mod:`corn_core.extensions.scan` looks first, in less than a millisecond. It finds the same in an
-ordinary environment, and nothing at all in any other. In that case, and for any name it did not
-find, the general way is used.
-
-In neither case does stevedore do the finding. Its on-disk cache compares time stamps at a
-resolution of two minutes, so it would miss entry points that changed soon after they were cached;
-and a server has no business writing to a home directory.
+``importlib.metadata`` reads the entry points of all installed distributions, once per process, and
+the result is put where stevedore's managers look first. Without it stevedore would consult an
+on-disk cache of its own. That cache compares time stamps at a resolution of two minutes, so it
+would miss entry points that changed soon after they were cached; it does not record which
+distribution an entry point belongs to, which error messages say; and a server has no business
+writing to a home directory.
 """
 
 from __future__ import annotations
 
+import importlib
+import importlib.metadata
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from importlib.metadata import EntryPoint
+from typing import Any
 
-from corn_core.extensions.scan import ScannedEntryPoint, plain_scan
-
-if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint as StandardEntryPoint
-
-    EntryPoint = ScannedEntryPoint | StandardEntryPoint
+from stevedore import DriverManager, ExtensionManager
 
 PLUGINS = "corn.plugins"
 WORKERS = "corn.workers"
@@ -31,40 +25,32 @@ LOADERS = "corn.loaders"
 RELOADERS = "corn.reloaders"
 GROUPS = (PLUGINS, WORKERS, LOGGERS, LOADERS, RELOADERS)
 
-FOUND: dict[str, Sequence[EntryPoint]] = {}
-"""The result of the last scan, by group; a process scans once, unless a name is missing."""
+_listed = ExtensionManager.ENTRY_POINT_CACHE
 
 
 def entry_points(group: str, *, rescan: bool = False) -> Sequence[EntryPoint]:
     """Return the entry points of one group, in the order of ``sys.path``.
 
-    :param rescan: scan again, in the general way, for something that was not found.
+    :param rescan: scan again, for something that may have been installed since the last scan.
     """
-    if rescan or group not in FOUND:
-        plain = None if rescan else plain_scan(GROUPS)
-        FOUND.update(_general_scan() if plain is None else plain)
-    return FOUND[group]
+    if rescan or group not in _listed:
+        importlib.invalidate_caches()
+        everything = importlib.metadata.entry_points()
+        _listed.update({each: list(everything.select(group=each)) for each in GROUPS})
+    return _listed[group]
 
 
-def load_driver(entry_point: EntryPoint) -> Any:
-    """Import what a driver's entry point names; its name must be unique in its group.
+def load_driver(group: str, name: str) -> Any:
+    """Import the driver of that name; exactly one entry point of the group must have it.
 
     :raises Exception: whatever importing it raises.
     """
-    if isinstance(entry_point, ScannedEntryPoint):
-        return entry_point.load()
-    # lazy: see the top of this module; the general scan has imported it by now
-    from stevedore import DriverManager
-
-    return DriverManager(entry_point.group, entry_point.name).driver
+    return DriverManager(group, name).driver
 
 
 def astray(name: str) -> str:
     """Return the end of a message about an unknown name: that a misspelt group contains it."""
-    # lazy: needed only for mistakes
-    from importlib.metadata import entry_points as every_entry_point
-
-    for each in every_entry_point(name=name):
+    for each in importlib.metadata.entry_points(name=name):
         if each.group.startswith("corn") and each.group not in GROUPS:
             group = f"the entry-point group {each.group!r}"
             return f"; {distribution_of(each)} has it in {group}, which corn does not use"
@@ -73,20 +59,5 @@ def astray(name: str) -> str:
 
 def distribution_of(entry_point: EntryPoint) -> str:
     """Return the name and version of the distribution that an entry point belongs to."""
-    dist: Any = entry_point.dist
+    dist = entry_point.dist
     return f"{dist.name} {dist.version}" if dist else "unknown distribution"
-
-
-def _general_scan() -> dict[str, list[StandardEntryPoint]]:
-    """Scan with ``importlib.metadata``, and share the result with stevedore's managers."""
-    # lazy: see the top of this module
-    import importlib.metadata
-
-    # lazy: see the top of this module
-    from stevedore import ExtensionManager
-
-    importlib.invalidate_caches()
-    everything = importlib.metadata.entry_points()
-    found = {group: list(everything.select(group=group)) for group in GROUPS}
-    ExtensionManager.ENTRY_POINT_CACHE.update(found)
-    return found

@@ -51,3 +51,6 @@ OPTIONS = {
     "--metrics-bind": "corn-prometheus",
 }
 """Names of settings, and flags."""
+
+VARIABLES = {"NOTIFY_SOCKET": "corn-systemd"}
+"""Environment variables by which another program asks for something that a plugin does."""

@@ -1,9 +1,9 @@
 """Calls hooks: every implementation, one by one, each guarded on its own.
 
 pluggy keeps the implementations and their order. It does not call them, because it would stop at
-the first one that raises. Here all are called. A failure of a fatal hook is raised after all have
-run, and any other failure is logged with the name of its plugin. :data:`corn_core.hookspecs.HOOKS`
-says which hooks are fatal.
+the first one that raises. Here all are called, and for the same reason wrappers are refused. A
+failure of a fatal hook is raised after all have run, and any other failure is logged with the name
+of its plugin. :data:`corn_core.hookspecs.HOOKS` says which hooks are fatal.
 
 A ``BaseException`` other than ``Exception`` (``SystemExit``, a worker's order to quit) passes
 through at once, because it is a decision rather than a failure.
@@ -43,10 +43,18 @@ class Hooks:
         self._log = log
 
     def call(self, name: str, /, **arguments: Any) -> list[Any]:
-        """Call every implementation, last registered first; return what is not ``None``.
+        """Call every implementation of a hook, and return those results that are not ``None``.
 
-        :raises HookFailed: when the hook is fatal and an implementation failed,
-            after all have been called; a ``CornError`` is raised as it is.
+        The order is that of pluggy: last registered first, apart from ``tryfirst`` and ``trylast``.
+        All implementations are called, whatever one of them raises. What an implementation of a
+        hook that is not fatal raises is logged, with its plugin's name, and it has no result.
+
+        :param arguments: all that the hook specifies; each implementation gets those it names.
+        :raises HookFailed: when the hook is fatal and an implementation failed, after all have
+            been called. It is about the first failure, and the others are logged. A ``CornError``
+            is raised as it is, because its text is for the operator already.
+        :raises BaseException: at once, such as ``SystemExit``: the implementations that come
+            after it are not called.
         """
         return [result for _, result in self.call_each(name, **arguments)]
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from importlib.metadata import EntryPoint
 
 from corn_core.errors import one_line
 from corn_core.extensions.entrypoints import GROUPS, PLUGINS, entry_points
 from corn_core.extensions.manager import Plugins
 from corn_core.hookspecs import HOOKS
-
-if TYPE_CHECKING:
-    from corn_core.extensions.entrypoints import EntryPoint
 
 HEADINGS = ("distribution", "version", "group", "name", "state", "details")
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from importlib.metadata import EntryPoint
+from typing import Any, NamedTuple
 
 import pluggy
 
@@ -16,9 +17,6 @@ from corn_core.extensions.hooks import Hooks
 from corn_core.extensions.positional import CONFIG_FILE, ConfigHooks, config_file_plugin
 from corn_core.hookspecs import CORE
 from corn_core.setting import Setting, comma_separated
-
-if TYPE_CHECKING:
-    from corn_core.extensions.entrypoints import EntryPoint
 
 DISABLE_PLUGINS = Setting(
     name="disable_plugins",
@@ -146,8 +144,8 @@ class Plugins:
             ) from error
 
     def explain(self, option: str) -> str | None:
-        """Explain why a first-party plugin's option is unknown; returns None for any other."""
-        distribution = hints.OPTIONS.get(option)
+        """Explain why a first-party plugin's option has no effect; returns None for any other."""
+        distribution = hints.OPTIONS.get(option) or hints.VARIABLES.get(option)
         if distribution is None:
             return None
         plugin = distribution.removeprefix("corn-")

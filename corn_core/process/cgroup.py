@@ -1,10 +1,10 @@
-"""Reading what the kernel says about the cgroups that this process is in."""
+"""Reads what the kernel says about the cgroups that this process is in."""
 
 from __future__ import annotations
 
 
 def read(path: str) -> str:
-    """The text of a file; empty when there is no such cgroup, or no such system."""
+    """Return the text of a file; empty when there is no such cgroup, or no such system."""
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
             return file.read()

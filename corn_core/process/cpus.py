@@ -1,4 +1,4 @@
-"""How many processors this process may use: in a container, fewer than the machine has."""
+"""Counts the processors that this process may use: in a container, fewer than there are."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from corn_core.process.cgroup import read
 
 
 def recommended_workers(cpus: int) -> int:
-    """The manual's rule of thumb: twice the processors, and one."""
+    """Apply the manual's rule of thumb: twice the processors, and one."""
     return 2 * cpus + 1
 
 
 def available_cpus(membership: str = "/proc/self/cgroup", root: str = "/sys/fs/cgroup") -> int:
-    """Processors that the scheduler lets this process run on, within its cgroups' quota."""
+    """Count the processors that the scheduler lets this process use, within its cgroups' quota."""
     if hasattr(os, "sched_getaffinity"):
         count = len(os.sched_getaffinity(0))
     else:  # macOS
@@ -24,7 +24,7 @@ def available_cpus(membership: str = "/proc/self/cgroup", root: str = "/sys/fs/c
 
 
 def cpu_quota(membership: str, root: str) -> float:
-    """Processors' worth of time that our cgroups grant, the least of them; infinity for no limit.
+    """Return the processors' worth of time that our cgroups grant; infinity for no limit.
 
     See ``cpu.max`` in the kernel's documentation of cgroup version 2, and
     ``cpu.cfs_quota_us`` in that of version 1.
@@ -44,8 +44,10 @@ def cpu_quota(membership: str, root: str) -> float:
 
 
 def _ancestors(root: str, path: str) -> list[str]:
-    """The cgroup's directory and those above it: each may have a quota. In a container the path
-    may be the host's, and then only the root is there."""
+    """List the cgroup's directory and those above it, because each may have a quota.
+
+    In a container the path may be the host's, and then only the root is there.
+    """
     parts = [part for part in path.split("/") if part]
     return ["/".join([root, *parts[:count]]) for count in range(len(parts), -1, -1)]
 

@@ -53,10 +53,10 @@ SETTINGS = (
 
 
 class Launch:
-    """The server's side of its launch; without a pipe there is nobody to tell.
+    """The server's side of its launch; without a pipe there is no launcher to tell.
 
     :param pipe: the launcher waits at the other end.
-    :param inherit: keep standard output and error that are no terminal.
+    :param inherit: keep standard output and error that are not a terminal.
     """
 
     def __init__(self, pipe: int | None = None, inherit: bool = False) -> None:
@@ -64,25 +64,25 @@ class Launch:
         self._inherit = inherit
 
     def succeed(self) -> None:
-        """The server serves: let go of the terminal, and let the launcher end."""
+        """Let go of the terminal, and let the launcher end: the server serves."""
         if self._pipe is not None:
             _let_go_of_streams(self._inherit)
             self._tell(0)
             self._hang_up()
 
     def fail(self, status: int, message: str = "") -> None:
-        """The server ends with this status; a message goes to standard error.
+        """Report the status with which the server ends; a message goes to standard error.
 
         The launcher waits for the pipe's end, which is the end of this process: so that all
         that it has to say is on the terminal before the prompt is.
         """
         if message and self._pipe is not None:
             print(f"error: {message}", file=sys.stderr, flush=True)
-        # One that was told to stop before it served has not failed, and is not there either.
+        # A server that was told to stop before it served has not failed, but does not run either.
         self._tell(status or 1)
 
     def leave(self) -> None:
-        """In a worker, which inherited both the terminal and the pipe: give them up."""
+        """Give up, in a worker, the terminal and the pipe that it has inherited."""
         if self._pipe is not None:
             _let_go_of_streams(self._inherit)
             self._hang_up()
@@ -92,7 +92,7 @@ class Launch:
             try:
                 os.write(self._pipe, b"%d\n" % number)
             except BrokenPipeError:
-                return  # somebody has killed the launcher; the server may live all the same
+                return  # the launcher was killed; the server may live all the same
 
     def _hang_up(self) -> None:
         if self._pipe is not None:
@@ -101,14 +101,16 @@ class Launch:
 
 
 def launch(config: Config) -> Launch:
-    """Go into the background, if the configuration says so; only the server returns.
+    """Go into the background, if the configuration says so.
 
-    The launcher has ended by itself when it is over.
+    Returns in the server only. The process that was started waits in here as the launcher, and
+    exits in here.
     """
     if not config.daemon:
         return Launch()
     sys.stdout.flush()
     sys.stderr.flush()
+    # What is buffered would be written by both processes, hence the flush above.
     reading, writing = os.pipe()
     child = os.fork()
     if child:
@@ -120,7 +122,7 @@ def launch(config: Config) -> Launch:
     if os.fork():
         os._exit(0)
     # Never more open to others than what the command was started with, and never files that
-    # anybody may write to: whoever starts daemons at boot may have no umask at all.
+    # every user may write to: at boot, daemons may be started without any umask.
     os.umask(os.umask(0o777) | 0o022)
     # A read from the terminal of another session fails with EIO.
     _redirect([0] if sys.__stdin__ is not None else [])
@@ -130,9 +132,9 @@ def launch(config: Config) -> Launch:
 
 
 def _wait(pipe: int) -> NoReturn:
-    """In the launcher: wait for the pipe's end, and end as the last number on it says.
+    """Wait, in the launcher, for the pipe's end, and exit as the last number on it says.
 
-    By _exit(2), for what has been registered with atexit is the server's to do.
+    By _exit(2), because what has been registered with atexit is the server's to do.
     """
     numbers: list[int] = []
     with open(pipe) as lines:
@@ -175,19 +177,15 @@ def _redirect(fds: list[int]) -> None:
 
 
 def warnings(config: Config) -> list[str]:
-    """What an operator should think about, though it works."""
-    if not config.daemon:
-        return []
-    found = []
-    if config.errorlog == "-" and not (config.enable_stdio_inheritance and not os.isatty(2)):
-        found.append("daemon: errorlog is standard error, which a daemon has not; name a file")
-    if os.environ.get("NOTIFY_SOCKET"):
-        found.append("daemon: a service manager (NOTIFY_SOCKET) may not listen to one")
-    return found
+    """Return what an operator should think about, though it works."""
+    inherited = config.enable_stdio_inheritance and not os.isatty(2)
+    if config.daemon and config.errorlog == "-" and not inherited:
+        return ["daemon: errorlog is standard error, which a daemon does not have; name a file"]
+    return []
 
 
 def in_terminal() -> bool:
-    """Whether this process gets what a terminal sends by itself, such as SIGWINCH.
+    """Tell whether this process gets what a terminal sends by itself, such as SIGWINCH.
 
     With a terminal as its standard input it may; in the foreground of its session's
     terminal it does, even if its standard input is something else.

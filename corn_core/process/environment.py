@@ -1,4 +1,4 @@
-"""What the settings chdir, pythonpath and raw_env do to the process, and how it is undone."""
+"""Applies the settings chdir, pythonpath and raw_env to the process, and undoes it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from corn_core.setting import Expected, strings
 
 
 def parse_raw_env(raw: object) -> list[str]:
-    """The parser of ``raw_env``: a list of ``NAME=VALUE`` texts."""
+    """Parse ``raw_env``: a list of ``NAME=VALUE`` texts."""
     pairs = strings(raw)
     for pair in pairs:
         name, equals, _ = pair.partition("=")
@@ -21,9 +21,9 @@ def parse_raw_env(raw: object) -> list[str]:
 
 
 def working_directory(environ: Mapping[str, str] = os.environ) -> str:
-    """The current directory, by the name the user knows it by.
+    """Return the current directory, by the name the user knows it by.
 
-    A shell's $PWD keeps the symbolic links that were followed, getcwd(3) does not: with
+    A shell's $PWD keeps the symbolic links that were followed, and getcwd(3) does not: with
     releases behind a link called ``current``, the name must not be that of one release, or
     the next one would never be found.
     """

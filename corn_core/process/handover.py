@@ -1,12 +1,13 @@
-"""What a master tells the one that it starts in its place (SIGUSR2), in one variable.
+"""The variable in which a master tells what it hands to the one it starts in its place (SIGUSR2).
 
-The sockets themselves are inherited, under the same numbers. The variable says what they are
-for; it names the process that it is for too, since an environment is inherited by everything
-that is started from there on.
+The sockets themselves are inherited, under the same numbers. The variable says which address each
+is for. It also names the process that it is meant for, because every program that is started from
+there on inherits the environment.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 
@@ -17,7 +18,7 @@ VARIABLE = "CORN_FDS"
 
 @dataclass(frozen=True, slots=True)
 class Handover:
-    """What is handed over.
+    """The sockets that a master hands to its successor.
 
     :param pid: the process id of the master that hands over.
     :param sockets: descriptors of listening sockets, each with its address as ``bind`` has it.
@@ -27,14 +28,12 @@ class Handover:
     sockets: tuple[tuple[int, str], ...]
 
     def encode(self, heir: int) -> str:
-        """The value of the variable, for the process ``heir``."""
-        import json  # lazy: for an upgrade only
-
+        """Return the value of the variable, for the process ``heir``."""
         return json.dumps({"for": heir, "from": self.pid, "sockets": self.sockets})
 
 
 def is_heir(environ: Mapping[str, str], pid: int) -> bool:
-    """Whether a master has started this process in its place.
+    """Tell whether a master has started this process in its place.
 
     :raises ConfigError: when the variable holds something else.
     """
@@ -42,7 +41,7 @@ def is_heir(environ: Mapping[str, str], pid: int) -> bool:
 
 
 def take_handover(environ: MutableMapping[str, str], pid: int) -> Handover | None:
-    """What was handed over to this process, if it was; the variable is removed.
+    """Return what was handed to this process, or None; the variable is removed.
 
     :raises ConfigError: when the variable holds something else.
     """
@@ -52,11 +51,9 @@ def take_handover(environ: MutableMapping[str, str], pid: int) -> Handover | Non
 def _decode(text: str, pid: int) -> Handover | None:
     if not text:
         return None
-    import json  # lazy: for an upgrade only
-
     try:
         content = json.loads(text)
-        # Of the rest we know nothing: it may be from another version, and for another process.
+        # Of the rest we know nothing then: another version may have written it.
         if content["for"] != pid:
             return None
         sockets = tuple((int(fd), str(address)) for fd, address in content["sockets"])

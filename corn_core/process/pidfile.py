@@ -1,13 +1,15 @@
-"""The pidfile: by it, scripts and supervisors find the master.
+"""Writes the pidfile, by which scripts and supervisors find the master.
 
 A file that was left behind may name any process by now: process ids are used again, and in a
 container they are the same few each time. So the master keeps a lock on its file (flock(2)) for as
-long as it lives. A file whose process runs and which nobody has locked is another process's number.
-The lock belongs to the open file, and not to the name, which can therefore be moved.
+long as it lives. If the process that a file names runs but the file is not locked, the number has
+become another process's. The lock belongs to the open file and not to its name, so the file can be
+renamed.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -76,8 +78,8 @@ class Pidfile:
     def rename(self, path: str, instead_of: int = 0) -> None:
         """Move to another path, on the same terms as :meth:`create`.
 
-        :param instead_of: the process whose file may be there. It is no more; but until its
-            parent has asked how it ended, the system still has its number.
+        :param instead_of: the process whose file may be there. It has ended, but until its parent
+            has asked how, the system still has its number.
         """
         path = os.path.abspath(path)
         with _alone_in(os.path.dirname(path)):
@@ -104,7 +106,7 @@ class Pidfile:
             self.release()
 
     def release(self) -> None:
-        """Let go of the lock; in a worker, of its copy, so that the master's end is the lock's."""
+        """Let go of the lock; in a worker, of its copy, so that the lock ends with the master."""
         if self._lock != -1:
             os.close(self._lock)
             self._lock = -1
@@ -136,7 +138,7 @@ class Pidfile:
             )
 
     def _write(self, path: str) -> None:
-        # Renamed into place, so that nobody ever reads an empty or half-written file.
+        # Renamed into place, so that an empty or half-written file is never read.
         temporary = f"{path}.{self.pid}.tmp"
         try:
             fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
@@ -160,8 +162,6 @@ class Pidfile:
 
 
 def _lock(fd: int) -> None:
-    import fcntl  # lazy: for a pidfile only
-
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -170,8 +170,6 @@ def _lock(fd: int) -> None:
 
 def _may_be_held(path: str) -> bool:
     """Tell whether a master keeps its lock on a file, or there is no way to know."""
-    import fcntl  # lazy: for a pidfile only
-
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
@@ -191,8 +189,6 @@ def _alone_in(directory: str) -> Iterator[None]:
     Two that start at once would both find the path free, or stale, and the second to write
     would take it from the first. The lock is on the directory, and so leaves nothing behind.
     """
-    import fcntl  # lazy: for a pidfile only
-
     try:
         fd = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
@@ -205,7 +201,7 @@ def _alone_in(directory: str) -> Iterator[None]:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
-                # Whoever may read the directory may lock it too, and for as long as he likes;
+                # A user who may read the directory may lock it too, and for as long as he likes;
                 # that must not keep a server from starting.
                 sleep(LOCK_PAUSE)
             except OSError:
@@ -216,7 +212,7 @@ def _alone_in(directory: str) -> Iterator[None]:
 
 
 def names(path: str, pid: int) -> bool:
-    """Whether there is a pidfile at a path, and it is that of a certain process."""
+    """Tell whether there is a pidfile at a path that names a certain process."""
     try:
         return _read(path) == str(pid)
     except (OSError, ValueError):

@@ -1,13 +1,15 @@
 """The user and group that workers run as, and what else has to be theirs then.
 
-Only workers change: the master keeps what it was started with, for it has to open privileged
+Only workers change: the master keeps what it was started with, because it has to open privileged
 ports and root's log files again. The kernel drops capabilities and the way back together with
 the user id, so the user comes last; setgroups(2) and setgid(2) are refused afterwards.
 """
 
 from __future__ import annotations
 
+import grp
 import os
+import pwd
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +20,7 @@ from corn_core.process.trial import failure_in_child
 from corn_core.setting import Expected, Setting, boolean, optional
 
 NO_ID = 2**32 - 1
-"""(uid_t) -1, which means "no change" to the system calls, and so is nobody's number."""
+"""(uid_t) -1, which means "no change" to the system calls, and so is not the number of any user."""
 
 
 def _lookup(raw: object, what: str, find: Callable[[str], int]) -> int:
@@ -35,21 +37,17 @@ def _lookup(raw: object, what: str, find: Callable[[str], int]) -> int:
 
 
 def parse_user(raw: object) -> int:
-    """A user's number, or the number of the user of that name."""
-    import pwd  # lazy: most servers name no user
-
+    """Parse a user's number or name; returns the number."""
     return _lookup(raw, "user", lambda name: pwd.getpwnam(name).pw_uid)
 
 
 def parse_group(raw: object) -> int:
-    """A group's number, or the number of the group of that name."""
-    import grp  # lazy: most servers name no group
-
+    """Parse a group's number or name; returns the number."""
     return _lookup(raw, "group", lambda name: grp.getgrnam(name).gr_gid)
 
 
 def parse_umask(raw: object) -> int:
-    """File mode bits; text is decimal, 0x, 0o, 0b, or octal when it begins with a zero."""
+    """Parse file mode bits; text is decimal, 0x, 0o, 0b, or octal when it begins with a zero."""
     expected = "file mode bits from 0 to 0o777, such as 0022, 0o22 or 18"
     if isinstance(raw, str):
         text = raw.strip()
@@ -112,7 +110,7 @@ SETTINGS = (
         default=0,
         help=(
             "The mode bits that unix sockets do not get. A client needs write permission to"
-            " connect: with 0 everybody may, with 0007 the owner and the group, with 0077 the"
+            " connect: with 0 all users may, with 0007 the owner and the group, with 0077 the"
             " owner alone. Files of the application follow the umask that the server was"
             " started with."
         ),
@@ -124,7 +122,7 @@ SETTINGS = (
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What a worker changes of its identity; None for what stays.
+    """The changes to a worker's identity; None for what stays.
 
     :param groups: the supplementary groups.
     """
@@ -135,7 +133,7 @@ class Identity:
 
     @classmethod
     def of(cls, config: Config) -> Identity:
-        """What the configuration asks of this process, as it is now.
+        """Compare what the configuration asks for with this process as it is now.
 
         :raises ConfigError: when ``initgroups`` is set and the user is in no database.
         """
@@ -161,8 +159,9 @@ class Identity:
     def assume(self) -> None:
         """Become that; there is no way back.
 
-        :raises OSError: this process may not.
+        :raises OSError: when this process may not, perhaps with part of it done.
         """
+        # The user last: without root's rights, the other two are refused.
         if self.groups is not None:
             os.setgroups(self.groups)
         if self.gid is not None:
@@ -176,8 +175,6 @@ class Identity:
 
 
 def _groups_of(uid: int, gid: int | None) -> tuple[int, ...]:
-    import pwd  # lazy: only for initgroups
-
     try:
         entry = pwd.getpwuid(uid)
     except KeyError:
@@ -221,7 +218,7 @@ def drop_privileges(config: Config) -> None:
 
 
 def warnings(config: Config) -> list[str]:
-    """What an operator should think about, though it works."""
+    """Return what an operator should think about, though it works."""
     if config.user and config.group is None and os.getegid() == 0:
         return ["user is set and group is not: workers keep the group of root; set group as well"]
     return []
@@ -232,8 +229,8 @@ def give_file(fd: int, path: str, config: Config) -> None:
 
     The group changes only if it is the master's own: another one has been set on purpose.
 
-    Whoever may write to the directory could put a link to one of root's files there, and would
-    be given that. So only a regular file is given away, and one that has this path alone.
+    A user who may write to the directory could put a link to one of root's files there, to be
+    given that file. So only a regular file is given away, and one that has this path alone.
     """
     if config.user is None or config.user == os.geteuid():
         return
@@ -248,5 +245,5 @@ def give_file(fd: int, path: str, config: Config) -> None:
             os.fchown(fd, config.user, gid)
     except OSError:
         # It is gone, or on a file system that knows no owners. A worker that cannot open it
-        # says so when it is to; nothing depends on it before.
+        # reports that when it has to; nothing depends on it before.
         return

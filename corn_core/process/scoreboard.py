@@ -32,7 +32,7 @@ offset   type   slot
 240      u64    requests in flight
 =======  =====  ===============================================================
 
-All else is zero, and so is all of a slot that belongs to no worker.
+All else is zero, and so is all of a slot that does not belong to a worker.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ _IN_FLIGHT = 30
 
 
 class SlotView(NamedTuple):
-    """What a slot said at the moment it was read.
+    """The contents of a slot at the moment it was read.
 
     ``heartbeat`` and ``request_started`` are seconds of ``time.monotonic()``, the latter 0.0
     when no request is running. ``method`` and ``path`` are those of the current or the last
@@ -104,7 +104,7 @@ class SlotView(NamedTuple):
 
     @property
     def has_served(self) -> bool:
-        """Whether the worker has been given anything to do: a request, or a connection."""
+        """True if the worker has been given anything to do: a request, or a connection."""
         return bool(self.requests or self.in_flight or self.connections)
 
 
@@ -181,7 +181,7 @@ class Slot:
         self._numbers[self._connections] = count
 
     def shared(self) -> Slot:
-        """The same slot, for a worker that runs several requests at once."""
+        """Return the same slot, for a worker that runs several requests at once."""
         return SharedSlot(self._board, self.index)
 
     def server_stopping(self) -> bool:
@@ -306,7 +306,10 @@ class Scoreboard:
     # -- the master's side -----------------------------------------------------------
 
     def allocate(self) -> int:
-        """Give out the lowest free slot; its index."""
+        """Give out the lowest free slot; returns its index.
+
+        :raises CornError: when all are taken.
+        """
         if not self._free:
             raise CornError(f"there can be no more than {self.capacity} workers")
         index = heappop(self._free)
@@ -318,7 +321,7 @@ class Scoreboard:
         """Take a slot back, and clear it, when its worker is dead."""
         first = self._first(index)
         if not self._numbers[first + _IN_USE]:
-            raise ValueError(f"slot {index} belongs to no worker")
+            raise ValueError(f"slot {index} does not belong to a worker")
         offset = first * _NUMBER
         self.memory[offset : offset + SLOT_SIZE] = bytes(SLOT_SIZE)
         self._numbers[_CHANGES] += 1
@@ -337,16 +340,16 @@ class Scoreboard:
     # -- both sides ------------------------------------------------------------------
 
     def slot(self, index: int) -> Slot:
-        """The writing side of a slot."""
+        """Return the writing side of a slot."""
         return Slot(self, index)
 
     def in_use(self) -> list[int]:
-        """The indexes of the slots that belong to workers."""
+        """Return the indexes of the slots that belong to workers."""
         numbers, step = self._numbers, SLOT_SIZE // _NUMBER
         return [i for i in range(self.capacity) if numbers[(i + 1) * step + _IN_USE]]
 
     def read(self, index: int) -> SlotView:
-        """What a slot says now. It may be changing meanwhile; see the module's docstring."""
+        """Read a slot. It may be changing meanwhile; see the module's docstring."""
         first = self._first(index)
         text = (first + _TEXT) * _NUMBER
         raw = bytes(self.memory[text : text + TEXT_SIZE]).partition(b"\0")[0]
@@ -363,7 +366,7 @@ class Scoreboard:
         )
 
     def _first(self, index: int) -> int:
-        """The position of a slot's first number."""
+        """Return the position of a slot's first number."""
         if not 0 <= index < self.capacity:
             raise IndexError(f"no slot {index}: there are {self.capacity}")
         return (index + 1) * SLOT_SIZE // _NUMBER

@@ -62,8 +62,8 @@ class SignalQueue:
     def hold(self) -> None:
         """Keep the handled signals pending in the kernel, until :meth:`let_go`.
 
-        Around a fork: a signal that the child gets before it has handlers of its own would
-        go to the child's copy of this queue, which nobody reads, and be lost; and its byte
+        Used around a fork: a signal that the child gets before it has handlers of its own would
+        go to the child's copy of this queue, which is never read, and be lost; and its byte
         would wake the parent, with which the child still shares the pipe.
         """
         signal.pthread_sigmask(signal.SIG_BLOCK, self._previous)

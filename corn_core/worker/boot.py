@@ -16,7 +16,6 @@ from corn_core.interfaces import Server, WSGIApp
 from corn_core.process.privileges import drop_privileges
 from corn_core.process.scoreboard import BOOTING, DRAINING, IDLE
 from corn_core.process.title import set_title
-from corn_core.worker import spew
 from corn_core.worker.base import Worker
 from corn_core.worker.signals import SignalHandlers
 from corn_core.wsgi import EnvironBuilder, ProxiedEnvironBuilder, RequestCycle
@@ -110,8 +109,6 @@ def _prepare(worker: Worker, server: Server) -> None:
     drop_privileges(worker.cfg)
     set_title("worker", worker.cfg)
     worker.log.close_on_exec()
-    if worker.cfg.spew:
-        spew.install()
     if worker.cfg.reload:
         worker.reloader = _make_reloader(worker)
     # Monkey patching and the like, before the first import of the application's modules. The

@@ -40,6 +40,14 @@ def test_drivers(group: str, table: dict[str, str]) -> None:
     assert table == {name: owner for name, (owner, _) in declared(group).items()}
 
 
+def test_variables_of_plugins() -> None:
+    owners = {"NOTIFY_SOCKET": "corn-systemd"}
+    assert owners == hints.VARIABLES
+    for name, owner in owners.items():
+        (target,) = (target for found, target in declared(PLUGINS).values() if found == owner)
+        assert name in EntryPoint(owner, target, PLUGINS).load().VARIABLES
+
+
 def test_settings_and_flags_of_plugins() -> None:
     options: dict[str, str] = {}
     for name, (owner, target) in declared(PLUGINS).items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -131,3 +132,11 @@ def test_command_imports_nothing_heavy() -> None:
     loaded = subprocess.check_output([sys.executable, "-c", code], text=True).split()
     assert "corn_core.cli" in loaded
     assert layering.HEAVY.isdisjoint(loaded), sorted(layering.HEAVY.intersection(loaded))
+
+
+def test_ranks_are_documented() -> None:
+    page = (layering.ROOT / "docs" / "architecture.md").read_text()
+    section = page.partition("## Ranks")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (\d) \| (.+?) \|", section, flags=re.MULTILINE)
+    found = [(int(rank), set(re.findall(r"`(\w+)`", names))) for rank, names in rows]
+    assert found == list(enumerate(map(set, layering.RANKS)))

@@ -16,6 +16,7 @@ from signal import SIGHUP, SIGTERM
 import pytest
 
 from corn_testkit.client import Address, parse, read_all
+from corn_testkit.descriptors import open_files
 from corn_testkit.fixtures import Serve
 from corn_testkit.gate import Gate
 from corn_testkit.server import APPS, COMMAND, Server
@@ -294,10 +295,7 @@ def test_reload_does_not_take_the_servers_own_socket_for_a_passed_one(
     config.write_text(good)
     shutil.copy(APPS / "probe.py", tmp_path)
     server = serve(bind=(), cwd=tmp_path)
-    links = {
-        fd: os.readlink(f"/proc/{server.pid}/fd/{fd}")
-        for fd in os.listdir(f"/proc/{server.pid}/fd")
-    }
+    links = open_files(server.pid)
     (own,) = [fd for fd, target in links.items() if target.startswith("socket:")]
     config.write_text(good + f"bind += ['fd://{own}']\n")
     server.signal(SIGHUP)

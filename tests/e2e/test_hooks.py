@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from signal import SIGHUP, SIGTTIN, SIGTTOU
 
@@ -69,6 +70,46 @@ def test_reload(serve: Serve, recording: Recording) -> None:
     server.stop()
 
 
+STATES = """
+workers = {workers}
+
+def when_serving(server):
+    server.log.info("State: %s workers serve.", server.num_workers)
+
+def on_reload(server):
+    server.log.info("State: reload.")
+
+def reload_failed(server):
+    server.log.info("State: reload failed.")
+    raise RuntimeError("this is logged")
+
+def on_stopping(server, reason):
+    server.log.info("State: stopping %s.", bool(server.stopping))
+"""
+
+
+def test_states_of_a_server(serve: Serve, tmp_path: Path) -> None:
+    config = tmp_path / "states.py"
+    config.write_text(STATES.format(workers=2))
+    server = serve(f"--config={config}", "probe:app")
+    server.tracebacks_expected = True
+    server.wait_for_log(r"State: 2 workers serve\.")
+    config.write_text(STATES.format(workers="'none'"))
+    server.signal(SIGHUP)
+    server.wait_for_log(r"State: 2 workers serve\.", count=2)
+    config.write_text(STATES.format(workers=1))
+    server.signal(SIGHUP)
+    server.wait_for_log(r"State: 1 workers serve\.")
+    server.stop()
+    assert re.findall(r"State: (.*)\.", server.log) == [
+        "2 workers serve",
+        *("reload failed", "2 workers serve"),
+        *("reload", "1 workers serve"),
+        "stopping True",
+    ]
+    assert server.log.count("RuntimeError: this is logged") == 1
+
+
 def failing(directory: Path, hook: str, parameters: str) -> Path:
     config = directory / "failing.py"
     config.write_text(f"def {hook}({parameters}):\n    raise RuntimeError('{hook} refuses')\n")
@@ -110,6 +151,8 @@ def test_failure_that_stops_a_booting_worker(
         ("worker_exit", "server, worker"),
         ("child_exit", "server, worker"),
         ("nworkers_changed", "server, new, old"),
+        ("when_serving", "server"),
+        ("on_stopping", "server, reason"),
         ("on_exit", "server"),
     ],
 )

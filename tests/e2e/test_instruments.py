@@ -150,6 +150,29 @@ def test_why_a_worker_has_ended(serve: Serve, tmp_path: Path) -> None:
     assert re.search(rf"Ended: {last} stop\.", server.log)
 
 
+RECYCLING = """
+asked = []
+
+def on_tick(server):
+    serving = [worker.pid for worker in server.snapshot() if worker.state == "idle"]
+    if serving and not asked:
+        asked.append(serving[0])
+        answers = [server.recycle(pid, "tired") for pid in (serving[0], serving[0], 1)]
+        server.log.info("Recycled: %s.", answers)
+
+def child_exit(server, worker, status, reason):
+    server.log.info("Ended: %s %s.", worker.pid, reason)
+"""
+
+
+def test_a_worker_that_a_plugin_recycles(serve: Serve, tmp_path: Path) -> None:
+    server = serve(config(tmp_path, RECYCLING), "probe:app")
+    server.wait_for_log(r"Recycled: \[True, False, False\]\.")
+    gone = server.wait_for_log(r"Ended: (\d+) tired\.")[1]
+    assert server.get("/pid") != gone
+    server.stop()
+
+
 def test_durations_and_refusals(serve: Serve, gate: Gate, tmp_path: Path) -> None:
     server = serve(config(tmp_path, TELLING), "probe:app")
     server.get("/pid")

@@ -15,6 +15,7 @@ import pytest
 
 from corn_core import __version__
 from corn_testkit.client import parse, read_all
+from corn_testkit.descriptors import open_files
 from corn_testkit.fixtures import Serve
 from corn_testkit.gate import Gate
 from corn_testkit.privileges import script
@@ -182,10 +183,8 @@ def test_workers_draw_different_random_numbers(serve: Serve, tmp_path: Path) -> 
 
 
 def files_of(pid: int) -> list[str]:
-    directory = Path(f"/proc/{pid}/fd")
-    links = [os.readlink(entry) for entry in directory.iterdir() if entry.is_symlink()]
     maps = Path(f"/proc/{pid}/maps").read_text().splitlines()
-    return [*links, *(line.partition("/")[2] for line in maps)]
+    return [*open_files(pid).values(), *(line.partition("/")[2] for line in maps)]
 
 
 def test_large_body_goes_to_tmp_upload_dir(serve: Serve, gate: Gate, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from signal import SIGHUP, SIGKILL
 import pytest
 
 from corn_testkit.client import parse, read_all
+from corn_testkit.descriptors import open_files
 from corn_testkit.fixtures import Serve
 from corn_testkit.gate import Gate
 from corn_testkit.server import Server
@@ -24,13 +25,7 @@ pytestmark = [
 
 def inodes(pid: int) -> set[str]:
     """List the inodes of a process's sockets."""
-    found = set()
-    for fd in os.listdir(f"/proc/{pid}/fd"):
-        try:
-            found.update(re.findall(r"socket:\[(\d+)\]", os.readlink(f"/proc/{pid}/fd/{fd}")))
-        except FileNotFoundError:
-            continue  # closed meanwhile
-    return found
+    return set(re.findall(r"socket:\[(\d+)\]", " ".join(open_files(pid).values())))
 
 
 def pids(server: Server, requests: int = 40) -> set[int]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from pathlib import Path
 
 from corn_testkit.apps.spool import PIECE, PIECES
 from corn_testkit.client import parse, read_all
+from corn_testkit.descriptors import open_files
 from corn_testkit.fixtures import Serve
 from corn_testkit.server import Server
 from corn_testkit.waiting import wait_for
@@ -43,25 +43,14 @@ def test_long_responses_are_kept_in_unnamed_files(serve: Serve, tmp_path: Path) 
     (worker,) = server.wait_for_workers(1)
     with request_long(server, mark) as client:
         wait_for(mark.exists, "the application to be done")
-        kept = [name for name in open_files(worker) if name.startswith(str(spool))]
+        kept = [name for name in open_files(worker).values() if name.startswith(str(spool))]
         assert len(kept) == 1
         assert list(spool.iterdir()) == []
         assert len(parse(read_all(client)).body) == WHOLE
     wait_for(
-        lambda: not [name for name in open_files(worker) if name.startswith(str(spool))],
+        lambda: not [name for name in open_files(worker).values() if name.startswith(str(spool))],
         "the file to be closed",
     )
-
-
-def open_files(pid: int) -> list[str]:
-    directory = f"/proc/{pid}/fd"
-    names = []
-    for fd in os.listdir(directory):
-        try:
-            names.append(os.readlink(f"{directory}/{fd}"))
-        except FileNotFoundError:
-            continue  # closed meanwhile
-    return names
 
 
 def test_a_full_spool_makes_the_application_wait(serve: Serve, tmp_path: Path) -> None:

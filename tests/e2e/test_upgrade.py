@@ -14,10 +14,11 @@ from threading import Event, Thread
 import pytest
 
 from corn_testkit.client import Address, listens, parse, read_all
+from corn_testkit.descriptors import open_files
 from corn_testkit.fixtures import Serve
 from corn_testkit.gate import Gate
 from corn_testkit.server import COMMAND, Server
-from corn_testkit.waiting import DEADLINE, alive, children, have_ended, session_members, wait_for
+from corn_testkit.waiting import alive, children, have_ended, session_members, wait_for
 
 LAUNCHER = str(Path(__file__).with_name("activation.py"))
 
@@ -95,7 +96,7 @@ def serving(server: Server, master: int) -> list[int]:
 
 def has_poller(pid: int) -> bool:
     try:
-        return any("eventpoll" in os.readlink(fd) for fd in Path(f"/proc/{pid}/fd").iterdir())
+        return any("eventpoll" in target for target in open_files(pid).values())
     except OSError:
         return False  # it ends this moment
 
@@ -222,9 +223,9 @@ def test_one_upgrade_at_a_time(site: Site) -> None:
     server = site.start()
     new = upgrade(server)
     server.signal(SIGUSR2)
-    server.wait_for_log(rf"No upgrade, for the new master \(pid:{new}\) of an earlier one")
+    server.wait_for_log(rf"No upgrade: the new master \(pid:{new}\) of an earlier one")
     os.kill(new, SIGUSR2)
-    server.wait_for_log(rf"No upgrade, for .* the old one \(pid:{server.pid}\) is still there")
+    server.wait_for_log(rf"No upgrade: .* the old one \(pid:{server.pid}\) is still there")
     end(server.pid)
     # Promoted, it may start one of its own, even before it has noticed by itself.
     third = upgrade(server, new)
@@ -296,8 +297,7 @@ def test_the_backlog_is_left_to_the_other_master(site: Site, tmp_path: Path, lea
         (worker,) = serving(server, pids[leaving])
 
         def holds(gate: Gate) -> bool:
-            fds = Path(f"/proc/{worker}/fd").iterdir()
-            return str(gate.fifo) in map(os.readlink, fds)
+            return str(gate.fifo) in open_files(worker).values()
 
         # The writer may have the FIFO open a moment before its reader has its descriptor.
         wait_for(lambda: any(map(holds, gates)), "the gate that the worker holds")
@@ -441,9 +441,9 @@ def test_sockets_and_variable_are_for_the_new_master_only(serve: Serve) -> None:
     server = serve("probe:app")
     new = upgrade(server)
     for master in server.pid, new:
-        for fd in Path(f"/proc/{master}/fd").iterdir():
-            if os.readlink(fd).startswith("socket:"):
-                flags = (fd.parents[1] / "fdinfo" / fd.name).read_text().split("flags:")[1]
+        for fd, target in open_files(master).items():
+            if target.startswith("socket:"):
+                flags = Path(f"/proc/{master}/fdinfo/{fd}").read_text().split("flags:")[1]
                 assert int(flags.split()[0], 8) & os.O_CLOEXEC
     end(server.pid)
     assert "CORN_FDS" not in server.get("/facts")
@@ -557,23 +557,4 @@ def test_sockets_of_workers_are_made_by_the_new_ones(serve: Serve) -> None:
     (worker,) = serving(server, new)
     assert address.request("GET", "/pid").text == str(worker)
     end(new)
-    wait_for_nothing(server)
-
-
-def test_service_manager_is_told_of_the_new_master(serve: Serve, tmp_path: Path) -> None:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
-        manager.bind(str(tmp_path / "notify"))
-        manager.settimeout(DEADLINE)
-        server = serve("probe:app", env={"NOTIFY_SOCKET": str(tmp_path / "notify")})
-        undone = upgrade(server)
-        end(undone)
-        new = upgrade(server)
-        end(server.pid)
-        promoted(server, server.pid)
-        end(new)
-        told: list[str] = []
-        while not told or "STOPPING=1" not in told[-1]:
-            told.append(manager.recv(4096).decode())
-    assert f"MAINPID={new}" in told[:-1]
-    assert [each for each in told if "STOPPING=1" in each] == [told[-1]]
     wait_for_nothing(server)

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from signal import SIGTTIN
 
 import pytest
 
@@ -16,7 +15,6 @@ from corn_testkit.fixtures import Serve
 from corn_testkit.server import COMMAND, Server
 from corn_testkit.waiting import listening, wait_for
 from tests.e2e.test_activation import LAUNCHER, url
-from tests.e2e.test_notify import Manager
 from tests.e2e.test_upgrade import (
     end,
     masters,
@@ -101,25 +99,3 @@ def test_address_without_a_path_of_its_own(serve: Serve, tmp_path: Path) -> None
     end(new)
     wait_for_nothing(server)
     assert "[WARNING]" not in server.log
-
-
-def test_service_manager_hears_from_one_master_at_a_time(serve: Serve) -> None:
-    manager = Manager()
-    with manager.socket:
-        script = 'WATCHDOG_PID=$$ exec "$0" "$@"'
-        env = {**manager.env, "WATCHDOG_USEC": "400000"}
-        server = serve("-c", script, COMMAND, "probe:app", command="/bin/sh", env=env)
-        assert manager.next() == {"STATUS": "Starting"}
-        assert manager.next()["MAINPID"] == str(server.pid)
-        end(upgrade(server))
-        server.signal(SIGTTIN)
-        assert manager.next() == {"STATUS": "Serving with 2 workers"}
-        new = upgrade(server)
-        end(server.pid)
-        assert manager.next() == {"MAINPID": str(new)}
-        ready = {"READY": "1", "MAINPID": str(new), "STATUS": "Serving with 1 worker"}
-        assert manager.next() == ready
-        assert [manager.any() for _ in range(3)] == ["WATCHDOG=1"] * 3
-        end(new)
-        assert manager.next() == {"STOPPING": "1", "STATUS": "Stopping."}
-    wait_for_nothing(server)

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from signal import SIGUSR1
 
+from corn_testkit.descriptors import open_files
 from corn_testkit.fixtures import Serve
 from corn_testkit.waiting import wait_for
 
@@ -26,8 +27,8 @@ def test_usr1_reopens_its_logs(serve: Serve, tmp_path: Path) -> None:
     server.stop()
 
 
-def descriptor(pid: int, path: Path) -> str:
-    links = {entry.name: os.readlink(entry) for entry in Path(f"/proc/{pid}/fd").iterdir()}
+def descriptor(pid: int, path: Path) -> int:
+    links = open_files(pid)
     found = [fd for fd, target in links.items() if target == str(path)]
     assert found, f"{path} is not open in {pid}: {links}"
     return found[0]

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from signal import SIGCONT, SIGHUP, SIGKILL, SIGSTOP, SIGTERM, SIGTTIN, SIGTTOU, SIGUSR2
 
+from corn_testkit.descriptors import open_files
 from corn_testkit.server import Server
 from corn_testkit.waiting import alive, children, wait_for
 from tests.soak.load import Load
@@ -81,11 +82,7 @@ def connections(pid: int) -> int:
     """Count the sockets of a process that do not listen."""
     listening = listening_inodes()
     count = 0
-    for name in os.listdir(f"/proc/{pid}/fd"):
-        try:
-            target = os.readlink(f"/proc/{pid}/fd/{name}")
-        except FileNotFoundError:
-            continue  # closed meanwhile
+    for target in open_files(pid).values():
         inode = re.fullmatch(r"socket:\[(\d+)\]", target)
         if inode and inode[1] not in listening:
             count += 1

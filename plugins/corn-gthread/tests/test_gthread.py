@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from corn_testkit.client import Address, parse, parse_all, read_all
+from corn_testkit.descriptors import open_files
 from corn_testkit.fixtures import Serve
 from corn_testkit.gate import Gate
 from corn_testkit.server import Server
@@ -156,13 +157,8 @@ def test_one_thread_reads_while_it_is_in_the_application(serve: Serve, gates: li
 
 def sockets_of(pid: int) -> set[str]:
     """The inodes of the sockets that a process has open."""
-    links = set()
-    for fd in Path(f"/proc/{pid}/fd").iterdir():
-        try:
-            links.add(os.readlink(fd).removeprefix("socket:[").removesuffix("]"))
-        except FileNotFoundError:
-            continue  # it was closed meanwhile
-    return links
+    targets = open_files(pid).values()
+    return {target.removeprefix("socket:[").removesuffix("]") for target in targets}
 
 
 def test_term_finishes_what_every_thread_has_begun(serve: Serve, gates: list[Gate]) -> None:

@@ -21,6 +21,7 @@ from prometheus_client.openmetrics.parser import (
 )
 from prometheus_client.parser import text_string_to_metric_families
 
+from corn_testkit.descriptors import open_files
 from corn_testkit.fixtures import Serve
 from corn_testkit.gate import Gate
 from corn_testkit.server import Server, run
@@ -351,7 +352,7 @@ def test_the_listener_is_not_left_to_the_workers(serve: Serve, port: int) -> Non
         for line in Path("/proc/net/tcp").read_text().splitlines()[1:]
         if line.split()[1] == f"0100007F:{port:04X}" and line.split()[3] == "0A"
     )
-    links = [os.readlink(fd) for fd in Path(f"/proc/{worker}/fd").iterdir()]
+    links = open_files(worker).values()
     assert f"socket:[{inode}]" not in links
     assert re.search(r"socket:\[\d+\]", " ".join(links))
 

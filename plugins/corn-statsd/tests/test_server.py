@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import socket
 from collections import Counter
@@ -14,6 +13,7 @@ from signal import SIGHUP, SIGTTIN
 
 import pytest
 
+from corn_testkit.descriptors import open_files
 from corn_testkit.fixtures import Serve
 from corn_testkit.gate import Gate
 from corn_testkit.server import Server, run
@@ -112,7 +112,7 @@ def sockets_to(port: int, pid: int) -> set[str]:
     """Return the inodes of the UDP sockets of a process that are connected to a port."""
     table = [line.split() for line in Path("/proc/net/udp").read_text().splitlines()[1:]]
     connected = {fields[9] for fields in table if fields[2].endswith(f":{port:04X}")}
-    held = {os.readlink(path) for path in Path(f"/proc/{pid}/fd").iterdir()}
+    held = open_files(pid).values()
     return {inode for inode in connected if f"socket:[{inode}]" in held}
 
 

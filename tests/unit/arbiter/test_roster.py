@@ -55,9 +55,7 @@ def test_which_deaths_are_failures(case: str) -> None:
     roster = roster_of([change])
     for action in actions:
         note(roster, action, NOW)
-    handle, failure = roster.lost(1, NOW + later, served)
-    assert (handle.pid, failure) == (1, expected)
-    assert 1 not in roster
+    assert roster.note_death(roster.remove(1), NOW + later, served) is expected
 
 
 def test_back_off_doubles_up_to_its_cap() -> None:
@@ -97,10 +95,17 @@ def test_a_worker_that_has_served_ends_the_back_off_of_those_before_it() -> None
     for ago in (10, 5):
         roster.backoff.fail(NOW - ago, NOW - ago)
     roster[1].spawned_at = NOW - 6
-    roster.lost(1, NOW, served=True)
+    roster.note_death(roster.remove(1), NOW, served=True)
     assert roster.backoff.failures == 2, "it was forked before the last failure"
-    roster.lost(2, NOW, served=True)
+    roster.note_death(roster.remove(2), NOW, served=True)
     assert roster.backoff.failures == 0
+
+
+def test_only_a_worker_that_serves_is_recycled_and_only_once() -> None:
+    roster = roster_of([ready, booting, leaving(Reason.RELOAD), failed])
+    assert [handle.recycle("memory") for handle in roster] == [True, False, False, False]
+    assert not roster[1].recycle("lifetime")
+    assert [(handle.pid, handle.wear) for handle in roster.worn(2)] == [(1, "memory")]
 
 
 def test_an_aborted_worker_counts_no_more() -> None:

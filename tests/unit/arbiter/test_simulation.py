@@ -125,7 +125,7 @@ class Simulation(RuleBasedStateMachine):
     @precondition(lambda self: self.pids("serving"))
     @rule(data=st.data())
     def one_is_worn(self, data: st.DataObject) -> None:
-        self.some(data, self.pids("serving")).recycle_requested = True
+        self.some(data, self.pids("serving")).recycle("memory")
         self.decide()
 
     @precondition(lambda self: self.pids("serving"))
@@ -155,8 +155,8 @@ class Simulation(RuleBasedStateMachine):
         self.decide()
 
     def die(self, pid: int, served: bool = False) -> None:
-        handle, failed = self.roster.lost(pid, self.now, served)
-        if failed:
+        handle = self.roster.remove(pid)
+        if self.roster.note_death(handle, self.now, served):
             self.roster.backoff.fail(handle.spawned_at, self.now)
 
     @rule(seconds=st.floats(0.1, 40))

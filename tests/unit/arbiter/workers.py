@@ -22,7 +22,7 @@ def ready(handle: WorkerHandle) -> None:
 
 def worn(handle: WorkerHandle) -> None:
     handle.become_ready(NOW)
-    handle.recycle_requested = True
+    handle.recycle("memory")
 
 
 def failed(handle: WorkerHandle) -> None:

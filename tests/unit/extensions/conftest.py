@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from stevedore import ExtensionManager
 
-from corn_core.extensions.entrypoints import FOUND, GROUPS
+from corn_core.extensions.entrypoints import GROUPS
 
 
 class Site:
@@ -69,7 +69,6 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
 
 
 def _forget_scan() -> None:
-    FOUND.clear()
     # What importlib remembers of an archive keeps it open.
     MetadataPathFinder().invalidate_caches()
     for group in GROUPS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 
 import pytest
@@ -189,6 +190,14 @@ def test_installed_worker_that_cannot_be_imported(site: Site, source: str, reaso
     assert caught.value.__cause__ is not None
     egg = refusal("egg:corn-gevent#gevent")
     assert egg.startswith("worker class 'gevent' of corn-gevent 1.2 cannot be loaded: ")
+
+
+def test_traceback_of_a_worker_shows_its_own_frames_only(site: Site) -> None:
+    install_worker(site, "deep", "def fail():\n    raise RuntimeError('no')\nfail()\n")
+    with pytest.raises(ExtensionError) as caught:
+        find_worker_class("deep")
+    files = re.findall(r'File "(.*)", line', caught.value.details)
+    assert files == [str(site.path / "corn_deep_worker.py")] * 2
 
 
 def test_two_distributions_with_one_name(site: Site) -> None:

@@ -218,7 +218,7 @@ def test_released_slot_is_zero(board: Scoreboard) -> None:
 def test_slot_is_released_once(board: Scoreboard) -> None:
     index = board.allocate()
     board.release(index)
-    with pytest.raises(ValueError, match="slot 0 belongs to no worker"):
+    with pytest.raises(ValueError, match="slot 0 does not belong to a worker"):
         board.release(index)
 
 

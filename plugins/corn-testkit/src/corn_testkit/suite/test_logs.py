@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import socket
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from signal import SIGHUP, SIGUSR1
 
 from corn_testkit.candidate import Start, Subject
 from corn_testkit.client import read_reply
+from corn_testkit.descriptors import open_files
 from corn_testkit.waiting import alive, wait_for
 
 
@@ -63,8 +63,7 @@ def test_usr1_reopens_the_files(start: Start, tmp_path: Path) -> None:
 
 def holds(pid: int, path: Path) -> bool:
     """Tell whether a process has a file open."""
-    links = Path(f"/proc/{pid}/fd").iterdir()
-    return str(path) in {os.readlink(link) for link in links if link.is_symlink()}
+    return str(path) in open_files(pid).values()
 
 
 def test_errors_of_the_application(start: Start) -> None:

@@ -7,27 +7,26 @@ import os
 
 import pytest
 
-from corn_core.arbiter.recycling import (
+from corn_core.builtin.recycling import (
     LOOK_EVERY,
     MEBIBYTE,
     SETTINGS,
+    Recycler,
     RecyclingLimits,
-    WearGauge,
+    Worn,
     memory_of,
 )
-from corn_core.arbiter.recycling import worn as why_worn
-from corn_core.arbiter.roster import Reason, WorkerHandle
+from corn_core.builtin.recycling import worn as why_worn
+from corn_core.interfaces import WorkerSnapshot
 from corn_core.setting import Expected
-from tests.unit.arbiter.workers import LIMITS, NOW
 
+NOW = 1000.0
 MEMORY = RecyclingLimits(100 * MEBIBYTE, 0.0)
 LIFETIME = RecyclingLimits(0, 60.0)
 
 
-def handle(pid: int = 1) -> WorkerHandle:
-    made = WorkerHandle(pid, pid, 1, 0, NOW, LIMITS)
-    made.become_ready(NOW)
-    return made
+def worker(pid: int = 1, state: str = "idle") -> WorkerSnapshot:
+    return WorkerSnapshot(pid, pid, 0, state, 0, 0, 0, NOW, 0.0, "", "", serving_since=NOW)
 
 
 @pytest.mark.parametrize(
@@ -46,12 +45,17 @@ def test_worn(age: float, memory: int | None, limits: RecyclingLimits, why: str 
     assert (found.text if found else None) == why
 
 
-def test_a_worn_worker_asks_to_be_replaced_once() -> None:
-    watch, worker = WearGauge(lambda pid: 200 * MEBIBYTE), handle()
-    assert watch.look([worker], MEMORY, NOW) == [(worker, "holds 200 MiB of memory")]
-    assert worker.recycle_requested
-    assert worker.wear == "memory"
-    assert watch.look([worker], MEMORY, NOW + LOOK_EVERY) == []
+def test_worn_workers_are_named_with_the_reason() -> None:
+    sizes = {1: 200 * MEBIBYTE, 2: 50 * MEBIBYTE}
+    recycler = Recycler(MEMORY, sizes.get)
+    assert list(recycler.look([worker(1), worker(2), worker(3)], NOW)) == [
+        (1, Worn("memory", "holds 200 MiB of memory"))
+    ]
+
+
+def test_age_counts_from_the_end_of_the_boot() -> None:
+    young = worker(2)._replace(serving_since=NOW + 1)
+    assert [pid for pid, _ in Recycler(LIFETIME).look([worker(1), young], NOW + 60)] == [1]
 
 
 def test_memory_is_not_looked_at_all_the_time() -> None:
@@ -61,9 +65,9 @@ def test_memory_is_not_looked_at_all_the_time() -> None:
         looked.append(pid)
         return 0
 
-    watch = WearGauge(measure)
+    recycler = Recycler(MEMORY, measure)
     for moment in (0.0, 1.0, LOOK_EVERY - 0.1, LOOK_EVERY):
-        watch.look([handle(7)], MEMORY, NOW + moment)
+        assert list(recycler.look([worker(7)], NOW + moment)) == []
     assert looked == [7, 7]
 
 
@@ -71,13 +75,12 @@ def test_without_a_limit_on_memory_it_is_not_measured() -> None:
     def measure(pid: int) -> int:
         raise AssertionError("measured")
 
-    assert WearGauge(measure).look([handle()], LIFETIME, NOW) == []
+    assert list(Recycler(LIFETIME, measure).look([worker()], NOW)) == []
 
 
-def test_workers_that_boot_or_leave_are_let_alone() -> None:
-    booting, leaving = WorkerHandle(1, 1, 1, 0, NOW, LIMITS), handle(2)
-    leaving.retire(Reason.RELOAD, NOW)
-    assert WearGauge(lambda pid: 1 << 60).look([booting, leaving], MEMORY, NOW) == []
+@pytest.mark.parametrize("state", ["booting", "draining"])
+def test_workers_that_boot_or_leave_are_let_alone(state: str) -> None:
+    assert list(Recycler(MEMORY, lambda pid: 1 << 60).look([worker(1, state)], NOW)) == []
 
 
 def test_memory_of_this_process() -> None:

@@ -1,15 +1,16 @@
-"""The core's own plugin: its settings, and the driver look-ups that are asked last.
+"""The core's own plugin: its settings, its instruments, and the look-ups that are asked last.
 
 It is found through the entry point ``core`` of ``corn.plugins``, like any other plugin.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from corn_core import hookimpl, loaders, logs
-from corn_core.arbiter import recycling
 from corn_core.arbiter import settings as arbiter
+from corn_core.builtin import recycling, spew
 from corn_core.config import Config
 from corn_core.extensions import drivers, manager
 from corn_core.http import limits
@@ -20,7 +21,6 @@ from corn_core.serving import settings as serving
 from corn_core.setting import Setting
 from corn_core.settings import configfile, printing
 from corn_core.worker import base as worker
-from corn_core.worker import spew
 from corn_core.wsgi import body, environ, files, proxied
 
 AUTO = "auto"
@@ -57,6 +57,16 @@ def corn_settings() -> tuple[Setting, ...]:
         *spew.SETTINGS,
         *reloading.SETTINGS,
     )
+
+
+@hookimpl
+def corn_instruments(config: Any) -> Iterator[Any]:
+    """Add what the configuration turns on, so that it costs nothing elsewhere."""
+    limits = recycling.RecyclingLimits(config.max_worker_memory, config.max_worker_lifetime)
+    if any(limits):
+        yield recycling.Recycler(limits)
+    if config.spew:
+        yield spew
 
 
 @hookimpl(trylast=True)

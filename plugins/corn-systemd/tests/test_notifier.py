@@ -1,17 +1,17 @@
-"""Messages to a service manager, on real sockets."""
+"""Messages to a service manager, on real sockets, and the variables that ask for them."""
 
 from __future__ import annotations
 
 import os
 import socket
 from collections.abc import Iterator
-from math import inf
 from pathlib import Path
 from time import monotonic_ns
 
 import pytest
 
-from corn_core.process.notify import Notifier, clock, take_notifier
+from corn_systemd.notifier import Notifier, clock, notifier_for
+from corn_systemd.plugin import VARIABLES
 
 PID = 42
 
@@ -20,7 +20,7 @@ PID = 42
 def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """An absolute path that is short enough for a socket, whatever the temporary directory."""
     monkeypatch.chdir(tmp_path)
-    return f"/proc/self/cwd/{'n'}" if len(str(tmp_path)) > 90 else str(tmp_path / "n")
+    return "/proc/self/cwd/n" if len(str(tmp_path)) > 90 else str(tmp_path / "n")
 
 
 @pytest.fixture
@@ -58,18 +58,18 @@ def test_abstract_socket() -> None:
         assert messages(manager) == ["READY=1"]
 
 
-def test_nobody_wants_anything() -> None:
-    notifier = Notifier("", 1.0)
+def test_without_an_address_nothing_is_sent() -> None:
+    notifier = Notifier("", watchdog=True)
     notifier.send("READY=1")
-    notifier.beat(1e9)
-    assert (notifier.problem, notifier.due) == ("", inf)
+    notifier.beat()
+    assert notifier.problem == ""
 
 
-def test_nobody_is_there(path: str) -> None:
-    notifier = Notifier(path, 1.0)
+def test_socket_that_is_not_there(path: str) -> None:
+    notifier = Notifier(path, watchdog=True)
     notifier.send("READY=1")
     assert notifier.problem == "No such file or directory"
-    notifier.beat(1.0)
+    notifier.beat()
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(path)
         manager.setblocking(False)
@@ -85,13 +85,13 @@ def test_path_that_is_too_long() -> None:
 
 def test_full_queue_delays_and_loses_nothing(manager: socket.socket, path: str) -> None:
     fill(path)
-    notifier = Notifier(path, 1.0)
+    notifier = Notifier(path, watchdog=True)
     notifier.send("READY=1")
-    notifier.beat(5.0)
+    notifier.beat()
     notifier.send("STATUS=Good")
     assert all(message == "x" for message in messages(manager))
-    notifier.beat(5.5)
-    assert messages(manager) == ["READY=1", "STATUS=Good"], "a heartbeat waits for nobody"
+    notifier.beat()
+    assert messages(manager) == ["READY=1", "STATUS=Good"], "a heartbeat is not sent late"
     assert notifier.problem == ""
 
 
@@ -118,56 +118,54 @@ def fill(path: str) -> None:
                 return
 
 
-def test_heartbeats_come_at_their_interval(manager: socket.socket, path: str) -> None:
-    notifier = Notifier(path, 2.5)
-    assert notifier.due <= 100.0
-    for now in (100.0, 101.0, 102.4, 102.5, 104.9):
-        notifier.beat(now)
-    assert messages(manager) == ["WATCHDOG=1"] * 2
-    assert notifier.due == 105.0
-
-
-def test_without_a_watchdog_there_is_no_heartbeat(manager: socket.socket, path: str) -> None:
-    notifier = Notifier(path)
-    notifier.beat(1e9)
-    assert messages(manager) == []
-    assert notifier.due == inf
+@pytest.mark.parametrize("watchdog", [False, True])
+def test_heartbeats_are_for_a_watchdog(manager: socket.socket, path: str, watchdog: bool) -> None:
+    notifier = Notifier(path, watchdog)
+    notifier.beat()
+    notifier.beat()
+    assert messages(manager) == ["WATCHDOG=1"] * 2 * watchdog
 
 
 # -- the variables -------------------------------------------------------------------
 
 
-def taken(**environ: str) -> tuple[float, str]:
-    """The interval, and what is wrong; nothing is left in the environment."""
-    notifier, problem = take_notifier(environ, PID)
-    assert environ == {}
-    return notifier.interval, problem
+def made(**variables: str) -> tuple[bool, str]:
+    """Return whether heartbeats are sent, and what is wrong."""
+    notifier, problem = notifier_for({**dict.fromkeys(VARIABLES, ""), **variables}, PID)
+    return notifier.watchdog, problem
 
 
-def test_heartbeats_are_twice_as_frequent_as_demanded() -> None:
-    here = {"NOTIFY_SOCKET": "/n", "WATCHDOG_USEC": "3000000"}
-    assert taken(**here) == (1.5, "")
-    assert taken(**here, WATCHDOG_PID=str(PID)) == (1.5, "")
-    assert taken(**here, WATCHDOG_PID="1") == (0.0, "")
-    assert taken(NOTIFY_SOCKET="/n") == (0.0, "")
-    assert taken(WATCHDOG_USEC="3000000") == (0.0, "")
-    assert taken() == (0.0, "")
+@pytest.mark.parametrize(
+    ("limit", "pid", "watchdog"),
+    [
+        ("2000000", "", True),
+        ("30000000", str(PID), True),
+        ("30000000", "1", False),
+        ("", "", False),
+        ("1", "1", False),
+    ],
+)
+def test_watchdog(limit: str, pid: str, watchdog: bool) -> None:
+    found = made(NOTIFY_SOCKET="/n", WATCHDOG_USEC=limit, WATCHDOG_PID=pid)
+    assert found == (watchdog, "")
 
 
-@pytest.mark.parametrize("value", ["often", "0", "-1", "1.5"])
-def test_watchdog_that_is_no_number(value: str) -> None:
-    interval, problem = taken(NOTIFY_SOCKET="/n", WATCHDOG_USEC=value)
-    assert (interval, problem) == (
-        0.0,
-        f"WATCHDOG_USEC is no number of microseconds: {value!r}",
+def test_watchdog_that_bites_too_soon() -> None:
+    assert made(NOTIFY_SOCKET="/n", WATCHDOG_USEC="500000") == (
+        True,
+        "WatchdogSec= is 0.5 seconds; heartbeats come every second, so set it to 2 or more",
     )
 
 
-def test_socket_of_another_kind(manager: socket.socket) -> None:
-    notifier, problem = take_notifier({"NOTIFY_SOCKET": "vsock:2:1"}, PID)
-    assert problem == "NOTIFY_SOCKET is neither a path nor @NAME: 'vsock:2:1'"
-    notifier.send("READY=1")
-    assert notifier.problem == ""
+@pytest.mark.parametrize("value", ["often", "0", "-1", "1.5"])
+def test_watchdog_that_is_not_a_number(value: str) -> None:
+    text = f"WATCHDOG_USEC is not a number of microseconds: {value!r}; it is ignored"
+    assert made(NOTIFY_SOCKET="/n", WATCHDOG_USEC=value) == (False, text)
+
+
+def test_socket_of_another_kind() -> None:
+    text = "NOTIFY_SOCKET is neither a path nor @NAME: 'vsock:2:1'; it is ignored"
+    assert made(NOTIFY_SOCKET="vsock:2:1", WATCHDOG_USEC="3000000") == (False, text)
 
 
 def test_clock_is_the_monotonic_one() -> None:

@@ -1,15 +1,19 @@
-"""When a worker has grown too large or too old, and is to be replaced.
+"""Replaces workers that have grown too large or too old.
 
-Whatever the reason, a replacement goes the way that ``max_requests`` goes: the worker serves on
-until another one is ready, and they are replaced one at a time.
+It uses no more than plugins can: ``on_tick``, the snapshot of the workers, and ``server.recycle``.
+So these replacements go the way that ``max_requests`` goes: a worker serves until another one is
+ready, and they are replaced one at a time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator
+from math import inf
+from time import monotonic
+from typing import Any, NamedTuple
 
-from corn_core.arbiter.roster import WorkerHandle
+from corn_core import hookimpl
+from corn_core.interfaces import WorkerSnapshot
 from corn_core.setting import Expected, Setting, seconds
 
 LOOK_EVERY = 5.0
@@ -20,7 +24,7 @@ _UNITS = {"": 1, "k": 1024, "m": MEBIBYTE, "g": 1024 * MEBIBYTE}
 
 
 def _size(raw: object) -> int:
-    """Bytes; text may end in K, M or G, for the powers of 1024."""
+    """Parse a number of bytes; text may end in K, M or G, for the powers of 1024."""
     expected = "a number of bytes, 0 or more, or one with K, M or G behind it, such as 512M"
     if isinstance(raw, int) and not isinstance(raw, bool) and raw >= 0:
         return raw
@@ -41,7 +45,7 @@ SETTINGS = (
         help=(
             "The memory at which a worker is replaced, in bytes or with K, M or G. It is the"
             " proportional set size, in which what workers share counts to each in part; where"
-            " the system does not tell that, the resident set size. It is looked at every five"
+            " the system does not tell that, the resident set size. It is checked every five"
             " seconds, and the replacement is ready before the worker stops accepting, so set it"
             " well below the limit of the container. 0 sets no limit."
         ),
@@ -64,7 +68,7 @@ SETTINGS = (
 
 
 class RecyclingLimits(NamedTuple):
-    """At what memory in bytes, and at what age in seconds, a worker is worn; 0 is no limit."""
+    """The memory in bytes and the age in seconds at which a worker is worn; 0 means no limit."""
 
     memory: int
     lifetime: float
@@ -73,17 +77,18 @@ class RecyclingLimits(NamedTuple):
 class Worn(NamedTuple):
     """Why a worker is to be replaced.
 
-    :param wear: the kind of it, see :attr:`~corn_core.arbiter.roster.WorkerHandle.wear`.
+    :param why: the reason that ``child_exit`` gets.
     :param text: the end of a sentence about the worker.
     """
 
-    wear: str
+    why: str
     text: str
 
 
 def worn(age: float, memory: int | None, limits: RecyclingLimits) -> Worn | None:
-    """Why a worker is to be replaced, or ``None``.
+    """Return why a worker is to be replaced, or ``None``.
 
+    :param age: seconds that it has served.
     :param memory: ``None`` when it is not known.
     """
     if limits.lifetime and age >= limits.lifetime:
@@ -93,38 +98,8 @@ def worn(age: float, memory: int | None, limits: RecyclingLimits) -> Worn | None
     return None
 
 
-class WearGauge:
-    """Looks at the workers now and then.
-
-    :param measure: the memory of a process in bytes; ``None`` when it cannot be had.
-    """
-
-    def __init__(self, measure: Callable[[int], int | None] | None = None) -> None:
-        self._measure = measure or memory_of
-        self._look_at = 0.0
-
-    def look(
-        self, workers: Iterable[WorkerHandle], limits: RecyclingLimits, now: float
-    ) -> list[tuple[WorkerHandle, str]]:
-        """Mark the workers that are worn, and say why."""
-        found: list[tuple[WorkerHandle, str]] = []
-        if now < self._look_at or limits == RecyclingLimits(0, 0.0):
-            return found
-        self._look_at = now + LOOK_EVERY
-        for handle in workers:
-            if handle.ready_at is None or handle.leaving or handle.recycle_requested:
-                continue
-            memory = self._measure(handle.pid) if limits.memory else None
-            why = worn(now - handle.ready_at, memory, limits)
-            if why is not None:
-                handle.recycle_requested = True
-                handle.wear = why.wear
-                found.append((handle, why.text))
-        return found
-
-
 def memory_of(pid: int) -> int | None:
-    """The proportional set size of a process in bytes, or the resident one; see proc(5)."""
+    """Return the proportional set size of a process in bytes, or the resident one; see proc(5)."""
     for name, field in (("smaps_rollup", "Pss:"), ("status", "VmRSS:")):
         try:
             with open(f"/proc/{pid}/{name}", encoding="ascii", errors="replace") as file:
@@ -134,3 +109,35 @@ def memory_of(pid: int) -> int | None:
         except OSError:
             continue  # it has just died, or belongs to another user, or there is no /proc
     return None
+
+
+class Recycler:
+    """The hooks of the two settings, for a configuration that sets at least one of them.
+
+    :param measure: returns the memory of a process in bytes, or ``None`` if it cannot be had.
+    """
+
+    def __init__(
+        self, limits: RecyclingLimits, measure: Callable[[int], int | None] = memory_of
+    ) -> None:
+        self._limits = limits
+        self._measure = measure
+        self._look_at = -inf
+
+    @hookimpl
+    def on_tick(self, server: Any) -> None:
+        for pid, found in self.look(server.snapshot(), monotonic()):
+            if server.recycle(pid, found.why):
+                server.log.info("Worker (pid:%s) %s; it will be replaced", pid, found.text)
+
+    def look(self, workers: Iterable[WorkerSnapshot], now: float) -> Iterator[tuple[int, Worn]]:
+        """Yield the worn workers; none at all if the last look was only moments ago."""
+        if now < self._look_at:
+            return
+        self._look_at = now + LOOK_EVERY
+        for worker in workers:
+            if worker.state in ("idle", "busy"):
+                memory = self._measure(worker.pid) if self._limits.memory else None
+                found = worn(now - worker.serving_since, memory, self._limits)
+                if found is not None:
+                    yield worker.pid, found

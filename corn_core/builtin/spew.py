@@ -9,6 +9,7 @@ import threading
 from types import FrameType
 from typing import Any
 
+from corn_core import hookimpl
 from corn_core.setting import Setting, boolean
 
 SETTINGS = (
@@ -19,8 +20,8 @@ SETTINGS = (
         default=False,
         help=(
             "Print each line of Python that a worker executes to standard output, as"
-            " MODULE:NUMBER: LINE, from the loading of the application on. This is the last"
-            " resort: a worker is many times slower with it."
+            " MODULE:NUMBER: LINE, from its boot on. This is the last resort: a worker is many"
+            " times slower with it."
         ),
         flags=("--spew",),
         action="store_true",
@@ -28,13 +29,14 @@ SETTINGS = (
 )
 
 
-def install() -> None:
+@hookimpl
+def post_fork() -> None:
     """Begin to print, in this thread and in those that start from now on."""
     if sys.__stdout__ is None:
         return  # the server was started without, and its number may be another file's by now
     import linecache  # lazy: for this only; it imports the tokenizer
 
-    out = 1  # not sys.stdout: its buffer belongs to this process, and what dies in it is lost
+    out = 1  # not sys.stdout: what is in its buffer when the worker is killed would be lost
 
     def trace(frame: FrameType, event: str, arg: Any) -> Any:
         if event == "line":
