@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from corn_core.errors import ClientDisconnected
-from corn_core.serving.connection import FOREVER
+from corn_core.serving.driver import FOREVER
 from corn_core.serving.poller import WRITABLE
 from corn_greenlets.client import TURN, Client
 from corn_greenlets.driver import GreenletDriver
@@ -61,7 +61,7 @@ def scheduler() -> Scheduler:
 @pytest.fixture
 def client(scheduler: Scheduler) -> Client:
     wakeup = SimpleNamespace(fd=-1)
-    worker = SimpleNamespace(cycle=None, slot=None, ssl_context=None, wakeup=wakeup)
+    worker = SimpleNamespace(cycle=None, log=None, slot=None, ssl_context=None, wakeup=wakeup)
     limits = SimpleNamespace(proxy=None, write_timeout=30.0)
     return Client(GreenletDriver(cast(Any, worker), cast(Any, limits), scheduler), -1)
 

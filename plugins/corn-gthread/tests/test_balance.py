@@ -1,4 +1,4 @@
-"""Where a worker stands to the queue of new connections: the decisions, without processes."""
+"""Decisions whether a worker accepts from the queue of new connections, without processes."""
 
 from __future__ import annotations
 

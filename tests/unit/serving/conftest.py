@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from corn_core.net import Listener, TcpAddress
-from corn_core.serving import connection
+from corn_core.serving import sendbuffer
 from tests.unit.wsgi.harness import Server
 
 pytest.register_assert_rewrite("tests.unit.serving.table")
@@ -33,4 +33,4 @@ def server(tmp_path: Path, listener: Listener) -> Iterator[Server]:
 @pytest.fixture(autouse=True)
 def no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make a connection that waits for its client tell the driver so at once."""
-    monkeypatch.setattr(connection, "PATIENCE", 0.001)
+    monkeypatch.setattr(sendbuffer, "PATIENCE", 0.001)

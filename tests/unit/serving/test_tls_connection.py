@@ -13,10 +13,10 @@ from functools import partial
 import pytest
 
 from corn_core.net import Listener
-from corn_core.serving.connection import DONTWAIT, Phase
+from corn_core.net.channel import DONTWAIT
+from corn_core.net.tlschannel import Encryption
+from corn_core.serving.connection import Connection, Phase
 from corn_core.serving.poller import READABLE, WRITABLE
-from corn_core.serving.settings import Encryption
-from corn_core.serving.tls import TLSConnection
 from corn_testkit.tls import Certificate
 from tests.unit.serving.bench import LARGE, PIECES, Bench
 from tests.unit.serving.table import (
@@ -68,7 +68,7 @@ class SecureBench(Bench):
         self.established = False
         super().__init__(server, listener, tcp)
         self.driver.encryption = encryption
-        self.connection = TLSConnection(self.driver, listener, self.sock, ("192.0.2.7", 4711))
+        self.connection = Connection(self.driver, listener, self.sock, ("192.0.2.7", 4711))
 
     def understand(self, data: bytes) -> tuple[bytes, list[str]]:
         if data.startswith(b"HTTP/"):
@@ -270,7 +270,7 @@ def ragged() -> bool:
 def encryption(server: Server, certificate: Certificate, ragged: bool) -> Encryption:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate.certfile, certificate.keyfile)
-    return Encryption(context, server.log, suppress_ragged_eofs=ragged)
+    return Encryption(context, suppress_ragged_eofs=ragged)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What corn-gthread adds to every server: ``sync`` with more than one thread means ``gthread``."""
+"""Makes ``sync`` with more than one thread mean ``gthread``, in every server."""
 
 from __future__ import annotations
 

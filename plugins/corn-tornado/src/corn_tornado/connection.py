@@ -10,8 +10,7 @@ from tornado.websocket import WebSocketHandler
 
 from corn_core.errors import BadRequest, FieldsTooLarge, RequestTimeout
 from corn_core.escape import escape
-from corn_core.serving.connection import FOREVER, deadline_after
-from corn_core.serving.selector import DRAIN_GRACE
+from corn_core.serving.driver import DRAIN_GRACE, FOREVER, deadline_after
 from corn_core.wsgi import ConnectionInfo
 from corn_tornado.answer import Answer, Page
 from corn_tornado.phase import Phase
