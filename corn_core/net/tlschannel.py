@@ -208,9 +208,16 @@ class TLSChannel:
         """
         if self._outgoing.pending:
             self._unsent = memoryview(bytes(self._unsent) + self._outgoing.read())
-        while self._unsent:
-            sent = self.sock.send(self._unsent, flags)
-            self._unsent = self._unsent[sent:]
+        try:
+            while self._unsent:
+                sent = self.sock.send(self._unsent, flags)
+                self._unsent = self._unsent[sent:]
+        except BlockingIOError:
+            raise
+        except OSError:
+            # It will never be sent, and nothing is to wait for that.
+            self._unsent = memoryview(b"")
+            raise
 
     def goodbye(self) -> None:
         """Send a close_notify; without it the client cannot tell an end from a cut."""

@@ -98,7 +98,10 @@ class Managed(Protocol):
         """
 
     def start(self) -> None:
-        """Begin: read what has arrived already, or tell the driver what to wait for."""
+        """Begin: read what has arrived, and tell the driver what to wait for.
+
+        Reading comes first because bytes may be in the channel already, where no poller sees them.
+        """
 
     def on_event(self, mask: int) -> None:
         """Go on: the descriptor is ready for these events."""

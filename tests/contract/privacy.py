@@ -101,11 +101,11 @@ def _module_names(sources: Sources) -> set[str]:
     """Return the private names that modules define: ``module._name`` is not an intrusion."""
     names = set()
     for source in sources.values():
-        for node in _parsed(source).body:
-            if isinstance(node, ast.FunctionDef | ast.ClassDef):
-                names.add(node.name)
-            elif isinstance(node, ast.Assign):
-                names.update(map(ast.unparse, node.targets))
+        for statement in _parsed(source).body:
+            if isinstance(statement, ast.FunctionDef | ast.ClassDef):
+                names.add(statement.name)
+            elif isinstance(statement, ast.Assign):
+                names.update(map(ast.unparse, statement.targets))
     return set(filter(_is_private, names))
 
 
