@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import socket
 import struct
-from enum import Enum, auto
 from time import monotonic
 from typing import TYPE_CHECKING
 
 from corn_core.errors import BadRequest, ClientDisconnected, RequestTimeout
 from corn_core.http import CONTINUE, Request, RequestParser
 from corn_core.net.channel import DONTWAIT, RECEIVE, ChannelFailed, PlainRequest
-from corn_core.serving.driver import FOREVER, deadline_after
+from corn_core.serving.driver import FOREVER, Phase, deadline_after
 from corn_core.serving.poller import NOTHING, READABLE, WRITABLE
 from corn_core.serving.sendbuffer import BufferedSink
 from corn_core.wsgi import RequestBody, empty_body
@@ -30,29 +29,6 @@ if TYPE_CHECKING:
 # the client sees that response before the reset (RFC 9112 section 9.6).
 LINGER_SECONDS = 2.0
 LINGER_BYTES = 1024 * 1024
-
-
-class Phase(Enum):
-    """Names what a connection waits for."""
-
-    HANDSHAKE = auto()
-    """the rest of a TLS handshake"""
-    IDLE = auto()
-    """the first byte of a request"""
-    HEAD = auto()
-    """the rest of a request's head"""
-    BODY = auto()
-    """the rest of a request's body"""
-    READY = auto()
-    """its turn: the next request is in its buffer"""
-    AWAY = auto()
-    """its driver, which has its request answered elsewhere"""
-    FLUSH = auto()
-    """the client to take its response"""
-    LINGER = auto()
-    """the client to close its side, see :meth:`Connection._linger`"""
-    CLOSED = auto()
-    """nothing: it is closed, or another protocol has taken its place"""
 
 
 NO_BODY = empty_body()
@@ -174,7 +150,7 @@ class Connection(BufferedSink):
             if done:
                 self._on_established()
             else:
-                self._await_input()
+                self.await_input()
 
     def _on_established(self) -> None:
         self.phase = IDLE
@@ -199,14 +175,14 @@ class Connection(BufferedSink):
     def _break_off(self, what: str, error: ChannelFailed) -> None:
         """End a connection whose channel has failed, and has told the client why."""
         self.driver.log.info("TLS %s with ip=%s failed: %s", what, self.peer_host, error)
-        self._drop_request()
+        self.drop_request()
         self.finish(keep=False)
 
     def _on_readable(self) -> None:
         try:
             data = self.channel.recv(RECEIVE, DONTWAIT)
         except BlockingIOError:
-            self._await_input()
+            self.await_input()
             return
         except OSError:
             # A reset counts as the end of the input; what it cut short is reported below.
@@ -226,11 +202,11 @@ class Connection(BufferedSink):
             if self.phase is Phase.BODY:
                 # A part of a TLS record is a sign of life, though it cannot be read yet.
                 self.deadline = deadline_after(self.driver.limits.body_timeout)
-            self._await_input()
+            self.await_input()
         else:
             self._on_end_of_input()
 
-    def _await_input(self) -> None:
+    def await_input(self) -> None:
         """Wait until more can be read, or find that no more will come."""
         channel, mask = self.channel, READABLE
         if channel.ended:
@@ -254,7 +230,7 @@ class Connection(BufferedSink):
             self.close()
             return
         if not mask & ~WRITABLE:
-            self._await_input()
+            self.await_input()
         elif self.phase is HANDSHAKE:
             self._shake_hands()
         else:
@@ -277,9 +253,9 @@ class Connection(BufferedSink):
                     self._await_head()
                     return
                 if request.has_body:
-                    self._expect_body(request)
+                    self.expect_body(request)
             if self.body is not None:
-                if not self._take_body():
+                if not self.take_body():
                     return
                 body = self.body
                 self.request = self.body = None
@@ -288,7 +264,13 @@ class Connection(BufferedSink):
             return
         self.driver.dispatch(self, request, body)
 
-    def _expect_body(self, request: Request) -> None:
+    def expect_body(self, request: Request) -> None:
+        """Get ready for a body, when the head of its request is complete.
+
+        Here it is stored, and :meth:`advance` dispatches the request when it is complete. A
+        connection whose application reads bodies as they arrive dispatches the request here, and
+        overrides :meth:`take_body`.
+        """
         self.request = request
         self.body = RequestBody(self.driver.limits.tmp_dir)
         self.phase = Phase.BODY
@@ -301,10 +283,10 @@ class Connection(BufferedSink):
         if self.phase is IDLE and self.parser.mid_head:
             self.phase = Phase.HEAD
             self.deadline = deadline_after(self.driver.limits.header_timeout)
-        self._await_input()
+        self.await_input()
 
-    def _take_body(self) -> bool:
-        """Store what is here of the body. Returns True when it is complete."""
+    def take_body(self) -> bool:
+        """Take what is here of the body. Returns True when the request is to be dispatched."""
         assert self.body is not None
         while data := self.parser.read_body():
             self.body.append(data)
@@ -312,7 +294,7 @@ class Connection(BufferedSink):
             self.body.finish()
             return True
         self.deadline = deadline_after(self.driver.limits.body_timeout)
-        self._await_input()
+        self.await_input()
         return False
 
     def _send_continue(self) -> None:
@@ -333,7 +315,7 @@ class Connection(BufferedSink):
     def refuse(self, error: BadRequest) -> None:
         """Answer a request that cannot be served, and close."""
         request = self.request or self.parser.error_request
-        self._drop_request()
+        self.drop_request()
         self.driver.cycle.refuse(error, request, self, self)
         self.finish(keep=False, linger=True)
 
@@ -395,7 +377,7 @@ class Connection(BufferedSink):
         # Not 0, for then no connection is kept.
         self.deadline = monotonic() + self.driver.limits.keepalive
         if self.watched != READABLE or self.channel.ended:
-            self._await_input()
+            self.await_input()
 
     def _linger(self) -> None:
         """Close our side, and read until the client closes its own.
@@ -431,7 +413,7 @@ class Connection(BufferedSink):
         if self.watched:
             self.unwatch()
         if self.request is not None:
-            self._drop_request()
+            self.drop_request()
         # After half a response, a goodbye would make the client believe that it has all of it.
         if self.channel.encrypted and not self.send_buffer and not self.reset:
             self.channel.goodbye()
@@ -482,7 +464,8 @@ class Connection(BufferedSink):
         self.phase = Phase.CLOSED
         make(self, self.parser.unread()).start()
 
-    def _drop_request(self) -> None:
+    def drop_request(self) -> None:
+        """Let go of a request that is not answered, or whose body is not wanted any more."""
         self.request = None
         if self.body is not None:
             self.body.close()
@@ -493,6 +476,12 @@ class Connection(BufferedSink):
         if self.watched != mask:
             self.driver.watch(self, mask)
             self.watched = mask
+
+    def set_aside(self) -> None:
+        """Leave the poller, while a request is answered elsewhere; :meth:`finish` comes back."""
+        self.unwatch()
+        # It may be on the list of those that are ready, too, with a request behind this one.
+        self.phase = Phase.AWAY
 
     def unwatch(self) -> None:
         """Have the driver wait for nothing, and forget the connection."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Mapping, Sequence
+from enum import Enum, auto
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -43,6 +44,29 @@ a request on its way. A browser's spare connection must not hold up a stop for l
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 _Connection = TypeVar("_Connection", contravariant=True)
+
+
+class Phase(Enum):
+    """Names what a connection waits for."""
+
+    HANDSHAKE = auto()
+    """the rest of a TLS handshake"""
+    IDLE = auto()
+    """the first byte of a request"""
+    HEAD = auto()
+    """the rest of a request's head"""
+    BODY = auto()
+    """the rest of a request's body"""
+    READY = auto()
+    """its turn: the next request is in its buffer"""
+    AWAY = auto()
+    """its driver, which has its request answered elsewhere"""
+    FLUSH = auto()
+    """the client to take its response"""
+    LINGER = auto()
+    """the client to close its side, after a last response"""
+    CLOSED = auto()
+    """nothing: it is closed, or another protocol has taken its place"""
 
 
 class Wakeup(Protocol):

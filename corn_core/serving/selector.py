@@ -19,7 +19,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from corn_core.process.scoreboard import DRAINING
-from corn_core.serving.connection import Connection, Phase
+from corn_core.serving.connection import Connection
 from corn_core.serving.driver import (
     DRAIN_GRACE,
     FOREVER,
@@ -281,9 +281,7 @@ class SelectorDriver(BaseDriver):
         the sink of the response, and nothing more. When that is done, call :meth:`release` and
         then the connection's ``finish``, both in the loop.
         """
-        connection.unwatch()
-        # It may be on the list of those that are ready, too, with a request behind this one.
-        connection.phase = Phase.AWAY
+        connection.set_aside()
         self.away.add(connection)
 
     def release(self, connection: Connection) -> None:

@@ -87,14 +87,14 @@ def _defined(node: ast.ClassDef) -> Iterator[str]:
             yield ast.unparse(child.target)
         elif isinstance(child, ast.Assign):
             yield from map(ast.unparse, child.targets)
-    for child in ast.walk(node):
+    for part in ast.walk(node):
         if (
-            isinstance(child, ast.Attribute)
-            and isinstance(child.ctx, ast.Store)
-            and isinstance(child.value, ast.Name)
-            and child.value.id == "self"
+            isinstance(part, ast.Attribute)
+            and isinstance(part.ctx, ast.Store)
+            and isinstance(part.value, ast.Name)
+            and part.value.id == "self"
         ):
-            yield child.attr
+            yield part.attr
 
 
 def _module_names(sources: Sources) -> set[str]:

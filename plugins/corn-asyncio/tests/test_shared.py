@@ -14,8 +14,7 @@ from corn_core.http import Limits, Request
 from corn_core.net.address import TcpAddress
 from corn_core.net.channel import PlainChannel
 from corn_core.net.listener import Listener
-from corn_core.serving.connection import Phase
-from corn_core.serving.driver import FOREVER
+from corn_core.serving.driver import FOREVER, Phase
 from corn_core.serving.poller import NOTHING, READABLE, WRITABLE
 from corn_core.serving.sendbuffer import MEMORY_LIMIT
 from corn_core.serving.settings import ClientLimits
@@ -50,7 +49,7 @@ class Lender:
         self.suspended: list[int] = []
 
     def dispatch(self, connection: SharedConnection, request: Request, body: Any) -> None:
-        connection.lend()
+        connection.set_aside()
         self.lent.append(request.path)
 
     def take_back(self, connection: SharedConnection) -> None:

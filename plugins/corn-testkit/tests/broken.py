@@ -8,7 +8,8 @@ import socket
 from typing import Any
 
 from corn_core.http import RequestParser
-from corn_core.serving.connection import Connection, Phase
+from corn_core.serving.connection import Connection
+from corn_core.serving.driver import Phase
 from corn_core.serving.selector import SelectorDriver
 from corn_core.serving.settings import ClientLimits, client_limits
 from corn_core.worker import Worker

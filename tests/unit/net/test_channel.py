@@ -26,9 +26,9 @@ class Peer:
     def __init__(self, sock: socket.socket, context: ssl.SSLContext | None) -> None:
         self.sock = sock
         self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self.tls = context and context.wrap_bio(
-            self.incoming, self.outgoing, server_hostname="localhost"
-        )
+        self.tls: ssl.SSLObject | None = None
+        if context is not None:
+            self.tls = context.wrap_bio(self.incoming, self.outgoing, server_hostname="localhost")
         self.received = b""
 
     def shake(self, channel: Channel) -> None:

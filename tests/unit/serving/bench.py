@@ -16,9 +16,9 @@ from corn_core.interfaces import Logger
 from corn_core.net import Listener
 from corn_core.net.channel import PlainChannel
 from corn_core.net.tlschannel import Encryption
-from corn_core.serving.connection import LINGER_SECONDS, Connection, Phase
-from corn_core.serving.driver import FOREVER, Managed, Successor
-from corn_core.serving.poller import READABLE, WRITABLE
+from corn_core.serving.connection import LINGER_SECONDS, Connection
+from corn_core.serving.driver import FOREVER, Managed, Phase, Successor
+from corn_core.serving.poller import NOTHING, READABLE, WRITABLE
 from corn_core.serving.settings import ClientLimits
 from corn_core.wsgi import RequestBody, RequestCycle
 from tests.unit.wsgi.harness import Server
@@ -58,7 +58,12 @@ PATIENCE = 15_000
 RESET = struct.pack("ii", 1, 0)
 """SO_LINGER that makes close(2) send a reset."""
 
-MASKS = {READABLE: "read", WRITABLE: "write", READABLE | WRITABLE: "read and write"}
+MASKS = {
+    NOTHING: "nothing",
+    READABLE: "read",
+    WRITABLE: "write",
+    READABLE | WRITABLE: "read and write",
+}
 
 
 def kind_of(deadline: float, now: float) -> str:

@@ -6,7 +6,8 @@ import ssl
 
 from corn_core.net import Listener
 from corn_core.net.tlschannel import Encryption
-from corn_core.serving.connection import Connection, Phase
+from corn_core.serving.connection import Connection
+from corn_core.serving.driver import Phase
 from tests.unit.serving.bench import Bench
 from tests.unit.wsgi.harness import Server
 

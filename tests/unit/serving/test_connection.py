@@ -14,7 +14,7 @@ import pytest
 
 from corn_core.net import Listener
 from corn_core.net.tlschannel import Encryption
-from corn_core.serving.connection import Phase
+from corn_core.serving.driver import Phase
 from tests.unit.serving.bench import LARGE, Bench
 from tests.unit.serving.securebench import EstablishedBench
 from tests.unit.serving.table import (

@@ -13,8 +13,8 @@ from corn_core.http import Request
 from corn_core.net import Listener
 from corn_core.net.channel import DONTWAIT, RECEIVE
 from corn_core.net.tlschannel import Encryption
-from corn_core.serving.connection import Connection, Phase
-from corn_core.serving.driver import FOREVER
+from corn_core.serving.connection import Connection
+from corn_core.serving.driver import FOREVER, Phase
 from corn_core.serving.poller import READABLE
 from corn_core.wsgi import RequestBody
 from tests.unit.serving.bench import LARGE, Bench, Recorder

@@ -15,7 +15,7 @@ import pytest
 from corn_core.net import Listener
 from corn_core.net.channel import DONTWAIT
 from corn_core.net.tlschannel import Encryption
-from corn_core.serving.connection import Phase
+from corn_core.serving.driver import Phase
 from corn_core.serving.poller import READABLE, WRITABLE
 from tests.unit.serving.bench import LARGE, PIECES, Bench
 from tests.unit.serving.securebench import SecureBench

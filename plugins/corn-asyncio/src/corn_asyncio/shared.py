@@ -15,8 +15,8 @@ from _thread import allocate_lock
 from typing import TYPE_CHECKING, Any, Protocol
 
 from corn_core.errors import ClientDisconnected
-from corn_core.serving.connection import Connection, Phase
-from corn_core.serving.driver import FOREVER, Driver, Managed, deadline_after
+from corn_core.serving.connection import Connection
+from corn_core.serving.driver import FOREVER, Driver, Managed, Phase, deadline_after
 from corn_core.serving.poller import READABLE, WRITABLE
 
 if TYPE_CHECKING:
@@ -62,8 +62,8 @@ class SharedConnection(Connection):
 
     # -- the loop's side ---------------------------------------------------------------
 
-    def lend(self) -> None:
-        """Give the connection to a thread, for the request that has just been read."""
+    def set_aside(self) -> None:
+        """Give the connection to a thread; it stays in the poller, see ``threaded``."""
         self.lent = True
         self.phase = Phase.AWAY
         self.deadline = FOREVER

@@ -106,7 +106,7 @@ class ThreadPoolDriver(AsyncioDriver):
     def dispatch(self, connection: Connection, request: Request, body: RequestBody) -> None:
         """Lend a connection to the thread that will answer its request."""
         assert isinstance(connection, SharedConnection)
-        connection.lend()
+        connection.set_aside()
         # It is to be counted, though the poller may not know it yet.
         self.connections[connection.fd] = connection
         self._pool.add(Task(connection, request, body))
