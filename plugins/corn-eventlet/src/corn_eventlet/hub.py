@@ -1,4 +1,4 @@
-"""eventlet's hub as the stream driver uses it. Imports eventlet, so workers import it late."""
+"""eventlet's hub as the greenlet driver uses it. Imports eventlet, so workers import it late."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""gevent's hub as the stream driver uses it."""
+"""gevent's hub as the greenlet driver uses it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One client of the stream driver: its greenlet, and what its connection asks of a driver."""
+"""One client of the greenlet driver: its greenlet, and what its connection asks of a driver."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TURN = 1024 * 1024
 
 
 class Clients(Protocol):
-    """The stream driver, as its clients see it."""
+    """The greenlet driver, as its clients see it."""
 
     begin: type[Connection] | type[ProxyHeaderReader]
     connection_class: type[Connection]
