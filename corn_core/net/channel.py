@@ -104,7 +104,10 @@ class Channel(Protocol):
         """Send what is ``pending``, as far as the peer takes it. Never raises OSError."""
 
     def goodbye(self) -> None:
-        """Tell the peer that nothing follows, if the protocol has a word for that."""
+        """Tell the peer that nothing follows, if the protocol has a word for that.
+
+        Say it once, and only after whole messages.
+        """
 
     def variables(self) -> Mapping[str, Any]:
         """Return what the channel adds to the environ of each request."""

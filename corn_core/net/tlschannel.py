@@ -221,7 +221,8 @@ class TLSChannel:
 
     def goodbye(self) -> None:
         """Send a close_notify; without it the client cannot tell an end from a cut."""
-        if self._tls is None or self._said or not self.established:
+        # After a part of a message it would make the client believe that it has all of it.
+        if self._tls is None or self._said or self._promised or not self.established:
             return
         self._said = True
         try:

@@ -21,6 +21,7 @@ class Peer:
     """The client of a channel: it decrypts, if there is anything to decrypt.
 
     :ivar received: what it has been sent.
+    :ivar ended: whether it has been told that nothing follows.
     """
 
     def __init__(self, sock: socket.socket, context: ssl.SSLContext | None) -> None:
@@ -30,6 +31,7 @@ class Peer:
         if context is not None:
             self.tls = context.wrap_bio(self.incoming, self.outgoing, server_hostname="localhost")
         self.received = b""
+        self.ended = False
 
     def shake(self, channel: Channel) -> None:
         """Make the handshake, if there is one."""
@@ -63,6 +65,7 @@ class Peer:
         try:
             while data := self.tls.read(65536):
                 self.received += data
+            self.ended = True
         except ssl.SSLWantReadError:
             return
 
@@ -146,6 +149,21 @@ def test_file_arrives_whole(make: Make, kind: str, tmp_path: Path) -> None:
         assert channel.sendfile(file.fileno(), offset, 1) == 0
     peer.take()
     assert peer.received == LARGE[1:]
+
+
+@pytest.mark.parametrize("cut", [True, False])
+def test_goodbye_does_not_follow_a_part_of_a_message(make: Make, cut: bool) -> None:
+    channel, peer = make("tls")
+    peer.shake(channel)
+    if cut:
+        with pytest.raises(BlockingIOError):
+            channel.send(LARGE, DONTWAIT)
+    # There is room for it, each time.
+    for _ in range(len(LARGE) // 4096):
+        peer.take()
+        channel.goodbye()
+        channel.flush()
+    assert peer.ended is not cut
 
 
 def test_handshake_waits_for_the_client(make: Make) -> None:

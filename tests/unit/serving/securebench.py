@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from typing import Any
 
 from corn_core.net import Listener
 from corn_core.net.tlschannel import Encryption
@@ -79,15 +80,8 @@ class EstablishedBench(SecureBench):
 
     ready = False
 
-    def __init__(
-        self,
-        server: Server,
-        listener: Listener,
-        encryption: Encryption,
-        client: ssl.SSLContext,
-        tcp: bool = False,
-    ) -> None:
-        super().__init__(server, listener, encryption, client, tcp)
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
         self.say(self.shake())
         self.connection.start()
         self.hear(self.shake())
