@@ -1,1 +1,1 @@
-"""Drivers: they move bytes between sockets, the HTTP engine and the request cycle."""
+"""Drivers and connections: they move bytes between sockets, HTTP engine and request cycle."""

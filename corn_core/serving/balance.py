@@ -1,4 +1,4 @@
-"""Sharing connections with the other workers, where an event loop waits for new ones.
+"""Shares connections with the other workers, where an event loop waits for new ones.
 
 A connection that is kept stays with the worker that accepted it, for all of its requests. A new
 one wakes every worker that has nothing else to do, and the first to run could take a whole burst of
@@ -12,7 +12,7 @@ from corn_core.interfaces import Slot
 
 FIRST, LAST = 0.001, 0.032
 """Seconds of the first moment and of the last; each is twice as long as the one before. Together
-they are more than it takes for an idle worker to be scheduled on a busy machine. A worker with many
+they are longer than it takes to schedule an idle worker on a busy machine. A worker with many
 requests to answer takes longer, but then the moments are longer too: they end when the loop has
 been round."""
 
@@ -28,16 +28,21 @@ ANY = 2**63
 """More requests than any worker has in flight: however many there are, it accepts."""
 
 
-def outweighs(held: int, fewest: int) -> bool:
-    """Whether a worker has so many more connections than another that it leaves it the next.
+def outweighs(held: int, fewest: int, threads: int = 0) -> bool:
+    """Tell whether a worker has so many more connections than another that it leaves it the next.
 
     :param fewest: the fewest that any other worker holds, which could take one.
+    :param threads: the requests that a worker can have in the application at once, when all of them
+        may wait there.
     """
+    if fewest < threads <= held:
+        # The other is sure to have a thread for the next client, and this one is not.
+        return True
     return held > fewest + 1 + fewest // 8
 
 
 class Balance:
-    """When a worker leaves new connections to the others.
+    """Decides when a worker leaves new connections to the others.
 
     :param slot: where workers say how many connections they hold.
     """
@@ -53,7 +58,7 @@ class Balance:
         self._peers = self._slot.peers()
 
     def has_turn(self, held: int, now: float) -> bool:
-        """Whether the next connection is for this worker.
+        """Tell whether the next connection is for this worker.
 
         :param held: how many it has; the others are told, too.
         """
@@ -68,7 +73,7 @@ class Balance:
         return not outweighs(held - self._granted, fewest)
 
     def moment(self) -> float:
-        """How many seconds to leave the connections that wait to the others."""
+        """Return for how many seconds to leave the connections that wait to the others."""
         moment = self._moment
         if moment < LAST:
             self._moment = moment * 2

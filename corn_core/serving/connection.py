@@ -1,128 +1,113 @@
 """One client's connection, as a state machine that never blocks.
 
-It reads a request whole, head and body, before it asks its driver to answer it; and it
-is the sink that takes the response. A client that sends or reads slowly costs a place in
-the poller, not a worker.
+It reads a whole request, head and body, before it asks its driver to answer it, and it is the sink
+that takes the response. A client that sends or reads slowly costs a place in the poller, not a
+worker. Whether the bytes are encrypted is the business of its channel.
 """
 
 from __future__ import annotations
 
-import os
-import select
 import socket
 import struct
-from enum import Enum, auto
 from time import monotonic
 from typing import TYPE_CHECKING
 
 from corn_core.errors import BadRequest, ClientDisconnected, RequestTimeout
 from corn_core.http import CONTINUE, Request, RequestParser
+from corn_core.net.channel import DONTWAIT, RECEIVE, ChannelFailed, PlainRequest
+from corn_core.serving.driver import FOREVER, Phase, deadline_after
 from corn_core.serving.poller import NOTHING, READABLE, WRITABLE
-from corn_core.serving.sendbuffer import MEMORY_LIMIT, PIECE, FileRegion, SendBuffer
-from corn_core.wsgi import ConnectionInfo, RequestBody, empty_body
+from corn_core.serving.sendbuffer import BufferedSink
+from corn_core.wsgi import RequestBody, empty_body
 
 if TYPE_CHECKING:
     from corn_core.net import Listener
-    from corn_core.serving.host import Driver
-
-# The socket is created by the C type and left in blocking mode: each call says itself that
-# it must not wait. That saves an ioctl and a Python-level constructor for every connection.
-DONTWAIT = socket.MSG_DONTWAIT
-RECEIVE = 64 * 1024
-FOREVER = float("inf")
+    from corn_core.net.channel import PlainChannel
+    from corn_core.serving.driver import Driver, Successor
 
 # How long, and for how many bytes, a connection is read after the last response, so that
 # the client sees that response before the reset (RFC 9112 section 9.6).
 LINGER_SECONDS = 2.0
 LINGER_BYTES = 1024 * 1024
 
-# How long the worker is held, by a client that does not read, between two signs of life.
-PATIENCE = 1.0
-
-
-def deadline_after(timeout: float) -> float:
-    """The moment at which a timeout that begins now ends; 0 never ends."""
-    return monotonic() + timeout if timeout else FOREVER
-
-
-class Phase(Enum):
-    """What a connection waits for."""
-
-    HANDSHAKE = auto()
-    """the rest of a TLS handshake"""
-    IDLE = auto()
-    """the first byte of a request"""
-    HEAD = auto()
-    """the rest of a request's head"""
-    BODY = auto()
-    """the rest of a request's body"""
-    READY = auto()
-    """its turn: the next request is in its buffer"""
-    AWAY = auto()
-    """its driver, which has its request answered elsewhere"""
-    FLUSH = auto()
-    """the client to take its response"""
-    LINGER = auto()
-    """the client to close its side, see :meth:`Connection._linger`"""
-    CLOSED = auto()
-
 
 NO_BODY = empty_body()
 
 # The members as globals: to look one up in an Enum takes four times as long.
 IDLE, FLUSH, LINGER, READY = Phase.IDLE, Phase.FLUSH, Phase.LINGER, Phase.READY
+HANDSHAKE = Phase.HANDSHAKE
 
 
-class Connection(ConnectionInfo):
-    """A connection under a :class:`SelectorDriver`; also the sink of its own responses."""
+class Connection(BufferedSink):
+    """A connection under a driver, which speaks HTTP/1.1; also the sink of its own responses.
+
+    A driver calls :meth:`start`, :meth:`on_event`, :meth:`go_on`, :meth:`expire`, :meth:`close`
+    and, when a request has been answered, :meth:`finish`. A subclass decides what happens to a
+    response that the client does not take at once, by overriding :meth:`queue`.
+
+    :ivar phase: what the connection waits for.
+    :ivar watched: the events that the driver waits for.
+    :ivar deadline: when :meth:`expire` is due.
+    :ivar parser: has what was received and is not used yet.
+    """
 
     __slots__ = (
-        "body",
-        "deadline",
-        "driver",
-        "fd",
-        "keep",
-        "linger",
-        "lingered",
-        "parser",
-        "phase",
-        "request",
-        "reset",
-        "send_buffer",
+        *("body", "deadline", "keep", "linger", "lingered", "parser", "phase", "request"),
         "watched",
     )
 
     def __init__(
-        self, driver: Driver[Connection], listener: Listener, sock: socket.SocketType, peer: object
+        self,
+        driver: Driver[Connection],
+        listener: Listener,
+        sock: PlainChannel,
+        peer: object,
+        encrypted: bool = True,
     ) -> None:
+        """Put a connection on a socket that was accepted.
+
+        :param encrypted: False for a client that is to be told something in the clear, although
+            the driver encrypts its connections.
+        """
         super().__init__(listener, peer, sock)
         self.driver = driver
+        self.channel = sock
+        self.send_buffer = None
+        self.reset = False
+        self.phase = IDLE
+        encryption = driver.encryption
+        if encryption is not None and encrypted:
+            self.channel = encryption.channel(sock)
+            self.phase = HANDSHAKE
+            self.scheme = "https"
         self.fd = sock.fileno()
         self.parser = RequestParser(driver.limits.http)
         self.request: Request | None = None
         self.body: RequestBody | None = None
-        self.send_buffer: SendBuffer | None = None
-        self.phase = Phase.IDLE
         self.keep = False
         self.linger = False
-        self.reset = False
         self.deadline = FOREVER
         self.watched = 0
         self.lingered = 0
 
     @property
     def idle(self) -> bool:
-        """Whether the client has yet to send the first byte of a request."""
-        return self.phase is Phase.IDLE
+        """True if the client has yet to send the first byte of a request."""
+        return self.phase is IDLE or self.phase is HANDSHAKE
 
     # -- reading ---------------------------------------------------------------------
 
     def start(self) -> None:
         """Read a new connection at once: with a deferred accept its request is here already."""
+        if self.phase is HANDSHAKE:
+            # It has the time of a request's head.
+            self.deadline = deadline_after(self.driver.limits.header_timeout)
+            self._shake_hands()
+            return
         self._on_readable()
-        # After a first request that was here already, the time for the next one is running.
-        # But not while a thread answers it.
-        if self.deadline == FOREVER and self.idle:
+        # After a first request that was here already, the time for the next one is running. While
+        # another thread answers it, none is.
+        if self.deadline == FOREVER and self.phase is IDLE:
             self.deadline = deadline_after(self.driver.limits.header_timeout)
 
     def on_event(self, mask: int) -> None:
@@ -135,7 +120,11 @@ class Connection(ConnectionInfo):
         elif phase is READY:
             # A client that goes on sending is not read before its last request is answered: its
             # requests would fill the memory.
-            self._watch(NOTHING)
+            self.watch(NOTHING)
+        elif mask & WRITABLE:
+            self._on_writable_too(mask)
+        elif phase is HANDSHAKE:
+            self._shake_hands()
         else:
             self._on_readable()
 
@@ -147,23 +136,114 @@ class Connection(ConnectionInfo):
             self.deadline = monotonic() + self.driver.limits.keepalive
             self.advance()
 
+    def _shake_hands(self) -> None:
+        try:
+            done = self.channel.handshake()
+        except EOFError:
+            self.driver.log.debug("Client ip=%s left during the TLS handshake", self.peer_host)
+            self.close()
+        except ChannelFailed as error:
+            self._break_off("handshake", error)
+        except PlainRequest as error:
+            self._refuse_plain(error)
+        else:
+            if done:
+                self._on_established()
+            else:
+                self.await_input()
+
+    def _on_established(self) -> None:
+        self.phase = IDLE
+        self.variables = self.channel.variables()
+        successor = self.driver.protocols.get(self.channel.protocol)
+        if successor is not None:
+            self.switch(successor)
+            return
+        # The first request may have come in the same segment as the handshake's last message.
+        self._on_readable()
+
+    def _refuse_plain(self, error: PlainRequest) -> None:
+        """Answer a client that does not speak TLS in the language that it does speak."""
+        self.parser.feed(error.data)
+        try:
+            # For the logs.
+            self.request = self.parser.next_request()
+        except BadRequest:
+            pass
+        self.refuse(error)
+
+    def _break_off(self, what: str, error: ChannelFailed) -> None:
+        """End a connection whose channel has failed, and has told the client why."""
+        self.driver.log.info("TLS %s with ip=%s failed: %s", what, self.peer_host, error)
+        self.drop_request()
+        self.finish(keep=False)
+
     def _on_readable(self) -> None:
         try:
-            data = self.sock.recv(RECEIVE, DONTWAIT)
+            data = self.channel.recv(RECEIVE, DONTWAIT)
         except BlockingIOError:
-            self._watch(READABLE)
+            self.await_input()
             return
         except OSError:
             # A reset counts as the end of the input; what it cut short is reported below.
             data = b""
+        except EOFError:
+            log, peer = self.driver.log, self.peer_host
+            log.warning("The TLS connection of ip=%s ended without a close_notify", peer)
+            self.close()
+            return
+        except ChannelFailed as error:
+            self._break_off("connection", error)
+            return
         if data:
             self.parser.feed(data)
             self.advance()
+        elif data is None:
+            if self.phase is Phase.BODY:
+                # A part of a TLS record is a sign of life, though it cannot be read yet.
+                self.deadline = deadline_after(self.driver.limits.body_timeout)
+            self.await_input()
         else:
             self._on_end_of_input()
 
+    def await_input(self) -> None:
+        """Wait until more can be read, or find that no more will come."""
+        channel, mask = self.channel, READABLE
+        if channel.ended:
+            # That was the client's last word, though the stream below TLS may stay open.
+            self._on_end_of_input()
+            return
+        if channel.pending or self.send_buffer:
+            # A part of a handshake, or a 100 Continue, that did not fit into the socket.
+            mask = READABLE | WRITABLE
+        if self.watched != mask:
+            self.driver.watch(self, mask)
+            self.watched = mask
+
+    def _on_writable_too(self, mask: int) -> None:
+        """Send what is left of something said between two reads; then read, if that is possible."""
+        self.channel.flush()
+        try:
+            if self.send_buffer:
+                self.transmit()
+        except ClientDisconnected:
+            self.close()
+            return
+        if not mask & ~WRITABLE:
+            self.await_input()
+        elif self.phase is HANDSHAKE:
+            self._shake_hands()
+        else:
+            self._on_readable()
+
     def advance(self) -> None:
-        """Go as far as the bytes received so far allow."""
+        """Go as far as the bytes received so far allow.
+
+        Three things may come of it. More is needed: the connection waits for it, with the deadline
+        of its phase. The bytes are not a request: they are refused, and the connection closes once
+        the client has the answer. A request is complete: the driver has it, and calls
+        :meth:`finish` in the end, perhaps before this returns.
+        """
         body = NO_BODY
         try:
             request = self.request
@@ -173,9 +253,9 @@ class Connection(ConnectionInfo):
                     self._await_head()
                     return
                 if request.has_body:
-                    self._expect_body(request)
+                    self.expect_body(request)
             if self.body is not None:
-                if not self._take_body():
+                if not self.take_body():
                     return
                 body = self.body
                 self.request = self.body = None
@@ -184,7 +264,13 @@ class Connection(ConnectionInfo):
             return
         self.driver.dispatch(self, request, body)
 
-    def _expect_body(self, request: Request) -> None:
+    def expect_body(self, request: Request) -> None:
+        """Get ready for a body, when the head of its request is complete.
+
+        Here it is stored, and :meth:`advance` dispatches the request when it is complete. A
+        connection whose application reads bodies as they arrive dispatches the request here, and
+        overrides :meth:`take_body`.
+        """
         self.request = request
         self.body = RequestBody(self.driver.limits.tmp_dir)
         self.phase = Phase.BODY
@@ -194,12 +280,13 @@ class Connection(ConnectionInfo):
 
     def _await_head(self) -> None:
         """Wait for the rest of a head, which has its time from its first byte on."""
-        if self.phase is Phase.IDLE and self.parser.mid_head:
+        if self.phase is IDLE and self.parser.mid_head:
             self.phase = Phase.HEAD
             self.deadline = deadline_after(self.driver.limits.header_timeout)
-        self._watch(READABLE)
+        self.await_input()
 
-    def _take_body(self) -> bool:
+    def take_body(self) -> bool:
+        """Take what is here of the body. Returns True when the request is to be dispatched."""
         assert self.body is not None
         while data := self.parser.read_body():
             self.body.append(data)
@@ -207,7 +294,7 @@ class Connection(ConnectionInfo):
             self.body.finish()
             return True
         self.deadline = deadline_after(self.driver.limits.body_timeout)
-        self._watch(READABLE)
+        self.await_input()
         return False
 
     def _send_continue(self) -> None:
@@ -226,114 +313,29 @@ class Connection(ConnectionInfo):
             self.close()
 
     def refuse(self, error: BadRequest) -> None:
-        """Answer what cannot be served, and close."""
+        """Answer a request that cannot be served, and close."""
         request = self.request or self.parser.error_request
-        self._drop_request()
+        self.drop_request()
         self.driver.cycle.refuse(error, request, self, self)
         self.finish(keep=False, linger=True)
 
     def expire(self) -> None:
-        """The deadline has passed."""
+        """Act on the deadline: answer a request that is late, and close."""
         if self.phase is Phase.BODY:
             self.refuse(RequestTimeout("the client paused for too long within the body"))
         elif self.phase is Phase.HEAD:
             self.refuse(RequestTimeout("the client took too long to send the request's head"))
+        elif self.phase is HANDSHAKE:
+            self.driver.log.debug("TLS handshake with ip=%s took too long", self.peer_host)
+            self.close()
         else:
             self.close()
 
-    # -- writing: the sink of the request cycle --------------------------------------
-
-    def send(self, data: bytes | memoryview) -> None:
-        """Send, and keep what the client does not take now."""
-        if not self.send_buffer:
-            size = len(data)
-            try:
-                sent = self.sock.send(data, DONTWAIT)
-            except BlockingIOError:
-                sent = 0
-            except OSError as error:
-                raise ClientDisconnected(str(error)) from error
-            if sent == size:
-                return
-            data = memoryview(data)[sent:]
-        self._queue(data)
-
-    def send_file(self, fd: int, offset: int, count: int) -> None:
-        """Send a part of a file with sendfile, and keep what the client does not take now."""
-        if self._own_send_buffer().append_file(fd, offset, count):
-            self._transmit()
-            return
-        # Something before it waits in the temporary file, and it has to queue behind that.
-        self._send_copy(fd, offset, count)
-
-    def _send_copy(self, fd: int, offset: int, count: int) -> None:
-        """Send a part of a file that has to be read for it."""
-        while count:
-            data = os.pread(fd, min(count, PIECE), offset)
-            if not data:
-                raise ClientDisconnected("the file became shorter while it was sent")
-            self.send(data)
-            offset += len(data)
-            count -= len(data)
-
-    def abort(self) -> None:
-        """Let the connection end with a reset, after what has been kept was sent."""
-        self.reset = True
-
-    def _queue(self, data: bytes | memoryview) -> None:
-        send_buffer = self._own_send_buffer()
-        if send_buffer:
-            self._transmit()
-        limit = max(self.driver.limits.spool_limit, MEMORY_LIMIT)
-        while send_buffer and send_buffer.size + len(data) > limit:
-            self._wait_for_client()
-            self._transmit()
-        send_buffer.append(data)
-
-    def _own_send_buffer(self) -> SendBuffer:
-        """Return the send buffer, made when it is first needed; an empty one may have a file."""
-        if self.send_buffer is None:
-            self.send_buffer = SendBuffer(self.driver.limits.tmp_dir)
-        return self.send_buffer
-
-    def _transmit(self) -> bool:
-        """Send what is kept until the client takes no more; True when nothing is left."""
-        assert self.send_buffer is not None
-        while (piece := self.send_buffer.head()) is not None:
-            try:
-                sent = self._transmit_piece(piece)
-            except BlockingIOError:
-                return False
-            except OSError as error:
-                raise ClientDisconnected(str(error)) from error
-            self.send_buffer.advance(sent)
-        return True
-
-    def _transmit_piece(self, piece: memoryview | FileRegion) -> int:
-        if isinstance(piece, memoryview):
-            sent: int = self.sock.send(piece, DONTWAIT)
-            return sent
-        # sendfile has no flag that keeps it from waiting; the socket itself must say so.
-        os.set_blocking(self.fd, False)
-        sent = os.sendfile(self.fd, piece.fd, piece.offset, min(piece.count, PIECE))
-        if not sent:
-            raise ClientDisconnected("the file became shorter while it was sent")
-        return sent
-
-    def _wait_for_client(self) -> None:
-        """Hold the application until the client reads: the spool is full."""
-        poll = select.poll()
-        poll.register(self.fd, select.POLLOUT)
-        deadline = deadline_after(self.driver.limits.write_timeout)
-        while not poll.poll(PATIENCE * 1000):
-            # The worker is not stuck, its client is: the master must not kill it.
-            self.driver.notify()
-            if monotonic() > deadline:
-                raise ClientDisconnected("the client reads nothing and the spool is full")
+    # -- after a response ------------------------------------------------------------
 
     def _on_writable(self) -> None:
         try:
-            done = self._transmit()
+            done = self.transmit()
         except ClientDisconnected:
             self.close()
             return
@@ -342,18 +344,24 @@ class Connection(ConnectionInfo):
         else:
             self.deadline = deadline_after(self.driver.limits.write_timeout)
 
-    # -- after a response ------------------------------------------------------------
-
     def finish(self, keep: bool, linger: bool = False) -> None:
-        """The response is produced: flush it, then go on to the next request or close."""
+        """Go on after a response: send what is left of it, then read the next request or close.
+
+        :param keep: whether another request may follow.
+        :param linger: whether the client may be sending still, so that its input has to be read
+            for a while lest the response is lost.
+        """
         if self.send_buffer:
             self.keep, self.linger = keep, linger
-            self.phase = Phase.FLUSH
+            self.phase = FLUSH
             self.deadline = deadline_after(self.driver.limits.write_timeout)
-            self._watch(WRITABLE)
+            self.watch(WRITABLE)
         elif keep:
             self._next_request()
-        elif (linger or self.parser.buffered or self.taken) and not self.reset:
+        elif self.reset:
+            self.close()
+        # A close_notify or key update of TLS that is not read makes close(2) send a reset, too.
+        elif linger or self.parser.buffered or self.taken or self.channel.encrypted:
             self._linger()
         else:
             self.close()
@@ -368,8 +376,8 @@ class Connection(ConnectionInfo):
         self.phase = IDLE
         # Not 0, for then no connection is kept.
         self.deadline = monotonic() + self.driver.limits.keepalive
-        if self.watched != READABLE:
-            self._watch(READABLE)
+        if self.watched != READABLE or self.channel.ended:
+            self.await_input()
 
     def _linger(self) -> None:
         """Close our side, and read until the client closes its own.
@@ -377,6 +385,7 @@ class Connection(ConnectionInfo):
         Closing a socket with unread input sends a reset, which may destroy the response
         before the client has read it.
         """
+        self.channel.goodbye()
         try:
             self.sock.shutdown(socket.SHUT_WR)
         except OSError:
@@ -385,7 +394,7 @@ class Connection(ConnectionInfo):
             return
         self.phase = Phase.LINGER
         self.deadline = monotonic() + LINGER_SECONDS
-        self._watch(READABLE)
+        self.watch(READABLE)
 
     def _on_lingering(self) -> None:
         try:
@@ -399,12 +408,15 @@ class Connection(ConnectionInfo):
             self.close()
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Say goodbye, if that does not have to wait, and let go of everything."""
         self.phase = Phase.CLOSED
         if self.watched:
-            self.driver.forget(self)
-            self.watched = 0
-        self._drop_request()
+            self.unwatch()
+        if self.request is not None:
+            self.drop_request()
+        # After half a response, a goodbye would make the client believe that it has all of it.
+        if self.channel.encrypted and not self.send_buffer and not self.reset:
+            self.channel.goodbye()
         if self.send_buffer is not None:
             self.send_buffer.close()
         if self.reset:
@@ -426,6 +438,8 @@ class Connection(ConnectionInfo):
         except OSError:
             return  # the client was faster
 
+    # -- handing the client over -----------------------------------------------------
+
     def early(self) -> bytes:
         """Return what has been received and is not of the present request."""
         rest = self.parser.unread()
@@ -433,13 +447,44 @@ class Connection(ConnectionInfo):
         self.parser.feed(rest)
         return rest
 
-    def _drop_request(self) -> None:
+    def switch(self, make: Successor) -> None:
+        """Let another protocol go on with the client, on the same channel.
+
+        For the protocol that a client has chosen in the TLS handshake (``Driver.protocols``), and
+        for a driver whose ``dispatch`` finds a request to upgrade and has sent the response, such
+        as a 101. The driver hears no more of this connection; the request's body is the caller's.
+
+        :param make: is called with this connection and with the bytes that have been received and
+            not used, and returns what takes its place; that is started.
+        :raises RuntimeError: when a part of a response is still to be sent.
+        """
+        if self.send_buffer:
+            raise RuntimeError("the connection still has something to send")
+        self.unwatch()
+        self.phase = Phase.CLOSED
+        make(self, self.parser.unread()).start()
+
+    def drop_request(self) -> None:
+        """Let go of a request that is not answered, or whose body is not wanted any more."""
         self.request = None
         if self.body is not None:
             self.body.close()
             self.body = None
 
-    def _watch(self, mask: int) -> None:
+    def watch(self, mask: int) -> None:
+        """Have the driver wait for these events."""
         if self.watched != mask:
             self.driver.watch(self, mask)
             self.watched = mask
+
+    def set_aside(self) -> None:
+        """Leave the poller, while a request is answered elsewhere; :meth:`finish` comes back."""
+        self.unwatch()
+        # It may be on the list of those that are ready, too, with a request behind this one.
+        self.phase = Phase.AWAY
+
+    def unwatch(self) -> None:
+        """Have the driver wait for nothing, and forget the connection."""
+        if self.watched:
+            self.driver.forget(self)
+            self.watched = 0

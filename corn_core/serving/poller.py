@@ -10,14 +10,16 @@ import select
 from typing import Protocol
 
 READABLE = 0x001
+"""The event that there is something to read, or a client to accept."""
 WRITABLE = 0x004
+"""The event that there is room to write."""
 
 NOTHING = 0x008
-"""An error, which is reported anyway: what is registered with this alone is left in peace."""
+"""An error, which is reported anyway: the mask for a descriptor whose events are not wanted."""
 
 
 class Poller(Protocol):
-    """What the driver asks of the operating system."""
+    """Waits for descriptors: what a driver asks of the operating system."""
 
     def register(self, fd: int, eventmask: int, /) -> None: ...
     def modify(self, fd: int, eventmask: int, /) -> None: ...
@@ -25,7 +27,8 @@ class Poller(Protocol):
     def close(self) -> None: ...
     def register_listener(self, fd: int, /) -> None: ...
     def wait(self, timeout: float) -> list[tuple[int, int]]:
-        """The descriptors with something to do, after at most ``timeout`` seconds."""
+        """Return descriptors and the events that they are ready for, after ``timeout`` seconds at
+        most."""
 
 
 class _PollPoller:
@@ -45,7 +48,7 @@ class _PollPoller:
         return self._poll(timeout * 1000)
 
     def close(self) -> None:
-        """Nothing is held: poll(2) keeps no state in the kernel."""
+        """Do nothing: poll(2) keeps no state in the kernel."""
 
 
 class _EpollPoller:
@@ -67,7 +70,7 @@ class _EpollPoller:
 
 
 def make_poller() -> Poller:
-    """The best poller of this platform; create it after the fork, epoll is shared across it."""
+    """Make the best poller of this platform, after the fork: epoll is shared across it."""
     if hasattr(select, "EPOLLEXCLUSIVE"):
         return _EpollPoller()
     return _PollPoller()

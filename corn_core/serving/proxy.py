@@ -1,7 +1,8 @@
-"""A new connection on which a header of the PROXY protocol may come first.
+"""Reads the header of the PROXY protocol that may come first on a new connection.
 
-It stands in for the connection proper until that is settled. Bytes are looked at before they are
-taken from the socket, so that whatever comes next, a TLS handshake perhaps, finds its own.
+The reader stands in for the connection until the header has been read. It looks at bytes before it
+takes them from the socket, so that what comes next, such as a TLS handshake, is left for the
+connection.
 """
 
 from __future__ import annotations
@@ -11,24 +12,26 @@ from typing import TYPE_CHECKING
 
 from corn_core.errors import BadProxyHeader, BadRequest, Forbidden
 from corn_core.net.proxy import ProxyHeader, may_be_proxy_header, read_proxy_header
-from corn_core.serving.connection import Connection, deadline_after
+from corn_core.serving.connection import Connection
+from corn_core.serving.driver import deadline_after
 from corn_core.serving.poller import READABLE
 
 if TYPE_CHECKING:
     from corn_core.net import Listener
-    from corn_core.serving.host import Driver
+    from corn_core.net.channel import PlainChannel
+    from corn_core.serving.driver import Driver
 
 PEEK = socket.MSG_DONTWAIT | socket.MSG_PEEK
 RECEIVE = 8192
 
 
 class ProxyHeaderReader:
-    """The first bytes of a connection, under a driver as a connection is."""
+    """Waits for the first bytes of a connection, under a driver as a connection is."""
 
     idle = False
 
     def __init__(
-        self, driver: Driver[Connection], listener: Listener, sock: socket.SocketType, peer: object
+        self, driver: Driver[Connection], listener: Listener, sock: PlainChannel, peer: object
     ) -> None:
         self.driver = driver
         self.fd = sock.fileno()
@@ -37,17 +40,20 @@ class ProxyHeaderReader:
         self._listener = listener
         self._sock = sock
         self._peer = peer
+        # Bytes that were taken from the socket because all of them look like a header.
         self._held = b""
 
     @property
     def peer_host(self) -> str:
+        """The address of the peer; empty for a unix socket."""
         return self._peer[0] if isinstance(self._peer, tuple) else ""
 
     def start(self) -> None:
+        """Look at what has arrived already."""
         self.on_event(READABLE)
 
     def on_event(self, mask: int) -> None:
-        """Look at what has come, and take of it what belongs to the header."""
+        """Look at what has arrived, and take what belongs to the header."""
         try:
             data = self._sock.recv(RECEIVE, PEEK)
         except BlockingIOError:
@@ -61,7 +67,7 @@ class ProxyHeaderReader:
         try:
             self._look(data)
         except BadRequest as error:
-            self._admit(None, Connection).refuse(error)
+            self._refuse(error)
 
     def _look(self, data: bytes) -> None:
         policy = self.driver.limits.proxy
@@ -82,32 +88,38 @@ class ProxyHeaderReader:
         self._go_on(header)
 
     def _go_on(self, header: ProxyHeader | None) -> None:
-        connection = self._admit(header, self.driver.connection_class)
+        """Let the connection take over."""
+        self._unwatch()
+        make = self.driver.connection_class
+        connection = make(self.driver, self._listener, self._sock, self._peer)
+        connection.proxy = header
         if self._held:
-            # They looked like the beginning of a header, and were of the request.
+            # They looked like the beginning of a header, but belong to the request.
             connection.parser.feed(self._held)
         connection.start()
 
-    def _admit(self, header: ProxyHeader | None, kind: type[Connection]) -> Connection:
-        """Give the socket to the connection proper, or to a plain one that can be refused."""
-        if self.watched:
-            self.driver.forget(self)
-            self.watched = 0
-        connection = kind(self.driver, self._listener, self._sock, self._peer)
-        connection.proxy = header
-        return connection
+    def _refuse(self, error: BadRequest) -> None:
+        """Answer in the clear, because a TLS handshake has not been made."""
+        self._unwatch()
+        connection = Connection(self.driver, self._listener, self._sock, self._peer, False)
+        connection.refuse(error)
 
     def expire(self) -> None:
+        """Refuse half a header; close a connection that has sent nothing."""
         if self._held:
-            self._admit(None, Connection).refuse(BadProxyHeader("it took too long"))
+            self._refuse(BadProxyHeader("it took too long"))
         else:
             self.close()
 
     def close(self) -> None:
+        """Close the socket."""
+        self._unwatch()
+        self._sock.close()
+
+    def _unwatch(self) -> None:
         if self.watched:
             self.driver.forget(self)
             self.watched = 0
-        self._sock.close()
 
     def _watch(self) -> None:
         if not self.watched:

@@ -4,159 +4,151 @@ A step gives one turn to each connection that can use one: first to those that h
 request in the buffer, then to those that can be read or written. New connections are accepted
 between slices of them. If they were accepted after all the others, a batch of them would wait for
 a whole round of those that are in, and the next batch for a round that is longer still.
+
+Other ways of scheduling derive from it. They override :meth:`SelectorDriver.dispatch`, to answer
+requests elsewhere, and if need be :meth:`~SelectorDriver.wait`, :meth:`~SelectorDriver.on_tick`,
+:meth:`~SelectorDriver.on_wakeup`, :meth:`~SelectorDriver.accept_from` and
+:meth:`~SelectorDriver.drained`.
 """
 
 from __future__ import annotations
 
-import errno
-import socket
 from collections import deque
 from collections.abc import Callable
-from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING
 
 from corn_core.process.scoreboard import DRAINING
-from corn_core.serving.connection import FOREVER, Connection
-from corn_core.serving.poller import READABLE, make_poller
+from corn_core.serving.connection import Connection
+from corn_core.serving.driver import (
+    DRAIN_GRACE,
+    FOREVER,
+    BaseDriver,
+    accepting,
+    close_listeners,
+    exhausted,
+)
+from corn_core.serving.poller import READABLE, Poller, make_poller
 from corn_core.serving.proxy import ProxyHeaderReader
-from corn_core.serving.settings import Encryption
 
 if TYPE_CHECKING:
-    from ssl import SSLContext
-
-    from corn_core.http import Request
     from corn_core.net import Listener
-    from corn_core.serving.host import Host, Managed
+    from corn_core.serving.driver import Host, Managed
     from corn_core.serving.settings import ClientLimits
-    from corn_core.wsgi import RequestBody
-
-# accept(2) fails with these when something has run out. The listener stays readable, so
-# going on at once would spin; the pause gives other connections time to be closed.
-EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 SLICE = 8
 """Connections that have their turn before new ones are accepted. It is half of ``accept_batch``:
 when many clients come at once, all of them have their first answer before those that came first
 have had half as many again."""
 
-# When the worker drains, a connection that has sent nothing yet may have a request on its
-# way. It is given this long; a browser's spare connection must not hold up a stop.
-DRAIN_GRACE = 1.0
 
-
-class SelectorDriver:
+class SelectorDriver(BaseDriver):
     """Runs the connections of a worker until the worker is told to stop.
 
-    A subclass that answers requests elsewhere than in :meth:`dispatch` may let any exception
-    that is no ``Exception`` pass through :meth:`step`: the driver's state is complete whenever
-    a connection acts, and what the poller reported and nobody has seen to, it reports again.
+    A subclass that answers requests elsewhere than in :meth:`dispatch` may let any exception that
+    is not an ``Exception`` pass through :meth:`step`: the driver's state is complete whenever a
+    connection acts, and what the poller reported and the step did not reach, it reports again.
 
     :param worker: supplies the request cycle, the listeners and the heartbeat.
     :param limits: what clients are granted.
+    :ivar accepting: whether new connections are accepted at present.
+    :ivar acceptors: for each listener, by its descriptor, what accepts on it: called with the most
+        connections to accept, it returns whether there may be more of them.
+    :ivar away: connections that are checked out, see :meth:`hold`.
+    :ivar connections: those that the poller waits for, by their descriptors.
+    :ivar draining: whether the worker has begun to end.
+    :ivar next_tick: when :meth:`on_tick` is due.
+    :ivar poller: waits for everything; may be replaced before :meth:`open`.
+    :ivar ready: connections that have their next request in the buffer, and wait for their turn.
     """
-
-    TICK = 1.0
-    """Seconds between heartbeats of an idle worker, and between looks at deadlines."""
 
     accept_batch = 16
     """New connections taken at a time. One whose request is here already is answered at once."""
 
     connection_class: type[Connection] = Connection
-    encryption: Encryption | None = None
 
     def __init__(self, worker: Host, limits: ClientLimits) -> None:
-        self.worker = worker
-        self.cycle = worker.cycle
-        self.limits = limits
-        if worker.ssl_context is not None:
-            self._encrypt(worker.ssl_context)
+        super().__init__(worker, limits)
+        self.accepting = False
+        self.acceptors: dict[int, Callable[[int], bool]] = {}
+        self.away: set[Connection] = set()
         self.connections: dict[int, Managed] = {}
-        self._ready: deque[Connection] = deque()
-        self._poller = make_poller()
-        self._acceptors: dict[int, Callable[[int], bool]] = {}
+        self.next_tick = 0.0
+        self.poller: Poller = make_poller()
+        self.ready: deque[Connection] = deque()
         # Descriptors that are neither connections nor listeners.
         self._others: dict[int, Callable[[], None]] = {}
-        self._accepting = False
-        self._draining = False
         self._resume_at = FOREVER
-        self._next_tick = 0.0
-
-    def _encrypt(self, context: SSLContext) -> None:
-        from corn_core.serving.tls import TLSConnection  # lazy: it imports ssl
-
-        self.connection_class = TLSConnection
-        ragged: bool = self.worker.cfg.suppress_ragged_eofs
-        self.encryption = Encryption(context, self.worker.log, ragged)
 
     # -- the loop --------------------------------------------------------------------
 
     def run(self) -> None:
         """Serve until the worker stops, then drain; returns when no connection is left."""
-        self._open()
-        while self.worker.alive or not self._drained():
+        self.open()
+        while self.worker.alive or not self.drained():
             self.step()
-        self._poller.close()
+        self.poller.close()
 
-    def _open(self) -> None:
-        """Begin to listen to everybody."""
-        self._attend(self.worker.wakeup.fd, self.worker.wakeup.clear)
+    def open(self) -> None:
+        """Register the wake-up descriptor and the listeners."""
+        self.watch_fd(self.worker.wakeup.fd, self.on_wakeup)
         for listener in self.worker.listeners:
-            self._acceptors[listener.fileno()] = self._acceptor(listener)
-        self._resume_accepting()
+            self.acceptors[listener.fileno()] = self._acceptor(listener)
+        self.resume_accepting()
 
-    def _attend(self, fd: int, act: Callable[[], None]) -> None:
-        """Call a function whenever a descriptor of the worker's own is readable."""
-        self._poller.register(fd, READABLE)
+    def watch_fd(self, fd: int, act: Callable[[], None]) -> None:
+        """Call a function whenever a descriptor of the driver's own can be read."""
+        self.poller.register(fd, READABLE)
         self._others[fd] = act
 
     def step(self) -> None:
         """Wait for something to do, and do it."""
-        events = self._wait()
+        events = self.wait()
         now = monotonic()
         self.worker.slot.beat(now)
         acceptable: set[int] = set()
-        if self._ready or len(events) > SLICE:
-            acceptable.update(fd for fd, _ in events if fd in self._acceptors)
-            # Whoever is last in a round asks again when the next has begun, and so is last in the
-            # list of the one after that. Taken in this order, it would miss every other round.
+        if self.ready or len(events) > SLICE:
+            acceptable.update(fd for fd, _ in events if fd in self.acceptors)
+            # A connection that is last in a round asks again when the next has begun, and so is
+            # last in the list of the one after that. Taken in this order, it would miss every
+            # other round.
             events.reverse()
-        if self._ready:
+        if self.ready:
             self._take_turns(acceptable)
         for start in range(0, len(events), SLICE):
             for fd, mask in events[start : start + SLICE]:
                 connection = self.connections.get(fd)
                 if connection is not None:
-                    # As in _guard(), which would be one more call for each request.
+                    # As in guard(), which would be one more call for each request.
                     try:
                         connection.on_event(mask)
                     except Exception:
                         self._give_up(connection)
-                elif fd in self._acceptors:
+                elif fd in self.acceptors:
                     acceptable.add(fd)
                 elif fd in self._others:
                     self._others[fd]()
             if acceptable:
                 self._accept_between(acceptable)
-        if now >= self._next_tick:
-            self._tick(now)
+        if now >= self.next_tick:
+            self.on_tick(now)
 
     def _take_turns(self, acceptable: set[int]) -> None:
         """Let the connections go on that have their next request in the buffer, once each."""
-        for turn in range(1, len(self._ready) + 1):
-            waiting = self._ready.popleft()
-            self._guard(waiting, waiting.go_on)
+        for turn in range(1, len(self.ready) + 1):
+            waiting = self.ready.popleft()
+            self.guard(waiting, waiting.go_on)
             if turn % SLICE == 0:
                 self._accept_between(acceptable)
 
-    def _wait(self) -> list[tuple[int, int]]:
-        """What the poller reports, at the latest when the next tick is due."""
-        if self._ready:
-            return self._poller.wait(0.0)
-        return self._poller.wait(max(0.0, self._next_tick - monotonic()))
+    def wait(self) -> list[tuple[int, int]]:
+        """Return the events that the poller reports, at the latest when the next tick is due."""
+        if self.ready:
+            return self.poller.wait(0.0)
+        return self.poller.wait(max(0.0, self.next_tick - monotonic()))
 
-    def _guard(self, connection: Managed, act: Callable[..., None], *arguments: object) -> None:
-        """Let a connection act; if that fails, it is the end of this connection and no other."""
+    def guard(self, connection: Managed, act: Callable[..., None], *arguments: object) -> None:
+        """Let a connection act. If that fails, this connection ends, and no other."""
         try:
             act(*arguments)
         except Exception:
@@ -164,138 +156,138 @@ class SelectorDriver:
 
     def _give_up(self, connection: Managed) -> None:
         # A defect of ours, or a system that fails: the other clients must not pay for it.
-        self.worker.log.exception("Error on the connection of ip=%s", connection.peer_host)
+        self.log.exception("Error on the connection of ip=%s", connection.peer_host)
         connection.close()
 
-    def _tick(self, now: float) -> None:
-        self._next_tick = now + self.TICK
+    def on_tick(self, now: float) -> None:
+        """Send a heartbeat and look at the deadlines; called about once every ``TICK`` seconds."""
+        self.next_tick = now + self.TICK
         self.worker.notify()
         self.worker.slot.set_connections(self.held())
         if now >= self._resume_at:
-            self._resume_accepting()
+            self.resume_accepting()
         for connection in [c for c in self.connections.values() if c.deadline <= now]:
-            self._guard(connection, connection.expire)
+            self.guard(connection, connection.expire)
+
+    def on_wakeup(self) -> None:
+        """Act on a signal, whose handler has run: the loop looks whether the worker is to stop."""
+        self.worker.wakeup.clear()
 
     # -- accepting -------------------------------------------------------------------
 
     def _accept_between(self, acceptable: set[int]) -> None:
         """Accept from each of these listeners, and drop those that have no more."""
         for fd in list(acceptable):
-            if not self._accepting or not self._accept_from(fd):
+            if not self.accepting or not self.accept_from(fd):
                 acceptable.remove(fd)
 
-    def _accept_from(self, fd: int) -> bool:
-        """Take a batch of new connections; returns whether there may be more of them."""
-        return self._acceptors[fd](self.accept_batch)
+    def accept_from(self, fd: int) -> bool:
+        """Accept a batch of new connections. Returns whether there may be more of them."""
+        return self.acceptors[fd](self.accept_batch)
 
     def _acceptor(self, listener: Listener) -> Callable[[int], bool]:
-        """What accepts on a listener, with everything that does not change looked up.
-
-        It takes the most connections to accept, and returns whether there may be more of them.
-        """
-        sock = listener.socket
-        # socket.accept() is a Python wrapper of this method, and builds a Python-level socket
-        # around what it returns: together a tenth of what a hello-world request costs.
-        accept = sock._accept  # type: ignore[attr-defined]  # of the C base class
-        guard = self._guard
+        """Make a function that accepts on a listener, with all that does not change looked up."""
+        accept, make_channel = accepting(listener)
         begin = ProxyHeaderReader if self.limits.proxy is not None else self.connection_class
-        make_socket = partial(socket.SocketType, sock.family, sock.type, sock.proto)
+        connections, away, most = self.connections, self.away, self.limits.max_connections
 
         def accept_some(batch: int) -> bool:
             for _ in range(batch):
-                if self.held() >= self.limits.max_connections:
-                    self._pause_accepting(self.TICK)
+                # As in held(), which would be one more call for each connection.
+                if len(connections) + len(away) >= most:
+                    self.pause_accepting(self.TICK)
                     return False
                 try:
                     fd, peer = accept()
                 except BlockingIOError:
                     return False
                 except OSError as error:
-                    self._on_accept_error(error)
+                    if exhausted(error, self.log):
+                        self.pause_accepting(self.TICK)
                     return False
-                connection = begin(self, listener, make_socket(fd), peer)
-                guard(connection, connection.start)
+                connection = begin(self, listener, make_channel(fd), peer)
+                # As in guard(), which would be one more call for each connection.
+                try:
+                    connection.start()
+                except Exception:
+                    self._give_up(connection)
             return True
 
         return accept_some
 
-    def _on_accept_error(self, error: OSError) -> None:
-        if error.errno in EXHAUSTED:
-            self.worker.log.warning("Cannot accept connections: %s; pausing", error.strerror)
-            self._pause_accepting(self.TICK)
-        # Anything else is the fate of one connection, such as ECONNABORTED: the client left
-        # while it was in the backlog.
-
-    def _pause_accepting(self, for_seconds: float) -> None:
-        if self._accepting:
-            self._accepting = False
-            for fd in self._acceptors:
-                self._poller.unregister(fd)
+    def pause_accepting(self, for_seconds: float = FOREVER) -> None:
+        """Accept nothing for some time, or until :meth:`resume_accepting` is called."""
+        if self.accepting:
+            self.accepting = False
+            for fd in self.acceptors:
+                self.poller.unregister(fd)
         self._resume_at = monotonic() + for_seconds
 
-    def _resume_accepting(self) -> None:
+    def resume_accepting(self) -> None:
+        """Accept new connections again, unless the worker drains."""
         self._resume_at = FOREVER
-        if not self._accepting and not self._draining:
-            self._accepting = True
-            for fd in self._acceptors:
-                self._poller.register_listener(fd)
+        if not self.accepting and not self.draining:
+            self.accepting = True
+            for fd in self.acceptors:
+                self.poller.register_listener(fd)
 
     # -- draining --------------------------------------------------------------------
 
-    def _drained(self) -> bool:
-        """Stop accepting, once; then say whether every connection has ended."""
-        if not self._draining:
-            stopping = self.worker.slot.server_stopping()
-            for listener in self.worker.listeners:
-                if stopping or listener.per_worker:
-                    # Nobody will accept after us: a connection that stays in the backlog would
-                    # be reset, though its client has been told that it is established.
-                    self._acceptors[listener.fileno()](self.limits.max_connections)
-            self._draining = True
+    def drained(self) -> bool:
+        """Stop accepting, when called first; then tell whether every connection has ended."""
+        if not self.draining:
+            self.draining = True
             self.worker.slot.set_state(DRAINING)
-            self._pause_accepting(FOREVER)
-            for listener in self.worker.listeners:
-                if stopping:
-                    listener.refuse()
-                listener.close()
-            self._hurry_idle_connections(monotonic() + DRAIN_GRACE)
-        return not self.held() and not self._ready
+            self.pause_accepting()
+            close_listeners(self.worker, self._take_backlog)
+            self.hurry_idle()
+        return not self.held() and not self.ready
 
-    def _hurry_idle_connections(self, deadline: float) -> None:
+    def _take_backlog(self, listener: Listener) -> None:
+        self.acceptors[listener.fileno()](self.limits.max_connections)
+
+    def hurry_idle(self) -> None:
+        """Give connections that have sent nothing yet a last moment to do so."""
+        deadline = monotonic() + DRAIN_GRACE
         for connection in self.connections.values():
             if connection.idle:
                 connection.deadline = min(connection.deadline, deadline)
 
     # -- for connections -------------------------------------------------------------
 
-    def dispatch(self, connection: Connection, request: Request, body: RequestBody) -> None:
-        """Answer a request; here, in this thread, now."""
-        keep = self.limits.keepalive > 0 and self.worker.alive
-        keep = self.cycle.run(request, body, connection, connection, keep)
-        self.worker.request_done()
-        connection.finish(keep)
-
     def postpone(self, connection: Connection) -> None:
         """Let a connection with a pipelined request go on when others have had their turn."""
-        self._ready.append(connection)
-
-    def held(self) -> int:
-        """How many connections there are."""
-        return len(self.connections)
-
-    def notify(self) -> None:
-        """Tell the master that the worker is alive."""
-        self.worker.notify()
+        self.ready.append(connection)
 
     def watch(self, connection: Managed, mask: int) -> None:
-        """Report the connection's events of this kind to it."""
+        """Wait for these events, in place of those before, and report them to the connection."""
         if connection.watched:
-            self._poller.modify(connection.fd, mask)
+            self.poller.modify(connection.fd, mask)
         else:
-            self._poller.register(connection.fd, mask)
+            self.poller.register(connection.fd, mask)
             self.connections[connection.fd] = connection
 
     def forget(self, connection: Managed) -> None:
-        """Stop reporting events; before the descriptor is closed, for poll(2) needs that."""
-        self._poller.unregister(connection.fd)
+        """Wait for it no more; before the descriptor is closed, because poll(2) needs that."""
+        self.poller.unregister(connection.fd)
         del self.connections[connection.fd]
+
+    # -- for requests that are answered elsewhere ------------------------------------
+
+    def hold(self, connection: Connection) -> None:
+        """Check a connection out, for a request that is answered elsewhere, or later.
+
+        The driver leaves it alone from now on, and counts it as held. Another thread may use it as
+        the sink of the response, and nothing more. When that is done, call :meth:`release` and
+        then the connection's ``finish``, both in the loop.
+        """
+        connection.set_aside()
+        self.away.add(connection)
+
+    def release(self, connection: Connection) -> None:
+        """Check a connection back in; it has to be finished or closed next."""
+        self.away.discard(connection)
+
+    def held(self) -> int:
+        """Return how many connections there are, checked out or not."""
+        return len(self.connections) + len(self.away)

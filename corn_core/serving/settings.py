@@ -1,19 +1,15 @@
-"""The settings of how connections are kept, and of how long a client may take."""
+"""Settings for how connections are kept, and how long a client may take."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from corn_core.config import Config
 from corn_core.http import Limits
-from corn_core.interfaces import Logger
 from corn_core.setting import Setting, integer, seconds
 from corn_core.wsgi.proxied import versions_of
 from corn_core.wsgi.trust import peer_test
-
-if TYPE_CHECKING:
-    from ssl import SSLContext
 
 MEBIBYTE = 1024 * 1024
 
@@ -95,7 +91,7 @@ SETTINGS = (
             "The bytes of one response that a worker keeps for a client that reads more slowly"
             " than the application writes. Half a mebibyte is kept in memory, the rest in a"
             " temporary file in tmp_upload_dir. When the limit is reached the application waits"
-            " for its client, and with it, in a sync worker, everybody else. 0 makes it wait as"
+            " for its client, and with it, in a sync worker, all other clients. 0 makes it wait as"
             " soon as the half mebibyte is full."
         ),
         flags=("--limit-response-spool",),
@@ -105,14 +101,14 @@ SETTINGS = (
 
 
 class ProxyPolicy(NamedTuple):
-    """Which versions of the PROXY protocol are understood, and from whom."""
+    """Says which versions of the PROXY protocol are understood, and from which peers."""
 
     versions: frozenset[str]
     is_trusted: Callable[[object], bool]
 
 
 class ClientLimits(NamedTuple):
-    """What clients are granted, from the settings above and some others; times in seconds.
+    """Limits on what a client may use, from the settings above and some others; times in seconds.
 
     :param http: the limits on requests.
     :param keepalive: how long to wait for another request; 0 closes after each response.
@@ -132,19 +128,8 @@ class ClientLimits(NamedTuple):
     proxy: ProxyPolicy | None = None
 
 
-class Encryption(NamedTuple):
-    """What the TLS connections of a worker have in common.
-
-    :param suppress_ragged_eofs: whether a connection may end without a close_notify.
-    """
-
-    context: SSLContext
-    log: Logger
-    suppress_ragged_eofs: bool
-
-
 def client_limits(config: Config, keepalive: float) -> ClientLimits:
-    """The limits of a configuration.
+    """Return the limits that a configuration sets.
 
     :param keepalive: the worker's own; a worker that keeps connections passes
         ``config.keepalive``.

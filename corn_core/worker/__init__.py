@@ -14,15 +14,35 @@ from corn_core.errors import (
     FieldsTooLarge,
     HookFailed,
     RequestTimeout,
+    ServerFault,
     TargetTooLong,
     WorkerQuit,
 )
 from corn_core.facade import on_demand
 from corn_core.loaders.wsgi import is_asynchronous
+from corn_core.net.channel import DONTWAIT, Channel, PlainChannel
 from corn_core.net.listener import Listener
-from corn_core.serving.connection import FOREVER, Connection, deadline_after
-from corn_core.serving.poller import READABLE, WRITABLE
+from corn_core.serving.balance import FRESH, Balance, outweighs
+from corn_core.serving.connection import Connection
+from corn_core.serving.driver import (
+    DRAIN_GRACE,
+    FOREVER,
+    TICK,
+    BaseDriver,
+    Driver,
+    Host,
+    Managed,
+    Phase,
+    Successor,
+    accepting,
+    close_listeners,
+    deadline_after,
+    exhausted,
+)
+from corn_core.serving.poller import READABLE, WRITABLE, Poller
+from corn_core.serving.proxy import ProxyHeaderReader
 from corn_core.serving.selector import SelectorDriver
+from corn_core.serving.sendbuffer import PIECE
 from corn_core.serving.settings import ClientLimits, client_limits
 from corn_core.worker.base import Worker, WorkerContext
 from corn_core.worker.signals import held_back
@@ -34,38 +54,66 @@ from corn_core.wsgi.trust import peer_test
 
 if TYPE_CHECKING:
     from corn_core.net.certificate import variables as tls_variables
+    from corn_core.net.tlschannel import Encryption
 else:
     __getattr__ = on_demand(
-        __name__, late={"tls_variables": "corn_core.net.certificate:variables"}, deprecated={}
+        __name__,
+        late={
+            "Encryption": "corn_core.net.tlschannel:Encryption",
+            "tls_variables": "corn_core.net.certificate:variables",
+        },
+        deprecated={},
     )
 
 __all__ = [
+    "DONTWAIT",
+    "DRAIN_GRACE",
     "FOREVER",
+    "FRESH",
+    "PIECE",
     "READABLE",
+    "TICK",
     "WRITABLE",
     "BadRequest",
+    "Balance",
+    "BaseDriver",
+    "Channel",
     "ClientDisconnected",
     "ClientLimits",
     "Connection",
     "ConnectionInfo",
+    "Driver",
+    "Encryption",
     "Exchange",
     "FieldsTooLarge",
     "HookFailed",
+    "Host",
     "Listener",
+    "Managed",
     "NativeCycle",
+    "Phase",
+    "PlainChannel",
+    "Poller",
+    "ProxyHeaderReader",
     "RequestBody",
     "RequestCycle",
     "RequestTimeout",
     "SelectorDriver",
+    "ServerFault",
+    "Successor",
     "TargetTooLong",
     "Worker",
     "WorkerContext",
     "WorkerQuit",
+    "accepting",
     "client_limits",
+    "close_listeners",
     "deadline_after",
+    "exhausted",
     "held_back",
     "is_asynchronous",
     "make_request",
+    "outweighs",
     "peer_test",
     "tls_variables",
 ]

@@ -38,16 +38,6 @@ EXCEPTIONS = {
 }
 
 
-# Their driver is about to become public, and its names with it.
-EXCEPTIONS |= {
-    name: public.private(source)
-    for name, source in SOURCES.items()
-    if name.split("/")[1].removeprefix("corn-")
-    in ("aiohttp", "asyncio", "eventlet", "gevent", "greenlets", "gthread", "tornado")
-    and public.private(source)
-}
-
-
 @pytest.mark.parametrize("name", SOURCES)
 def test_only_public_modules_are_imported(name: str) -> None:
     assert public.private(SOURCES[name]) <= EXCEPTIONS.get(name, set())

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
 
-from corn_asyncio.shared import ThreadedConnection
+from corn_asyncio.shared import SharedConnection
 from corn_core.http import Limits, Request
 from corn_core.net.address import TcpAddress
+from corn_core.net.channel import PlainChannel
 from corn_core.net.listener import Listener
-from corn_core.serving.connection import FOREVER, Phase
+from corn_core.serving.driver import FOREVER, Phase
 from corn_core.serving.poller import NOTHING, READABLE, WRITABLE
 from corn_core.serving.sendbuffer import MEMORY_LIMIT
 from corn_core.serving.settings import ClientLimits
@@ -34,38 +36,40 @@ class Lender:
 
     cycle: Any = None
     encryption = None
-    connection_class = ThreadedConnection
+    log: Any = None
+    connection_class = SharedConnection
 
     def __init__(self) -> None:
         self.limits = CLIENT_LIMITS
         self.connections: dict[int, Any] = {}
         self.masks: list[int] = []
+        self.protocols: dict[str, Any] = {}
         self.lent: list[str] = []
-        self.postponed: list[ThreadedConnection] = []
+        self.postponed: list[SharedConnection] = []
         self.suspended: list[int] = []
 
-    def dispatch(self, connection: ThreadedConnection, request: Request, body: Any) -> None:
-        connection.lent = True
+    def dispatch(self, connection: SharedConnection, request: Request, body: Any) -> None:
+        connection.set_aside()
         self.lent.append(request.path)
 
-    def take_back(self, connection: ThreadedConnection) -> None:
-        connection.lent = False
+    def take_back(self, connection: SharedConnection) -> None:
+        connection.take_back()
         connection.finish(True)
 
-    def postpone(self, connection: ThreadedConnection) -> None:
+    def postpone(self, connection: SharedConnection) -> None:
         self.postponed.append(connection)
 
-    def watch(self, connection: ThreadedConnection, mask: int) -> None:
+    def watch(self, connection: SharedConnection, mask: int) -> None:
         self.connections[connection.fd] = connection
         self.masks.append(mask)
 
-    def forget(self, connection: ThreadedConnection) -> None:
+    def forget(self, connection: SharedConnection) -> None:
         del self.connections[connection.fd]
 
-    def suspend(self, connection: ThreadedConnection) -> None:
+    def suspend(self, connection: SharedConnection) -> None:
         self.suspended.append(connection.fd)
 
-    def flush(self, connection: ThreadedConnection) -> None:
+    def flush(self, connection: SharedConnection) -> None:
         connection.start_flushing()
 
     def notify(self) -> None:
@@ -73,15 +77,16 @@ class Lender:
 
 
 @pytest.fixture
-def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
+def pair() -> Iterator[tuple[socket.socket, PlainChannel]]:
     client, server = socket.socketpair()
     client.settimeout(15)
-    with client, server:
-        yield client, server
+    channel = PlainChannel(server.family, server.type, 0, server.detach())
+    with client, closing(channel):
+        yield client, channel
 
 
 @pytest.fixture
-def client(pair: tuple[socket.socket, socket.socket]) -> socket.socket:
+def client(pair: tuple[socket.socket, PlainChannel]) -> socket.socket:
     return pair[0]
 
 
@@ -92,12 +97,12 @@ def lender() -> Lender:
 
 @pytest.fixture
 def connection(
-    pair: tuple[socket.socket, socket.socket], lender: Lender
-) -> Iterator[ThreadedConnection]:
+    pair: tuple[socket.socket, PlainChannel], lender: Lender
+) -> Iterator[SharedConnection]:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         listener = Listener(TcpAddress("127.0.0.1", 0), listening)
         driver: Any = lender
-        yield ThreadedConnection(driver, listener, pair[1], "")
+        yield SharedConnection(driver, listener, pair[1], "")
 
 
 def get(path: str) -> bytes:
@@ -105,7 +110,7 @@ def get(path: str) -> bytes:
 
 
 def test_one_request_is_lent_at_a_time(
-    client: socket.socket, lender: Lender, connection: ThreadedConnection
+    client: socket.socket, lender: Lender, connection: SharedConnection
 ) -> None:
     client.sendall(get("/1") + get("/2"))
     connection.start()
@@ -124,7 +129,7 @@ def test_one_request_is_lent_at_a_time(
 
 
 def test_client_that_goes_on_sending_is_not_read_before_its_turn(
-    client: socket.socket, lender: Lender, connection: ThreadedConnection
+    client: socket.socket, lender: Lender, connection: SharedConnection
 ) -> None:
     connection.start()
     client.sendall(get("/1") + get("/2"))
@@ -143,7 +148,7 @@ def test_client_that_goes_on_sending_is_not_read_before_its_turn(
 
 
 def test_turn_of_a_connection_that_was_closed_is_over(
-    client: socket.socket, lender: Lender, connection: ThreadedConnection
+    client: socket.socket, lender: Lender, connection: SharedConnection
 ) -> None:
     client.sendall(get("/1") + get("/2"))
     connection.start()
@@ -154,7 +159,7 @@ def test_turn_of_a_connection_that_was_closed_is_over(
 
 
 def test_events_of_a_lent_connection_are_not_wanted(
-    client: socket.socket, lender: Lender, connection: ThreadedConnection
+    client: socket.socket, lender: Lender, connection: SharedConnection
 ) -> None:
     connection.start()
     client.sendall(get("/1"))
@@ -169,7 +174,7 @@ def test_events_of_a_lent_connection_are_not_wanted(
 
 
 def test_response_that_was_spooled_and_sent_leaves_its_file_to_the_next(
-    client: socket.socket, lender: Lender, connection: ThreadedConnection
+    client: socket.socket, lender: Lender, connection: SharedConnection
 ) -> None:
     client.sendall(get("/1"))
     connection.start()
@@ -188,7 +193,7 @@ def test_response_that_was_spooled_and_sent_leaves_its_file_to_the_next(
 
 
 def test_a_lent_connection_is_not_idle(
-    client: socket.socket, lender: Lender, connection: ThreadedConnection
+    client: socket.socket, lender: Lender, connection: SharedConnection
 ) -> None:
     assert connection.idle
     client.sendall(get("/1"))
@@ -199,7 +204,7 @@ def test_a_lent_connection_is_not_idle(
 
 
 def test_a_lent_connection_stays_open_until_it_is_taken_back(
-    client: socket.socket, lender: Lender, connection: ThreadedConnection
+    client: socket.socket, lender: Lender, connection: SharedConnection
 ) -> None:
     client.sendall(get("/1"))
     connection.start()

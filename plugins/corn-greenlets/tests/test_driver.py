@@ -1,4 +1,4 @@
-"""The stream driver without a network: how a client's greenlet shares the hub."""
+"""The greenlet driver without a network: how a client's greenlet shares the hub."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any, cast
 import pytest
 
 from corn_core.errors import ClientDisconnected
-from corn_core.serving.connection import FOREVER
-from corn_core.serving.poller import WRITABLE
+from corn_core.serving.driver import FOREVER
+from corn_core.serving.poller import READABLE, WRITABLE
 from corn_greenlets.client import TURN, Client
 from corn_greenlets.driver import GreenletDriver
 
@@ -61,7 +61,7 @@ def scheduler() -> Scheduler:
 @pytest.fixture
 def client(scheduler: Scheduler) -> Client:
     wakeup = SimpleNamespace(fd=-1)
-    worker = SimpleNamespace(cycle=None, slot=None, ssl_context=None, wakeup=wakeup)
+    worker = SimpleNamespace(cycle=None, log=None, slot=None, ssl_context=None, wakeup=wakeup)
     limits = SimpleNamespace(proxy=None, write_timeout=30.0)
     return Client(GreenletDriver(cast(Any, worker), cast(Any, limits), scheduler), -1)
 
@@ -86,3 +86,17 @@ def test_a_client_that_takes_nothing_has_its_time(client: Client, scheduler: Sch
     assert scheduler.made.waits == [WRITABLE]
     assert deadlines[0] < FOREVER
     assert client.deadline == FOREVER
+
+
+def test_what_has_to_be_said_comes_before_reading(client: Client, scheduler: Scheduler) -> None:
+    """A gate waits for one kind of event."""
+    ends: list[str] = []
+    connection: Any = SimpleNamespace(
+        deadline=FOREVER, idle=False, watched=READABLE | WRITABLE, expire=lambda: ends.append("x")
+    )
+    for watched in (READABLE | WRITABLE, READABLE, WRITABLE):
+        connection.watched = watched
+        client.watch(connection, watched)
+        assert client._go_on()
+    assert scheduler.made.waits == [WRITABLE, READABLE, WRITABLE]
+    assert ends == ["x"] * 3

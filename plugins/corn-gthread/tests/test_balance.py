@@ -1,4 +1,4 @@
-"""Where a worker stands to the queue of new connections: the decisions, without processes."""
+"""Decisions whether a worker accepts from the queue of new connections, without processes."""
 
 from __future__ import annotations
 
@@ -7,35 +7,8 @@ from math import inf
 import pytest
 
 from corn_core.process.scoreboard import IDLE, Scoreboard
-from corn_gthread.balance import FRESH, LAST_LOOK, PATIENCE, SHORT, Balance, Stand, outweighs
-
-
-@pytest.mark.parametrize(
-    ("held", "fewest", "threads", "outcome"),
-    [
-        # One thread: a connection is as much as it can serve, if another worker has none.
-        (0, 0, 1, False),
-        (1, 0, 1, True),
-        (1, 1, 1, False),
-        (2, 1, 1, False),
-        (3, 1, 1, True),
-        # Threads to spare here, and the difference is small.
-        (1, 0, 4, False),
-        (2, 0, 4, True),
-        (3, 2, 4, False),
-        # No thread to spare here, and some there.
-        (4, 3, 4, True),
-        (4, 4, 4, False),
-        # None anywhere: what counts is who has clearly more.
-        (17, 16, 4, False),
-        (19, 16, 4, False),
-        (20, 16, 4, True),
-    ],
-)
-def test_who_has_clearly_more_leaves_the_next_to_others(
-    held: int, fewest: int, threads: int, outcome: bool
-) -> None:
-    assert outweighs(held, fewest, threads) is outcome
+from corn_core.serving.balance import FRESH
+from corn_gthread.balance import LAST_LOOK, PATIENCE, SHORT, Balance, Stand
 
 
 class Two:

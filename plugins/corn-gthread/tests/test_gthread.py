@@ -33,7 +33,7 @@ ABOUT = b"GET /thread HTTP/1.1\r\nHost: x\r\n\r\n"
 
 @pytest.fixture
 def gates(tmp_path: Path) -> Iterator[list[Gate]]:
-    """Three gates; open ones after the test, for nobody may wait at them for ever."""
+    """Three gates; open ones after the test, because no request may wait at them for ever."""
     directories = [tmp_path / str(number) for number in range(3)]
     for directory in directories:
         directory.mkdir()
@@ -64,7 +64,7 @@ class Held:
             client.close()
 
     def let_go(self) -> list[bytes]:
-        """The responses, after the gates have been opened and the worker has closed."""
+        """Return the responses, after the gates have been opened and the worker has closed."""
         for gate in self.gates:
             gate.open()
         return [read_all(client) for client in self.clients]
@@ -76,7 +76,7 @@ def ask(client: socket.socket, request: bytes = ABOUT) -> str:
 
 
 def unanswered(client: socket.socket) -> bool:
-    """Whether nothing has come yet."""
+    """Tell whether nothing has come yet."""
     patience = client.gettimeout()
     client.setblocking(False)
     try:
@@ -89,7 +89,7 @@ def unanswered(client: socket.socket) -> bool:
 
 
 def worker_of(server: Server) -> int:
-    """The only worker, which has booted."""
+    """Return the only worker, which has booted."""
     server.get("/")
     (worker,) = server.workers()
     return worker
@@ -145,7 +145,7 @@ def test_one_thread_reads_while_it_is_in_the_application(serve: Serve, gates: li
     server = serve("-kgthread", "--threads=1", "--timeout=2", "probe:app")
     worker = worker_of(server)
     with Held(server, gates[:1]) as held, server.address.connect() as slow:
-        # Nobody can answer it; but it can be refused, for that does not take the application.
+        # No thread can answer it; but it can be refused, for that does not take the application.
         assert parse(server.raw(b"NONSENSE\r\n\r\n")).status == 400
         slow.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         gates[0].open()
@@ -156,7 +156,7 @@ def test_one_thread_reads_while_it_is_in_the_application(serve: Serve, gates: li
 
 
 def sockets_of(pid: int) -> set[str]:
-    """The inodes of the sockets that a process has open."""
+    """Return the inodes of the sockets that a process has open."""
     targets = open_files(pid).values()
     return {target.removeprefix("socket:[").removesuffix("]") for target in targets}
 
@@ -345,7 +345,7 @@ def starved(worker: int) -> Iterator[None]:
 
 
 def read_sized(client: socket.socket, begun: bytes = b"") -> bytes:
-    """A response with a Content-Length, whole."""
+    """Read a whole response, which has a Content-Length."""
     data = bytearray(begun)
     while b"\r\n\r\n" not in data:
         data += client.recv(65536)

@@ -1,4 +1,4 @@
-"""Who holds the loop: the decisions, without threads or time."""
+"""Decisions about the holder of the loop, without threads or time."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_other_paths_are_suspect_for_a_moment() -> None:
     pace.note("/report", True, 1.0)
     assert pace.suspicious("/", 0.99 + SUSPECT_FOR)
     assert not pace.suspicious("/", 1.0 + SUSPECT_FOR)
-    # What is known to be slow is no reason for new suspicion.
+    # What is known to be slow does not give reason for new suspicion.
     pace.note("/report", True, 1.2)
     assert not pace.suspicious("/", 1.2)
     pace.note("/export", True, 1.3)

@@ -8,7 +8,8 @@ import socket
 from typing import Any
 
 from corn_core.http import RequestParser
-from corn_core.serving.connection import Connection, Phase
+from corn_core.serving.connection import Connection
+from corn_core.serving.driver import Phase
 from corn_core.serving.selector import SelectorDriver
 from corn_core.serving.settings import ClientLimits, client_limits
 from corn_core.worker import Worker
@@ -46,10 +47,7 @@ class DropsRequestsInFlight(Sound):
 class DoesNotDrain(Sound):
     def run(self) -> None:
         driver = self.driver()
-        for listener in self.listeners:
-            driver._acceptors[listener.fileno()] = driver._acceptor(listener)
-        driver._poller.register(self.wakeup.fd, 1)
-        driver._resume_accepting()
+        driver.open()
         while self.alive:
             driver.step()
 
@@ -77,7 +75,7 @@ class ForgetsIdleConnections(Sound):
     """Waits for kept connections as if it were not to stop."""
 
     class driver_class(SelectorDriver):
-        def _hurry_idle_connections(self, deadline: float) -> None:
+        def hurry_idle(self) -> None:
             pass
 
 
@@ -175,8 +173,8 @@ class StaysClosed(Sound):
     """Does not accept again when it once had too many connections."""
 
     class driver_class(SelectorDriver):
-        def _pause_accepting(self, for_seconds: float) -> None:
-            super()._pause_accepting(float("inf"))
+        def pause_accepting(self, for_seconds: float = 0.0) -> None:
+            super().pause_accepting()
 
 
 class IgnoresTls(Sound):
@@ -192,15 +190,15 @@ class AnswersThemAllFirst(Sound):
         def _accept_between(self, acceptable: set[int]) -> None:
             pass
 
-        def _tick(self, now: float) -> None:
-            super()._tick(now)
+        def on_tick(self, now: float) -> None:
+            super().on_tick(now)
             # It is called in every step, at its end.
-            self._next_tick = 0.0
-            for fd in self._acceptors if self._accepting else ():
-                self._acceptors[fd](1)
+            self.next_tick = 0.0
+            for fd in self.acceptors if self.accepting else ():
+                self.acceptors[fd](1)
 
-        def _wait(self) -> list[tuple[int, int]]:
-            return self._poller.wait(0.01)
+        def wait(self) -> list[tuple[int, int]]:
+            return self.poller.wait(0.01)
 
 
 class AnswersPipelinesToTheirEnd(Sound):
@@ -237,8 +235,8 @@ class ForgetsEverySecond(Sound):
     class driver_class(SelectorDriver):
         preferred = 0
 
-        def _wait(self) -> list[tuple[int, int]]:
-            events = super()._wait()
+        def wait(self) -> list[tuple[int, int]]:
+            events = super().wait()
             chosen = [each for each in events if each[0] % 2 or each[0] not in self.connections]
             self.preferred += len(chosen)
             # Counted in requests, because rounds may pass before a slow client asks again.

@@ -37,8 +37,8 @@ class WithoutEpoll(Worker):
 
     def run(self) -> None:
         driver = AsyncioDriver(self, client_limits(self.cfg, self.cfg.keepalive))
-        driver._poller.close()
-        driver._poller = _PollPoller()
+        driver.poller.close()
+        driver.poller = _PollPoller()
         driver.run()
 
 

@@ -12,11 +12,14 @@ from types import MappingProxyType
 from typing import Any
 
 from corn_core.http import Limits, Request
+from corn_core.interfaces import Logger
 from corn_core.net import Listener
-from corn_core.serving.connection import FOREVER, LINGER_SECONDS, Connection, Phase
-from corn_core.serving.host import Managed
-from corn_core.serving.poller import READABLE, WRITABLE
-from corn_core.serving.settings import ClientLimits, Encryption
+from corn_core.net.channel import PlainChannel
+from corn_core.net.tlschannel import Encryption
+from corn_core.serving.connection import LINGER_SECONDS, Connection
+from corn_core.serving.driver import FOREVER, Managed, Phase, Successor
+from corn_core.serving.poller import NOTHING, READABLE, WRITABLE
+from corn_core.serving.settings import ClientLimits
 from corn_core.wsgi import RequestBody, RequestCycle
 from tests.unit.wsgi.harness import Server
 
@@ -55,7 +58,12 @@ PATIENCE = 15_000
 RESET = struct.pack("ii", 1, 0)
 """SO_LINGER that makes close(2) send a reset."""
 
-MASKS = {READABLE: "read", WRITABLE: "write", READABLE | WRITABLE: "read and write"}
+MASKS = {
+    NOTHING: "nothing",
+    READABLE: "read",
+    WRITABLE: "write",
+    READABLE | WRITABLE: "read and write",
+}
 
 
 def kind_of(deadline: float, now: float) -> str:
@@ -83,6 +91,8 @@ class Recorder:
 
     cycle: RequestCycle
     limits: ClientLimits
+    log: Logger
+    protocols: Mapping[str, Successor] = field(default_factory=dict)
     told: list[str] = field(default_factory=list)
     connection_class: type[Connection] = Connection
     encryption: Encryption | None = None
@@ -120,7 +130,7 @@ class Recorder:
         self.while_waiting()
 
 
-def pair(tcp: bool = False) -> tuple[socket.socket, socket.SocketType]:
+def pair(tcp: bool = False) -> tuple[socket.socket, PlainChannel]:
     """The client's end and the server's, with buffers that hold little."""
     if not tcp:
         client, accepted = socket.socketpair()
@@ -130,7 +140,7 @@ def pair(tcp: bool = False) -> tuple[socket.socket, socket.SocketType]:
             accepted, _ = listening.accept()
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     accepted.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
-    return client, socket.SocketType(accepted.family, accepted.type, 0, accepted.detach())
+    return client, PlainChannel(accepted.family, accepted.type, 0, accepted.detach())
 
 
 class Bench:
@@ -153,7 +163,7 @@ class Bench:
         self.server = server
         self.tcp = tcp
         self.client, self.sock = pair(tcp)
-        self.driver = Recorder(server.cycle(self.app), CLIENT_LIMITS._replace(**limits))
+        self.driver = Recorder(server.cycle(self.app), CLIENT_LIMITS._replace(**limits), server.log)
         self.received = b""
         self.seen: list[str] = []
         self.connection = Connection(self.driver, listener, self.sock, ("192.0.2.7", 4711))

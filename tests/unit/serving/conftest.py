@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import socket
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from corn_core.net import Listener, TcpAddress
-from corn_core.serving import connection
+from corn_core.net.tlschannel import Encryption
+from corn_core.serving import sendbuffer
+from corn_testkit.tls import Certificate
 from tests.unit.wsgi.harness import Server
 
 pytest.register_assert_rewrite("tests.unit.serving.table")
@@ -33,4 +36,17 @@ def server(tmp_path: Path, listener: Listener) -> Iterator[Server]:
 @pytest.fixture(autouse=True)
 def no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make a connection that waits for its client tell the driver so at once."""
-    monkeypatch.setattr(connection, "PATIENCE", 0.001)
+    monkeypatch.setattr(sendbuffer, "PATIENCE", 0.001)
+
+
+@pytest.fixture
+def ragged() -> bool:
+    """The setting suppress_ragged_eofs; some tests give another."""
+    return True
+
+
+@pytest.fixture
+def encryption(server: Server, certificate: Certificate, ragged: bool) -> Encryption:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate.certfile, certificate.keyfile)
+    return Encryption(context, suppress_ragged_eofs=ragged)

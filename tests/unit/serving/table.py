@@ -6,7 +6,8 @@ from collections.abc import Callable
 from time import monotonic
 from typing import NamedTuple
 
-from corn_core.serving.connection import Connection, Phase
+from corn_core.serving.connection import Connection
+from corn_core.serving.driver import Phase
 from corn_core.serving.poller import READABLE, WRITABLE
 from tests.unit.serving.bench import BEFORE, Bench, kind_of
 

@@ -34,11 +34,36 @@ def balance(board: Scoreboard) -> tuple[int, Balance]:
 
 
 @pytest.mark.parametrize(
-    ("held", "fewest", "expected"),
-    [(0, 0, False), (1, 0, False), (2, 0, True), (17, 16, False), (19, 16, False), (20, 16, True)],
+    ("held", "fewest", "threads", "outcome"),
+    [
+        # An event loop has any number of requests in the application.
+        (0, 0, 0, False),
+        (1, 0, 0, False),
+        (2, 0, 0, True),
+        (17, 16, 0, False),
+        (19, 16, 0, False),
+        (20, 16, 0, True),
+        # One thread: a connection is as much as it can serve, if another worker has none.
+        (0, 0, 1, False),
+        (1, 0, 1, True),
+        (1, 1, 1, False),
+        (2, 1, 1, False),
+        (3, 1, 1, True),
+        # Threads to spare here, and the difference is small.
+        (1, 0, 4, False),
+        (2, 0, 4, True),
+        (3, 2, 4, False),
+        # No thread to spare here, and some there.
+        (4, 3, 4, True),
+        (4, 4, 4, False),
+        # None anywhere: what counts is who has clearly more.
+        (17, 16, 4, False),
+        (19, 16, 4, False),
+        (20, 16, 4, True),
+    ],
 )
-def test_outweighs(held: int, fewest: int, expected: bool) -> None:
-    assert outweighs(held, fewest) is expected
+def test_outweighs(held: int, fewest: int, threads: int, outcome: bool) -> None:
+    assert outweighs(held, fewest, threads) is outcome
 
 
 def test_single_worker_takes_all(board: Scoreboard) -> None:

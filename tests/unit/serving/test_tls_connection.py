@@ -13,12 +13,12 @@ from functools import partial
 import pytest
 
 from corn_core.net import Listener
-from corn_core.serving.connection import DONTWAIT, Phase
+from corn_core.net.channel import DONTWAIT
+from corn_core.net.tlschannel import Encryption
+from corn_core.serving.driver import Phase
 from corn_core.serving.poller import READABLE, WRITABLE
-from corn_core.serving.settings import Encryption
-from corn_core.serving.tls import TLSConnection
-from corn_testkit.tls import Certificate
 from tests.unit.serving.bench import LARGE, PIECES, Bench
+from tests.unit.serving.securebench import SecureBench
 from tests.unit.serving.table import (
     CLOSES,
     END,
@@ -47,68 +47,6 @@ GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 LAST = b"GET %b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n"
 EXPECT = b"POST / HTTP/1.1\r\nExpect: 100-continue\r\nHost: x\r\nContent-Length: 5\r\n\r\n"
-
-
-class SecureBench(Bench):
-    """A connection under TLS, and a client that speaks it.
-
-    What the client has seen includes ``goodbye``, for the server's close_notify, and ``alert``.
-    """
-
-    def __init__(
-        self,
-        server: Server,
-        listener: Listener,
-        encryption: Encryption,
-        client: ssl.SSLContext,
-        tcp: bool = False,
-    ) -> None:
-        self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self.tls = client.wrap_bio(self.incoming, self.outgoing, server_hostname="localhost")
-        self.established = False
-        super().__init__(server, listener, tcp)
-        self.driver.encryption = encryption
-        self.connection = TLSConnection(self.driver, listener, self.sock, ("192.0.2.7", 4711))
-
-    def understand(self, data: bytes) -> tuple[bytes, list[str]]:
-        if data.startswith(b"HTTP/"):
-            return data, []  # of a server that has seen that nobody speaks TLS
-        self.incoming.write(data)
-        if not self.established:
-            return b"", []
-        decrypted = b""
-        try:
-            while piece := self.tls.read(65536):
-                decrypted += piece
-        except ssl.SSLWantReadError:
-            return decrypted, []
-        except ssl.SSLZeroReturnError:
-            pass  # what a client is told that has said goodbye itself
-        except ssl.SSLError:
-            return decrypted, ["alert"]
-        return decrypted, ["goodbye"]
-
-    def shake(self) -> bytes:
-        """The client's next message of the handshake."""
-        self.take()
-        try:
-            self.tls.do_handshake()
-            self.established = True
-        except ssl.SSLWantReadError:
-            pass
-        return self.outgoing.read()
-
-    def encrypt(self, data: bytes) -> bytes:
-        self.tls.write(data)
-        return self.outgoing.read()
-
-    def farewell(self) -> bytes:
-        """The client's close_notify."""
-        try:
-            self.tls.unwrap()
-        except ssl.SSLError:
-            pass
-        return self.outgoing.read()
 
 
 Message = Callable[[SecureBench], bytes]
@@ -258,19 +196,6 @@ TABLE = (
 )
 
 Make = Callable[..., SecureBench]
-
-
-@pytest.fixture
-def ragged() -> bool:
-    """The setting suppress_ragged_eofs; some tests give another."""
-    return True
-
-
-@pytest.fixture
-def encryption(server: Server, certificate: Certificate, ragged: bool) -> Encryption:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate.certfile, certificate.keyfile)
-    return Encryption(context, server.log, suppress_ragged_eofs=ragged)
 
 
 @pytest.fixture

@@ -7,14 +7,12 @@ import socket
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from corn_core.serving.balance import Balance
-from corn_core.serving.selector import EXHAUSTED, SelectorDriver
+from corn_core.worker import Balance, SelectorDriver, exhausted
 
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from corn_core.net import Listener
-    from corn_core.worker import Worker
+    from corn_core.worker import Listener, Worker
 
 
 class Acceptor:
@@ -56,18 +54,14 @@ class Acceptor:
             self._accepting = True
             self._loop.add_reader(self._listener.fileno(), self._on_acceptable)
 
-    def stop(self, take_the_backlog: bool) -> None:
-        """Stop accepting.
-
-        :param take_the_backlog: first accept what is in the backlog, because no other worker will.
-        """
+    def stop(self) -> None:
+        """Stop accepting, for good."""
         self._stopped = True
-        if take_the_backlog or self._listener.per_worker:
-            self._accept(self._worker.cfg.worker_connections)
         self._pause()
-        if take_the_backlog:
-            self._listener.refuse()
-        self._listener.close()
+
+    def take_backlog(self) -> None:
+        """Accept what is in the backlog, after :meth:`stop`."""
+        self._accept(self._worker.cfg.worker_connections)
 
     def _pause(self) -> None:
         if self._accepting:
@@ -98,9 +92,7 @@ class Acceptor:
             except BlockingIOError:
                 return
             except OSError as error:
-                if error.errno in EXHAUSTED:
-                    log = self._worker.log
-                    log.warning("Cannot accept connections: %s; pausing", error.strerror)
+                if exhausted(error, self._worker.log):
                     self._pause()
                 return
             connection.setblocking(False)

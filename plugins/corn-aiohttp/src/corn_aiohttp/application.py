@@ -7,9 +7,8 @@ from typing import Any
 
 from aiohttp import web
 
-from corn_core.errors import AppLoadError
-from corn_core.frames import application_traceback
-from corn_core.loaders.wsgi import is_asynchronous
+from corn_core.plugin import AppLoadError, application_traceback
+from corn_core.worker import is_asynchronous
 
 
 def is_native(app: Any) -> bool:

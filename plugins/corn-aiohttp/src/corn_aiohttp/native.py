@@ -11,10 +11,11 @@ from aiohttp import WSCloseCode, web
 from corn_aiohttp.acceptor import Acceptor
 from corn_aiohttp.application import failure, make_application
 from corn_aiohttp.observer import Observer
-from corn_core.errors import ConfigError
+from corn_core.plugin import ConfigError
+from corn_core.worker import DRAIN_GRACE, TICK, close_listeners
 
 if TYPE_CHECKING:
-    from corn_core.worker import Worker
+    from corn_core.worker import Listener, Worker
 
 IGNORED = (
     *("body_timeout", "forwarded_allow_ips", "forwarder_headers", "header_map", "header_timeout"),
@@ -23,14 +24,8 @@ IGNORED = (
 )
 """Settings of corn's own HTTP code, which is not used here."""
 
-TICK = 1.0
-"""Seconds between heartbeats."""
-
 PAUSE = 0.05
 """Seconds between checks for what is left, while the worker drains."""
-
-DRAIN_GRACE = 1.0
-"""Seconds for which a draining worker waits for connections that send nothing."""
 
 
 class NativeServer:
@@ -42,7 +37,7 @@ class NativeServer:
         self._loop = asyncio.new_event_loop()
         self._loop.set_exception_handler(self._on_loop_error)
         self._stopping = asyncio.Event()
-        self._acceptors: list[Acceptor] = []
+        self._acceptors: dict[Listener, Acceptor] = {}
         self._observer: Observer
         self._app: web.Application
         self._server: web.Server
@@ -111,7 +106,7 @@ class NativeServer:
         self._loop.add_reader(self.worker.wakeup.fd, self._on_signal)
         for listener in self.worker.listeners:
             acceptor = Acceptor(self.worker, listener, self._server, self._loop)
-            self._acceptors.append(acceptor)
+            self._acceptors[listener] = acceptor
         self._resume()
         self._tick()
         await self._stopping.wait()
@@ -134,7 +129,7 @@ class NativeServer:
             self._resume()
 
     def _resume(self) -> None:
-        for acceptor in self._acceptors:
+        for acceptor in self._acceptors.values():
             acceptor.resume()
 
     def _on_loop_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -148,9 +143,9 @@ class NativeServer:
         # The master kills when the time is up, and the application must have ended before that.
         margin = min(2.0, self.cfg.graceful_timeout / 4)
         deadline = self._loop.time() + self.cfg.graceful_timeout - margin
-        stopping = self.worker.slot.server_stopping()
-        for acceptor in self._acceptors:
-            acceptor.stop(stopping)
+        for acceptor in self._acceptors.values():
+            acceptor.stop()
+        close_listeners(self.worker, lambda listener: self._acceptors[listener].take_backlog())
         # The application first, so that handlers that never end by themselves can be told to.
         ending = [self._loop.create_task(self._shut_down())]
         ending += [self._loop.create_task(self._close(one)) for one in self._observer.websockets]
@@ -174,7 +169,7 @@ class NativeServer:
             await asyncio.sleep(PAUSE)
 
     def _acceptors_busy(self) -> bool:
-        return any(acceptor.busy for acceptor in self._acceptors)
+        return any(acceptor.busy for acceptor in self._acceptors.values())
 
     async def _shut_down(self) -> None:
         try:

@@ -13,8 +13,8 @@ from aiohttp.abc import AbstractAccessLogger
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web_protocol import RequestHandler
 
-from corn_core.escape import escape
-from corn_core.wsgi import ConnectionInfo, Exchange, NativeCycle
+from corn_core.plugin import escape
+from corn_core.worker import ConnectionInfo, Exchange, NativeCycle
 
 if TYPE_CHECKING:
     from corn_core.worker import Worker

@@ -5,10 +5,8 @@ from __future__ import annotations
 from corn_aiohttp.application import is_native
 from corn_aiohttp.native import IGNORED, NativeServer
 from corn_asyncio.threaded import ThreadPoolDriver
-from corn_core.config import Config
-from corn_core.interfaces import WSGIApp
-from corn_core.serving.settings import client_limits
-from corn_core.worker import Worker
+from corn_core.typing import Config, WSGIApp
+from corn_core.worker import Worker, client_limits
 
 DEFAULT_THREADS = 8
 """The size of the pool when ``threads`` is not set. A user who chooses this worker for a WSGI

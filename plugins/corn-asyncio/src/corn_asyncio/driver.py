@@ -19,13 +19,10 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from corn_asyncio.poller import nest
-from corn_core.serving.balance import Balance
-from corn_core.serving.connection import FOREVER
-from corn_core.serving.selector import SelectorDriver
+from corn_core.worker import Balance, SelectorDriver
 
 if TYPE_CHECKING:
-    from corn_core.serving.host import Host
-    from corn_core.serving.settings import ClientLimits
+    from corn_core.worker import ClientLimits, Host
 
 
 class AsyncioDriver(SelectorDriver):
@@ -35,14 +32,16 @@ class AsyncioDriver(SelectorDriver):
     has to run. The worker's wake-up descriptor is watched like a connection. When something
     takes ``signal.set_wakeup_fd`` away from it, as ``loop.add_signal_handler`` does, a stop is
     noticed at the next tick instead of at once.
+
+    :ivar loop: the event loop, once the driver is attached to it.
     """
 
     def __init__(self, worker: Host, limits: ClientLimits) -> None:
         super().__init__(worker, limits)
         self._balance = Balance(worker.slot)
-        self._loop: asyncio.AbstractEventLoop
+        self.loop: asyncio.AbstractEventLoop
         self._timer: asyncio.TimerHandle | None = None
-        self._on_end: Callable[[], None] = lambda: None
+        self._tell_end: Callable[[], None] = lambda: None
         self._scheduled = False
         self._failure: BaseException | None = None
 
@@ -68,9 +67,9 @@ class AsyncioDriver(SelectorDriver):
         :param on_end: called when the worker has stopped and no connection is left; then
             :meth:`check` says whether that was how it should end.
         """
-        self._loop, self._on_end = loop, on_end
-        self._poller = nest(self._poller, loop, self._wake, self._schedule)
-        self._open()
+        self.loop, self._tell_end = loop, on_end
+        self.poller = nest(self.poller, loop, self._wake, self.schedule)
+        self.open()
         self._on_timer()
 
     def check(self) -> None:
@@ -80,37 +79,37 @@ class AsyncioDriver(SelectorDriver):
 
     # -- accepting -------------------------------------------------------------------
 
-    def _accept_from(self, fd: int) -> bool:
+    def accept_from(self, fd: int) -> bool:
         """Take new connections as long as the next one is for this worker."""
-        accept = self._acceptors[fd]
+        accept = self.acceptors[fd]
         for _ in range(self.accept_batch):
             if not self._balance.has_turn(self.held(), monotonic()):
-                self._pause_accepting(FOREVER)
-                self._loop.call_later(self._balance.moment(), self._resume_accepting)
+                self.pause_accepting()
+                self.loop.call_later(self._balance.moment(), self.resume_accepting)
                 return False
             if not accept(1):
                 return False
         return True
 
-    def _tick(self, now: float) -> None:
+    def on_tick(self, now: float) -> None:
         self._balance.meet()
-        super()._tick(now)
+        super().on_tick(now)
 
     # -- in the loop -----------------------------------------------------------------
 
-    def _wait(self) -> list[tuple[int, int]]:
+    def wait(self) -> list[tuple[int, int]]:
         # It is the loop that waits.
-        return self._poller.wait(0.0)
+        return self.poller.wait(0.0)
 
     def _on_timer(self) -> None:
-        self._timer = self._loop.call_later(self.TICK, self._on_timer)
+        self._timer = self.loop.call_later(self.TICK, self._on_timer)
         self._wake()
 
-    def _schedule(self) -> None:
+    def schedule(self) -> None:
         """Have a step soon, when others in the loop have had their turn."""
         if not self._scheduled:
             self._scheduled = True
-            self._loop.call_soon(self._wake)
+            self.loop.call_soon(self._wake)
 
     def _wake(self) -> None:
         """Do what there is to do: the nested poller has events, or a second has passed."""
@@ -119,7 +118,7 @@ class AsyncioDriver(SelectorDriver):
             return  # it was scheduled before the end
         try:
             self.step()
-            ended = not self.worker.alive and self._drained()
+            ended = not self.worker.alive and self.drained()
         except (SystemExit, KeyboardInterrupt):
             raise  # a signal's handler ends the worker, and the loop with it
         except BaseException as error:
@@ -127,13 +126,14 @@ class AsyncioDriver(SelectorDriver):
             self._failure = error
             ended = True
         if ended:
-            self._end()
-        elif self._ready:
-            self._schedule()
+            self.on_end()
+        elif self.ready:
+            self.schedule()
 
-    def _end(self) -> None:
+    def on_end(self) -> None:
+        """Close what the driver has in the loop; no connection is left."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._poller.close()
-        self._on_end()
+        self.poller.close()
+        self._tell_end()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from corn_core.serving.poller import READABLE, WRITABLE, Poller
+from corn_core.worker import READABLE, WRITABLE, Poller
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop

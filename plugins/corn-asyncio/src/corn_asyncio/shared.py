@@ -14,16 +14,20 @@ import socket
 from _thread import allocate_lock
 from typing import TYPE_CHECKING, Any, Protocol
 
-from corn_core.errors import ClientDisconnected
-from corn_core.serving.connection import FOREVER, Connection, deadline_after
-from corn_core.serving.host import Driver, Managed
-from corn_core.serving.poller import READABLE, WRITABLE
-from corn_core.serving.sendbuffer import MEMORY_LIMIT
+from corn_core.worker import (
+    FOREVER,
+    READABLE,
+    WRITABLE,
+    ClientDisconnected,
+    Connection,
+    Driver,
+    Managed,
+    Phase,
+    deadline_after,
+)
 
 if TYPE_CHECKING:
-    from corn_core.net import Listener
-
-FIELDS = ("flushing", "guard", "lent")
+    from corn_core.worker import Listener, PlainChannel
 
 
 class Lender(Driver[Connection], Protocol):
@@ -39,33 +43,40 @@ class Lender(Driver[Connection], Protocol):
 
 
 class SharedConnection(Connection):
-    """A connection that a thread may have; its subclasses have the ``FIELDS``.
+    """A connection that a thread may have.
+
+    Under TLS it is the thread that encrypts what it sends, and the loop decrypts nothing meanwhile:
+    the channel has one owner at a time, as the connection has. What the client does not take waits
+    in the send buffer, and the loop encrypts it as it sends it.
 
     :ivar lent: whether a thread owns it.
     :ivar guard: held for the send buffer, while it is lent.
     :ivar flushing: whether the loop sends what is in the send buffer, while it is lent.
     """
 
+    __slots__ = ("flushing", "guard", "lent")
+
     driver: Lender
-    lent: bool
-    guard: Any
-    flushing: bool
 
     def __init__(
-        self, driver: Lender, listener: Listener, sock: socket.SocketType, peer: object
+        self, driver: Lender, listener: Listener, sock: PlainChannel, peer: object
     ) -> None:
         super().__init__(driver, listener, sock, peer)
         self.lent = False
-        self.guard = allocate_lock()
+        self.guard: Any = allocate_lock()
         self.flushing = False
 
-    @property
-    def idle(self) -> bool:
-        """Tell whether the client has yet to send the first byte of a request."""
-        # A request that came in one piece has left no trace in the phase.
-        return not self.lent and super().idle
-
     # -- the loop's side ---------------------------------------------------------------
+
+    def set_aside(self) -> None:
+        """Give the connection to a thread; it stays in the poller, see ``threaded``."""
+        self.lent = True
+        self.phase = Phase.AWAY
+        self.deadline = FOREVER
+
+    def take_back(self) -> None:
+        """Own the connection again; it has to be finished next."""
+        self.lent = self.flushing = False
 
     def on_event(self, mask: int) -> None:
         """Do what the poller says can be done now."""
@@ -84,13 +95,13 @@ class SharedConnection(Connection):
         """Send what is in the send buffer as the client takes it."""
         if self.lent:
             self.deadline = deadline_after(self.driver.limits.write_timeout)
-            Connection._watch(self, WRITABLE)
+            self.watch(WRITABLE)
 
     def _flush(self) -> bool:
         """Send some; False when that has to end."""
         with self.guard:
             try:
-                done = self._transmit()
+                done = self.transmit()
             except ClientDisconnected:
                 # The thread finds the same, when it sends.
                 self.deadline = FOREVER
@@ -98,8 +109,7 @@ class SharedConnection(Connection):
             self.flushing = not done
         self.deadline = FOREVER if done else deadline_after(self.driver.limits.write_timeout)
         if done:
-            # Not TLSConnection's, which would close a connection whose client has said goodbye.
-            Connection._watch(self, READABLE)
+            self.watch(READABLE)
         return True
 
     def expire(self) -> None:
@@ -133,30 +143,30 @@ class SharedConnection(Connection):
             super().send_file(fd, offset, count)
             return
         with self.guard:
-            send_buffer = self._own_send_buffer()
+            send_buffer = self.own_send_buffer()
             if taken := send_buffer.append_file(fd, offset, count):
-                self._transmit()
+                self.transmit()
         if taken:
             self._leave_the_rest()
         else:
-            self._send_copy(fd, offset, count)
+            self.send_copy(fd, offset, count)
 
-    def _queue(self, data: bytes | memoryview) -> None:
+    def queue(self, data: bytes | memoryview) -> None:
+        """Leave to the loop what the client does not take now."""
         if not self.lent:
-            super()._queue(data)
+            super().queue(data)
             return
         while not self._buffer(data):
             # Only this thread waits for the client.
-            self._wait_for_client()
+            self.wait_for_client()
         self._leave_the_rest()
 
     def _buffer(self, data: bytes | memoryview) -> bool:
         with self.guard:
-            send_buffer = self._own_send_buffer()
+            send_buffer = self.own_send_buffer()
             if send_buffer:
-                self._transmit()
-            limit = max(self.driver.limits.spool_limit, MEMORY_LIMIT)
-            if send_buffer and send_buffer.size + len(data) > limit:
+                self.transmit()
+            if not self.has_room(len(data)):
                 return False
             send_buffer.append(data)
         return True
@@ -168,9 +178,3 @@ class SharedConnection(Connection):
                 return
             self.flushing = True
         self.driver.flush(self)
-
-
-class ThreadedConnection(SharedConnection):
-    """A plain connection that a thread may have."""
-
-    __slots__ = FIELDS

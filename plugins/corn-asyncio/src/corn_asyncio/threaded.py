@@ -16,19 +16,13 @@ from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
 from corn_asyncio.driver import AsyncioDriver
-from corn_asyncio.shared import SharedConnection, ThreadedConnection
+from corn_asyncio.shared import SharedConnection
 from corn_asyncio.threadpool import PATIENCE, ThreadPool
-from corn_core.serving.connection import FOREVER, Connection
-from corn_core.serving.poller import READABLE
-from corn_core.serving.selector import DRAIN_GRACE
+from corn_core.worker import READABLE, Connection
 
 if TYPE_CHECKING:
-    from ssl import SSLContext
-
     from corn_core.http import Request
-    from corn_core.serving.host import Host
-    from corn_core.serving.settings import ClientLimits
-    from corn_core.wsgi import RequestBody
+    from corn_core.worker import ClientLimits, Host, RequestBody
 
 REST = 0.001
 """Seconds for which the loop leaves the interpreter to the threads while requests wait for them."""
@@ -48,7 +42,7 @@ class ThreadPoolDriver(AsyncioDriver):
     :param threads: the most requests that are in the application at once.
     """
 
-    connection_class: type[Connection] = ThreadedConnection
+    connection_class: type[Connection] = SharedConnection
 
     def __init__(self, worker: Host, limits: ClientLimits, threads: int) -> None:
         super().__init__(worker, limits)
@@ -58,13 +52,6 @@ class ThreadPoolDriver(AsyncioDriver):
         self._to_flush: deque[SharedConnection] = deque()
         self._woken = False
         self._error: BaseException | None = None
-
-    def _encrypt(self, context: SSLContext) -> None:
-        super()._encrypt(context)
-        # lazy: it imports ssl
-        from corn_asyncio.threaded_tls import ThreadedTLSConnection
-
-        self.connection_class = ThreadedTLSConnection
 
     # -- the loop ----------------------------------------------------------------------
 
@@ -79,20 +66,21 @@ class ThreadPoolDriver(AsyncioDriver):
 
     def _hand_out(self) -> None:
         if self._pool.hand_out(monotonic()):
-            self._loop.call_later(PATIENCE, self._judge)
+            self.loop.call_later(PATIENCE, self._judge)
         self._pool.rest(REST)
 
     def _judge(self) -> None:
         if self._pool.judge():
-            self._loop.call_later(PATIENCE, self._judge)
+            self.loop.call_later(PATIENCE, self._judge)
 
     def _no_thread(self, error: RuntimeError) -> None:
         self.worker.log.error("No thread could be started for a request: %s", error)
 
-    def _end(self) -> None:
+    def on_end(self) -> None:
+        """End the threads, too."""
         # As a rule all are idle. They are not to be in the way of the interpreter's end.
         self._pool.close(REST * 100)
-        super()._end()
+        super().on_end()
 
     def _take_back(self) -> None:
         """Own again the connections that threads have finished with."""
@@ -104,26 +92,25 @@ class ThreadPoolDriver(AsyncioDriver):
             to_flush.popleft().start_flushing()
         while finished:
             connection, keep = finished.popleft()
-            connection.lent = connection.flushing = False
-            self._guard(connection, connection.finish, keep)
-        if self._draining:
+            connection.take_back()
+            self.guard(connection, connection.finish, keep)
+        if self.draining:
             # Their clients were told that they may send another request, before the stop.
-            self._hurry_idle_connections(monotonic() + DRAIN_GRACE)
+            self.hurry_idle()
 
     # -- for connections ---------------------------------------------------------------
 
     def dispatch(self, connection: Connection, request: Request, body: RequestBody) -> None:
         """Lend a connection to the thread that will answer its request."""
         assert isinstance(connection, SharedConnection)
-        connection.lent = True
-        connection.deadline = FOREVER
+        connection.set_aside()
         # It is to be counted, though the poller may not know it yet.
         self.connections[connection.fd] = connection
         self._pool.add(Task(connection, request, body))
 
     def suspend(self, connection: SharedConnection) -> None:
         """Report no events of a connection that is lent."""
-        self._poller.unregister(connection.fd)
+        self.poller.unregister(connection.fd)
 
     # -- in a thread -------------------------------------------------------------------
 
@@ -155,6 +142,6 @@ class ThreadPoolDriver(AsyncioDriver):
         if not self._woken:
             self._woken = True
             try:
-                self._loop.call_soon_threadsafe(self._schedule)
+                self.loop.call_soon_threadsafe(self.schedule)
             except RuntimeError:
                 return  # the loop is closed: the worker quits

@@ -1,4 +1,4 @@
-"""eventlet's hub as the stream driver uses it. Imports eventlet, so workers import it late."""
+"""eventlet's hub as the greenlet driver uses it. Imports eventlet, so workers import it late."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from eventlet.greenthread import GreenThread
 from eventlet.hubs import get_hub
 from greenlet import GreenletExit, getcurrent
 
-from corn_core.serving.poller import READABLE, WRITABLE
+from corn_core.worker import READABLE, WRITABLE
 
 _NOT_WAITING = -1
 

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterable, Sequence
 from types import ModuleType
 
-from corn_core.errors import ConfigError, one_line
+from corn_core.plugin import ConfigError, one_line
 
 _CLASSIFIER = "Programming Language :: Python :: 3."
 

@@ -8,11 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from corn_core.config import Config
-from corn_core.interfaces import Logger
-from corn_core.serving.settings import client_limits
-from corn_core.worker import Worker
-from corn_core.worker.signals import held_back
+from corn_core.typing import Config, Logger
+from corn_core.worker import Worker, client_limits, held_back
 from corn_eventlet.library import check_eventlet, import_eventlet
 from corn_greenlets.driver import GreenletDriver
 

@@ -1,4 +1,4 @@
-"""gevent's hub as the stream driver uses it."""
+"""gevent's hub as the greenlet driver uses it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import gevent
 from gevent.hub import get_hub
 
-from corn_core.serving.poller import READABLE, WRITABLE
+from corn_core.worker import READABLE, WRITABLE
 
 # gevent's own numbers for the events of a watcher.
 _READ, _WRITE = 1, 2

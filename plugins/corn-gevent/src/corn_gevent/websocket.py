@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from corn_core.dates import http_date
 from corn_core.http import encode_head
-from corn_core.interfaces import StartResponse, WSGIApp
+from corn_core.plugin import http_date
+from corn_core.typing import StartResponse, WSGIApp
 from corn_gevent.worker import GeventWorker
 
 try:

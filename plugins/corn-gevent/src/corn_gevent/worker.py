@@ -8,10 +8,8 @@ from collections.abc import Callable
 import gevent
 from gevent.hub import get_hub
 
-from corn_core.config import Config
-from corn_core.interfaces import Logger
-from corn_core.serving.settings import client_limits
-from corn_core.worker import Worker
+from corn_core.typing import Config, Logger
+from corn_core.worker import Worker, client_limits
 from corn_gevent.hub import GeventScheduler
 from corn_gevent.patching import patch_master, patch_worker
 from corn_greenlets.driver import GreenletDriver

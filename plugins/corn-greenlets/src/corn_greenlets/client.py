@@ -1,23 +1,34 @@
-"""One client of the stream driver: its greenlet, and what its connection asks of a driver."""
+"""One client of the greenlet driver: its greenlet, and what its connection asks of a driver."""
 
 from __future__ import annotations
 
-from socket import SocketType
+from collections.abc import Mapping
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
-from corn_core.errors import ClientDisconnected
-from corn_core.serving.connection import FOREVER, Connection, deadline_after
-from corn_core.serving.poller import WRITABLE
-from corn_core.serving.selector import DRAIN_GRACE
+from corn_core.worker import (
+    DRAIN_GRACE,
+    FOREVER,
+    WRITABLE,
+    ClientDisconnected,
+    Connection,
+    deadline_after,
+)
 
 if TYPE_CHECKING:
     from corn_core.http import Request
-    from corn_core.net import Listener
-    from corn_core.serving.host import Host, Managed
-    from corn_core.serving.proxy import ProxyHeaderReader
-    from corn_core.serving.settings import ClientLimits, Encryption
-    from corn_core.wsgi import RequestBody, RequestCycle
+    from corn_core.typing import Logger
+    from corn_core.worker import (
+        ClientLimits,
+        Encryption,
+        Listener,
+        Managed,
+        PlainChannel,
+        ProxyHeaderReader,
+        RequestBody,
+        RequestCycle,
+        Successor,
+    )
     from corn_greenlets.hub import Scheduler
 
 # Bytes that a client may take at once before others have their turn. A greenlet that never has
@@ -27,23 +38,30 @@ TURN = 1024 * 1024
 
 
 class Clients(Protocol):
-    """The stream driver, as its clients see it."""
+    """The greenlet driver, as its clients see it."""
 
     begin: type[Connection] | type[ProxyHeaderReader]
     connection_class: type[Connection]
     cycle: RequestCycle
     draining: bool
     encryption: Encryption | None
-    scheduler: Scheduler
     limits: ClientLimits
+    log: Logger
+    protocols: Mapping[str, Successor]
+    scheduler: Scheduler
     turns: int
-    worker: Host
 
     def accept_meanwhile(self) -> None:
         """Accept new connections in the middle of a round; called when ``turns`` is below 0."""
 
+    def dispatch(self, connection: Any, request: Request, body: RequestBody) -> None:
+        """Answer a request, here and now; others run whenever the application waits."""
+
     def leave(self, client: Client) -> None:
         """Forget a client, whose greenlet ends."""
+
+    def notify(self) -> None:
+        """Tell the master that the worker is alive."""
 
 
 class Client:
@@ -53,19 +71,23 @@ class Client:
     """
 
     __slots__ = (
-        *("connection_class", "cycle", "deadline", "encryption", "greenlet", "limits"),
-        *("_credit", "_driver", "_gate", "_postponed", "_watched", "_worker"),
+        *("connection_class", "cycle", "deadline", "dispatch", "encryption", "greenlet"),
+        *("limits", "log", "notify", "protocols"),
+        *("_credit", "_driver", "_gate", "_postponed", "_watched"),
     )
 
     def __init__(self, driver: Clients, fd: int) -> None:
         self.connection_class = driver.connection_class
         self.cycle = driver.cycle
+        self.dispatch = driver.dispatch
         self.encryption = driver.encryption
         self.limits = driver.limits
+        self.log = driver.log
+        self.notify = driver.notify
+        self.protocols = driver.protocols
         self.deadline = FOREVER
         self.greenlet: Any = None
         self._driver = driver
-        self._worker = driver.worker
         self._gate = driver.scheduler.gate(fd)
         self._credit = TURN
         self._postponed: Connection | None = None
@@ -73,13 +95,13 @@ class Client:
 
     # -- the greenlet ----------------------------------------------------------------
 
-    def begin(self, listener: Listener, sock: SocketType, peer: object) -> None:
+    def begin(self, listener: Listener, sock: PlainChannel, peer: object) -> None:
         """Serve a client in a greenlet of its own, as soon as it has sent something."""
         self._watched = first = self._driver.begin(self, listener, sock, peer)
         self.deadline = deadline_after(self.limits.header_timeout)
         self.greenlet = self._gate.spawn(self._run, first, sock)
 
-    def _run(self, mask: int, first: Connection | ProxyHeaderReader, sock: SocketType) -> None:
+    def _run(self, mask: int, first: Connection | ProxyHeaderReader, sock: PlainChannel) -> None:
         """Serve a client until its connection is closed."""
         self._watched = None
         self.deadline = FOREVER
@@ -92,7 +114,7 @@ class Client:
                 pass
         except Exception:
             # A defect of ours, or a system that fails: the other clients must not pay for it.
-            self._worker.log.exception("Error on the connection of ip=%s", first.peer_host)
+            self.log.exception("Error on the connection of ip=%s", first.peer_host)
         finally:
             # Also when the greenlet is killed, by the application perhaps.
             if sock.fileno() >= 0:
@@ -101,7 +123,7 @@ class Client:
             self._driver.leave(self)
 
     def _go_on(self) -> bool:
-        """Do the next thing, when it can be done; False when nothing is left to do."""
+        """Wait for the connection and let it go on. Returns False once it is closed."""
         connection = self._postponed
         if connection is not None:
             self._postponed = None
@@ -114,7 +136,8 @@ class Client:
         if self._driver.draining and watched.idle:
             watched.deadline = min(watched.deadline, monotonic() + DRAIN_GRACE)
         self.deadline = watched.deadline
-        events = self._gate.wait(watched.watched)
+        # Reading goes on when what has to be said first is sent: a gate waits for one of the two.
+        events = self._gate.wait(watched.watched & WRITABLE or watched.watched)
         self.deadline = FOREVER
         if events:
             watched.on_event(events)
@@ -137,14 +160,6 @@ class Client:
 
     # -- for its connection ----------------------------------------------------------
 
-    def dispatch(self, connection: Connection, request: Request, body: RequestBody) -> None:
-        """Answer a request, here and now; others run whenever the application waits."""
-        worker = self._worker
-        keep = self.limits.keepalive > 0 and worker.alive
-        keep = self.cycle.run(request, body, connection, connection, keep)
-        worker.request_done()
-        connection.finish(keep)
-
     def postpone(self, connection: Connection) -> None:
         """Let a connection with a pipelined request go on when others have had their turn."""
         self._postponed = connection
@@ -157,10 +172,6 @@ class Client:
         """Wait no more."""
         self._watched = None
         self._gate.release()
-
-    def notify(self) -> None:
-        """Tell the master that the worker is alive."""
-        self._worker.notify()
 
     def wait_for_client(self) -> None:
         """Wait until the client takes more of its response.

@@ -1,14 +1,11 @@
-"""A connection with a greenlet of its own: instead of keeping what a client does not take, it
-waits until the client takes it."""
+"""Sends responses in the client's greenlet, which waits until the client takes them."""
 
 from __future__ import annotations
 
-import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from corn_core.errors import ClientDisconnected
-from corn_core.serving.connection import DONTWAIT, Connection
-from corn_core.serving.sendbuffer import PIECE
+from corn_core.worker import DONTWAIT, PIECE, ClientDisconnected, Connection
 
 if TYPE_CHECKING:
     from corn_greenlets.client import Client
@@ -17,7 +14,7 @@ if TYPE_CHECKING:
 class GreenletConnection(Connection):
     """A connection under a :class:`GreenletDriver`; also the sink of its own responses.
 
-    Its send_buffer is never used, so that every response is sent when the application has produced
+    Its send buffer is never used, so that every response is sent when the application has produced
     it, and the phase FLUSH does not occur.
     """
 
@@ -30,32 +27,30 @@ class GreenletConnection(Connection):
         super().send(data)
         self.driver.sent(len(data))
 
-    def _queue(self, data: bytes | memoryview) -> None:
+    def queue(self, data: bytes | memoryview) -> None:
+        """Wait until the client has taken everything."""
         view = memoryview(data)
+        self.driver.wait_for_client()
         while view:
-            self.driver.wait_for_client()
-            try:
-                sent = self.sock.send(view, DONTWAIT)
-            except BlockingIOError:
-                continue
-            except OSError as error:
-                raise ClientDisconnected(str(error)) from error
-            view = view[sent:]
+            view = view[self._when_possible(self.channel.send, view, DONTWAIT) :]
 
     def send_file(self, fd: int, offset: int, count: int) -> None:
-        """Send a part of a file with sendfile, waiting for the client if need be."""
-        # sendfile has no flag that keeps it from waiting; the socket itself must say so.
-        os.set_blocking(self.fd, False)
+        """Send a part of a file, waiting for the client if need be."""
+        sendfile = self.channel.sendfile
         while count:
-            try:
-                sent = os.sendfile(self.fd, fd, offset, min(count, PIECE))
-            except BlockingIOError:
-                self.driver.wait_for_client()
-                continue
-            except OSError as error:
-                raise ClientDisconnected(str(error)) from error
+            sent = self._when_possible(sendfile, fd, offset, min(count, PIECE))
             if not sent:
                 raise ClientDisconnected("the file became shorter while it was sent")
             offset += sent
             count -= sent
             self.driver.sent(sent)
+
+    def _when_possible(self, send: Callable[..., int], *arguments: object) -> int:
+        """Call a function that sends, as soon as the client takes something."""
+        while True:
+            try:
+                return send(*arguments)
+            except BlockingIOError:
+                self.driver.wait_for_client()
+            except OSError as error:
+                raise ClientDisconnected(str(error)) from error

@@ -1,4 +1,4 @@
-"""The greenlet driver: a greenlet for each client.
+"""Drives connections with a greenlet for each client.
 
 What to do with the bytes is decided by the same connections as under the selector driver. There
 one loop waits for all of them; here each has a greenlet that waits for it, runs the application
@@ -12,27 +12,26 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from contextvars import copy_context
-from functools import partial
-from socket import SocketType
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from corn_core.errors import WorkerQuit
-from corn_core.serving.balance import Balance
-from corn_core.serving.connection import Connection
-from corn_core.serving.poller import READABLE
-from corn_core.serving.proxy import ProxyHeaderReader
-from corn_core.serving.selector import DRAIN_GRACE, EXHAUSTED
-from corn_core.serving.settings import Encryption
+from corn_core.worker import (
+    DRAIN_GRACE,
+    READABLE,
+    Balance,
+    BaseDriver,
+    Connection,
+    ProxyHeaderReader,
+    WorkerQuit,
+    accepting,
+    close_listeners,
+    exhausted,
+)
 from corn_greenlets.client import Client
 from corn_greenlets.connection import GreenletConnection
 
 if TYPE_CHECKING:
-    from ssl import SSLContext
-
-    from corn_core.net import Listener
-    from corn_core.serving.host import Host
-    from corn_core.serving.settings import ClientLimits
+    from corn_core.worker import ClientLimits, Host, Listener
     from corn_greenlets.hub import Gate, Scheduler
 
 SLICE = 16
@@ -43,7 +42,7 @@ twice as many clients, it is after half of a round."""
 LAST_WORDS = 1.0
 
 
-class GreenletDriver:
+class GreenletDriver(BaseDriver):
     """Runs the connections of a worker until the worker is told to stop.
 
     :param worker: supplies the request cycle, the listeners and the heartbeat.
@@ -51,23 +50,14 @@ class GreenletDriver:
     :param scheduler: greenlets, and their way to wait for descriptors.
     """
 
-    TICK = 1.0
-    """Seconds between heartbeats, and between looks at deadlines."""
-
     connection_class: type[Connection] = GreenletConnection
-    encryption: Encryption | None = None
 
     def __init__(self, worker: Host, limits: ClientLimits, scheduler: Scheduler) -> None:
-        self.worker = worker
-        self.cycle = worker.cycle
-        self.limits = limits
+        super().__init__(worker, limits)
         self.scheduler = scheduler
-        if worker.ssl_context is not None:
-            self._encrypt(worker.ssl_context)
         self.begin: type[Connection] | type[ProxyHeaderReader] = self.connection_class
         if limits.proxy is not None:
             self.begin = ProxyHeaderReader
-        self.draining = False
         self._clients: set[Client] = set()
         self._gates: dict[Listener, Gate] = {}
         self._main = scheduler.gate(worker.wakeup.fd)
@@ -78,13 +68,6 @@ class GreenletDriver:
         self.turns = SLICE
         self._context = copy_context()
         self._next_tick = 0.0
-
-    def _encrypt(self, context: SSLContext) -> None:
-        from corn_greenlets.tls import GreenletTLSConnection  # lazy: it imports ssl
-
-        self.connection_class = GreenletTLSConnection
-        ragged: bool = self.worker.cfg.suppress_ragged_eofs
-        self.encryption = Encryption(context, self.worker.log, ragged)
 
     # -- the main greenlet -----------------------------------------------------------
 
@@ -161,7 +144,8 @@ class GreenletDriver:
                 try:
                     self._accept_all(accept)
                 except OSError as error:
-                    self._on_accept_error(error)
+                    if exhausted(error, self.log):
+                        self.scheduler.sleep(self.TICK)
                 else:
                     self.scheduler.sleep(self._balance.moment())
 
@@ -191,27 +175,16 @@ class GreenletDriver:
 
     def _acceptor(self, listener: Listener) -> Callable[[], None]:
         """Return what accepts one connection, with everything that does not change looked up."""
-        sock = listener.socket
-        # socket.accept() is a Python wrapper of this method, and builds a Python-level socket
-        # around what it returns. Monkey patching may have replaced the class, but not this one
-        # of its instances, which the master has made.
-        accept = sock._accept  # type: ignore[attr-defined]  # of the C base class
-        make_socket = partial(SocketType, sock.family, sock.type, sock.proto)
+        accept, make_channel = accepting(listener)
 
         def accept_one() -> None:
             fd, peer = accept()
-            sock = make_socket(fd)
+            channel = make_channel(fd)
             client = Client(self, fd)
             self._clients.add(client)
-            client.begin(listener, sock, peer)
+            client.begin(listener, channel, peer)
 
         return accept_one
-
-    def _on_accept_error(self, error: OSError) -> None:
-        if error.errno in EXHAUSTED:
-            self.worker.log.warning("Cannot accept connections: %s; pausing", error.strerror)
-            self.scheduler.sleep(self.TICK)
-        # Anything else is the fate of one connection.
 
     def leave(self, client: Client) -> None:
         """Forget a client, whose greenlet ends."""
@@ -229,22 +202,15 @@ class GreenletDriver:
     def _drain(self) -> None:
         """Stop accepting, and let go of clients that want nothing."""
         self.draining = True
-        stopping = self.worker.slot.server_stopping()
-        for listener, gate in self._gates.items():
+        for gate in self._gates.values():
             gate.wake()
             gate.release()
-            if stopping or listener.per_worker:
-                # No worker accepts after this one: a connection that stays in the backlog would be
-                # reset, though its client has been told that it is established.
-                self._empty_backlog(listener)
-            if stopping:
-                listener.refuse()
-            listener.close()
+        close_listeners(self.worker, self._take_backlog)
         deadline = monotonic() + DRAIN_GRACE
         for client in self._clients:
             client.hurry(deadline)
 
-    def _empty_backlog(self, listener: Listener) -> None:
+    def _take_backlog(self, listener: Listener) -> None:
         accept = self._acceptors[listener]
         for _ in range(self.limits.max_connections):
             try:

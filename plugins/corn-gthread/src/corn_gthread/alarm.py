@@ -27,7 +27,7 @@ NEVER = 1 << 62
 
 
 class Alarm(Protocol):
-    """Where the watcher waits.
+    """Makes the watcher wait.
 
     :ivar due: the number of the call with which the holder has to put the alarm off.
     """

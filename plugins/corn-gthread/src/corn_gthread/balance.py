@@ -1,4 +1,4 @@
-"""Sharing connections with the other workers.
+"""Decides how a worker with threads shares connections with the other workers.
 
 A connection that is kept stays with the worker that accepted it, for all of its requests. The
 kernel wakes whichever worker comes first in its queue, and a worker that is awake may take a whole
@@ -8,14 +8,17 @@ are not, or when it has clearly more connections. It comes back when that has ch
 
 It may be wrong about the others, which may just have been stopped. So it takes connections that
 stay in the queue all the same.
+
+The decisions are not those of ``corn_core.serving.balance``, because here it depends on threads how
+soon a client is served, and a worker without one to spare comes back when it has one.
 """
 
 from __future__ import annotations
 
 from enum import Enum, auto
 
-from corn_core.interfaces import Slot
-from corn_core.serving.connection import FOREVER
+from corn_core.typing import Slot
+from corn_core.worker import FOREVER, FRESH, outweighs
 
 FIRST_LOOK, LAST_LOOK = 0.001, 0.128
 """Seconds after which a worker that has left looks at the others again: soon, because in a burst
@@ -26,16 +29,13 @@ PATIENCE = 8
 """Looks in a row at which there have to be new connections before a worker takes what others should
 have taken: a quarter of a second. It happens when those stand still and have just begun to."""
 
-FRESH = 2.0
-"""Seconds after its last sign of life in which a worker is expected to accept."""
-
 SHORT = 0.01
 """Seconds for which a worker may be in calls with all of its threads and still count as one that
 could take a connection: it answers requests one by one, fast."""
 
 
 class Stand(Enum):
-    """Where a worker stands to the queue of new connections."""
+    """Says whether a worker accepts from the queue of new connections."""
 
     IN = auto()
     OUT = auto()
@@ -43,20 +43,8 @@ class Stand(Enum):
     """take those that wait now, and stay out"""
 
 
-def outweighs(held: int, fewest: int, threads: int) -> bool:
-    """Whether a worker has so many more connections than another that it leaves it the next.
-
-    :param fewest: the fewest connections that another worker holds, which could take one.
-    :param threads: the requests that a worker can have in the application at once.
-    """
-    if fewest < threads <= held:
-        # The other is sure to have a thread for the next client, and this one is not.
-        return held > fewest
-    return held > fewest + 1 + fewest // 8
-
-
 class Balance:
-    """When this worker stays out of the queue for new connections.
+    """Decides when this worker stays out of the queue for new connections.
 
     :param slot: where workers say how many connections they hold.
     :param threads: the requests in flight at which a worker is not expected to accept.
@@ -71,11 +59,11 @@ class Balance:
         self.look_at = FOREVER
 
     def has_peers(self) -> bool:
-        """Whether there are other workers."""
+        """Tell whether there are other workers."""
         return bool(self._slot.peers())
 
     def others_could(self, now: float) -> bool:
-        """Whether another worker could serve a new client at once."""
+        """Tell whether another worker could serve a new client at once."""
         return self._fewest(now) is not None
 
     def stands(self, held: int, full: bool, now: float, waiting: bool = False) -> Stand:

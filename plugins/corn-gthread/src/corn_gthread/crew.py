@@ -1,4 +1,4 @@
-"""The threads, and the ways to wake them."""
+"""Keeps the threads, and wakes them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Seat:
         self.thread: Thread | None = None
 
     def assign(self, task: object) -> None:
-        """Let the thread go on; only while it waits or is about to."""
+        """Let the thread go on. Call this only while it waits or is about to."""
         self._task = task
         self._gate.release()
 
@@ -52,7 +52,7 @@ class Crew:
         self._work = work
 
     def recruit(self) -> Seat | None:
-        """A new thread, which waits; None when there are enough, or the system has no more."""
+        """Start a thread, which waits. Returns None when there may be no more of them."""
         if len(self.seats) >= self.most:
             return None
         seat = Seat()
@@ -62,14 +62,14 @@ class Crew:
         try:
             thread.start()
         except RuntimeError:
-            # "can't start new thread": a limit on processes or memory. Those there are go on.
+            # "can't start new thread": a limit on processes or memory. The others go on.
             return None
         seat.thread = thread
         self.seats.append(seat)
         return seat
 
     def join(self, patience: float) -> bool:
-        """Wait for the threads to end, for so many seconds together; whether all have."""
+        """Wait so many seconds for all threads to end. Returns whether all have."""
         deadline = monotonic() + patience
         for seat in self.seats:
             if seat.thread is not None:
@@ -77,7 +77,7 @@ class Crew:
         return not any(seat.thread is not None and seat.thread.is_alive() for seat in self.seats)
 
     def close(self) -> None:
-        """Let go of what the threads have left; when all have ended."""
+        """Close what the threads have left open. Call this when all have ended."""
         for seat in self.seats:
             seat.meter.close()
 
@@ -91,6 +91,7 @@ class Doorbell:
         os.set_blocking(self._write_fd, False)
 
     def ring(self) -> None:
+        """Wake the thread, or keep it from falling asleep."""
         try:
             os.write(self._write_fd, b"!")
         except BlockingIOError:

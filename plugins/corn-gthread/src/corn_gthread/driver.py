@@ -1,4 +1,4 @@
-"""The threaded driver: the selector driver, with the loop in the hands of one thread at a time.
+"""Drives connections with threads: the selector driver, whose loop one thread holds at a time.
 
 **The loop.** One thread holds it: it polls, accepts, reads, parses, and calls the application
 itself, so that a fast application pays for no switch of threads. The main thread watches. When
@@ -9,10 +9,10 @@ begin.
 
 **Who owns a connection.** The loop's holder does, with all that the driver keeps, from
 ``connections`` to the poller. Only a connection whose request is being answered by another thread
-or waits for one belongs to that request: it is *checked out*, which means that the driver has it
-in ``_away`` and nowhere else and that the poller does not know it. The thread that answers uses
-the connection as a sink and nothing more; then it puts it into ``_done``, and the holder takes it
-back. Hence nothing about a connection needs a lock.
+or waits for one belongs to that request: it is checked out (``SelectorDriver.hold``), which means
+that the driver has it in ``away`` and nowhere else and that the poller does not know it. The thread
+that answers uses the connection as a sink and nothing more; then it puts it into ``_done``, and the
+holder checks it back in. Hence nothing about a connection needs a lock.
 
 **The lock** decides who holds the loop, who is idle, and who takes the next request that waits.
 
@@ -20,9 +20,9 @@ back. Hence nothing about a connection needs a lock.
 signal handlers in the main thread, which therefore must not be in the application: there, a
 handler's exception would strike a request.
 
-**Signs of life** come from the loop, as in other workers. However long requests take, somebody
-polls; when no thread can, because the main thread cannot run or the loop itself is stuck, they
-cease.
+**Heartbeats** come from the loop, as in other workers. However long requests take, some thread
+polls. When no thread can, because the main thread cannot run or the loop itself is stuck, they
+stop.
 """
 
 from __future__ import annotations
@@ -32,7 +32,6 @@ from collections import deque
 from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
-from corn_core.serving.connection import Phase
 from corn_gthread.alarm import make_alarm
 from corn_gthread.crew import Crew, Doorbell, Seat
 from corn_gthread.gate import GatedDriver
@@ -42,10 +41,7 @@ from corn_gthread.watch import Watch
 
 if TYPE_CHECKING:
     from corn_core.http import Request
-    from corn_core.serving.connection import Connection
-    from corn_core.serving.host import Host
-    from corn_core.serving.settings import ClientLimits
-    from corn_core.wsgi import RequestBody
+    from corn_core.worker import ClientLimits, Connection, Host, RequestBody
 
 FAREWELL = 0.5
 """Seconds for which threads may finish what they are at when the worker ends."""
@@ -66,7 +62,7 @@ class Job(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What became of a request.
+    """A request that has been answered in another thread.
 
     :ivar keep: whether its connection is kept; None, if that has failed.
     :ivar slow: whether the call was slow; None, if that cannot be told.
@@ -81,7 +77,7 @@ class Outcome(NamedTuple):
 class LoopTaken(BaseException):
     """Leads a thread that does not hold the loop any more out of it.
 
-    An exception, and none that a connection's guard would catch, so that no frame on the way
+    It is not an ``Exception``, which a connection's guard would catch, so that no frame on the way
     touches what belongs to another thread now.
     """
 
@@ -109,7 +105,6 @@ class ThreadedDriver(GatedDriver[Job]):
         self._current: tuple[Connection, Request] | None = None
         # By its number, when a call was seen first whose thread has lost the loop.
         self._since: dict[int, Began] = {}
-        self._away: set[Connection] = set()
         self._done: deque[Outcome] = deque()
         self._ended = False
         self._failure: BaseException | None = None
@@ -118,9 +113,8 @@ class ThreadedDriver(GatedDriver[Job]):
 
     def run(self) -> None:
         """Serve until the worker stops, then drain; returns when no connection is left."""
-        self._open()
-        self._attend(self._doorbell.fd, self._doorbell.clear)
-        self._others[self.worker.wakeup.fd] = self._on_signal
+        self.open()
+        self.watch_fd(self._doorbell.fd, self._doorbell.clear)
         try:
             with self._lock:
                 self._appoint()
@@ -130,13 +124,13 @@ class ThreadedDriver(GatedDriver[Job]):
         if self._failure is not None:
             raise self._failure
         if ended:
-            self._poller.close()
+            self.poller.close()
             self._doorbell.close()
             self._alarm.close()
             self._crew.close()
 
     def _watch(self) -> None:
-        """Take the loop from those who do not get on with it, until there is no loop any more."""
+        """Hand the loop over whenever its holder is stuck in a call, until the loop ends."""
         leadership, pace = self._leadership, self._leadership.pace
         watch = Watch()
         told = False
@@ -181,7 +175,7 @@ class ThreadedDriver(GatedDriver[Job]):
                 connection, request = self._current
                 if verdict is Verdict.SLOW and now - first.at >= SLOW:
                     leadership.pace.note(request.path, True, now)
-                self._check_out(connection)
+                self.hold(connection)
             seat.assign(LEAD)
 
     def _appoint(self) -> None:
@@ -192,7 +186,7 @@ class ThreadedDriver(GatedDriver[Job]):
         seat.assign(LEAD)
 
     def _dismiss(self) -> bool:
-        """Let all threads end; False when some do not, which then die with the process."""
+        """Let all threads end. Returns False when some do not; they die with the process."""
         self._ended = True
         with self._lock:
             idle, self._leadership.idle = self._leadership.idle, []
@@ -211,15 +205,15 @@ class ThreadedDriver(GatedDriver[Job]):
                 slow = self._lead(seat) if task is LEAD else self._answer_elsewhere(seat, task)
                 task = self._next_task(seat, slow)
         except BaseException as error:
-            # A defect of the driver's: with it goes the worker, as in one without threads.
+            # A defect of the driver's: the worker ends, as one without threads would.
             self._failure = error
             self._end()
 
     def _lead(self, seat: Seat) -> bool | None:
-        """Hold the loop to its end, or until it is taken away; then, whether the call was slow."""
+        """Run the loop until it ends or is taken away. Returns whether the last call was slow."""
         self._holder = seat
         try:
-            while self.worker.alive or not self._drained():
+            while self.worker.alive or not self.drained():
                 self.step()
         except LoopTaken as taken:
             return taken.slow
@@ -231,7 +225,7 @@ class ThreadedDriver(GatedDriver[Job]):
         self._alarm.ring()
 
     def _next_task(self, seat: Seat, slow: bool | None) -> object:
-        """What a thread does after a call.
+        """Return what a thread does after a call.
 
         Where calls are slow it takes the next one that waits. Where they are fast it leaves that
         to the loop, which then calls the application itself.
@@ -248,7 +242,7 @@ class ThreadedDriver(GatedDriver[Job]):
         return seat.next()
 
     def _answer_elsewhere(self, seat: Seat, job: Job) -> bool | None:
-        """Answer a request in a thread that does not hold the loop; whether it was slow."""
+        """Answer a request in a thread that does not hold the loop. Returns whether it was slow."""
         connection, request, body = job
         keep: bool | None = self._keeps and self.worker.alive
         began = Began.now()
@@ -270,9 +264,9 @@ class ThreadedDriver(GatedDriver[Job]):
         self._wake()
 
     def _wake(self) -> None:
-        """Let the loop's holder look at what others have left it.
+        """Let the loop's holder look at what other threads have left for it.
 
-        It sets the flag before it looks, so that nothing is missed in between.
+        The holder sets the flag before it looks, so that nothing is missed in between.
         """
         if self._polling:
             self._polling = False
@@ -288,7 +282,7 @@ class ThreadedDriver(GatedDriver[Job]):
             or leadership.running >= leadership.limit
             or (leadership.pace.wary and leadership.pace.suspicious(request.path, monotonic()))
         ):
-            self._check_out(connection)
+            self.hold(connection)
             self._waiting.append(Job(connection, request, body))
         else:
             self._answer_here(connection, request, body)
@@ -326,19 +320,20 @@ class ThreadedDriver(GatedDriver[Job]):
         else:
             connection.finish(keep)
 
-    def _wait(self) -> list[tuple[int, int]]:
+    def wait(self) -> list[tuple[int, int]]:
         if self._ended:
             raise LoopTaken(slow=False)
         if self._done:
             self._take_back()
         if self._waiting:
             self._share_out()
-        due = min(self._next_tick, self._look_out())
+        due = min(self.next_tick, self._look_out())
         self._polling = True
-        if self._ready or self._done or self._ended or self._once or self._may_share_out():
-            events = self._poller.wait(0.0)
+        busy = self.ready or self._done or self._ended or self._once
+        if busy or (self._waiting and self._may_share_out()):
+            events = self.poller.wait(0.0)
         else:
-            events = self._poller.wait(max(0.0, due - monotonic()))
+            events = self.poller.wait(max(0.0, due - monotonic()))
         self._polling = False
         self._accept_first(events)
         return events
@@ -348,9 +343,9 @@ class ThreadedDriver(GatedDriver[Job]):
         now = monotonic()
         while self._done:
             connection, path, keep, slow = self._done.popleft()
-            self._away.discard(connection)
+            self.release(connection)
             self._leadership.pace.note(path, slow, now)
-            self._guard(connection, self._conclude, connection, keep)
+            self.guard(connection, self._conclude, connection, keep)
 
     def _may_share_out(self) -> bool:
         return bool(self._waiting) and self._leadership.running < self._leadership.limit
@@ -372,36 +367,24 @@ class ThreadedDriver(GatedDriver[Job]):
                     leadership.engage()
                     seat.assign(job)
             if seat is None:
-                self._away.discard(job.connection)
+                self.release(job.connection)
                 self._answer_here(*job)
 
-    def _on_signal(self) -> None:
+    def on_wakeup(self) -> None:
         """Let the main thread run the handler: the system may have interrupted another one."""
-        self.worker.wakeup.clear()
+        super().on_wakeup()
         self._alarm.ring()
 
     def _full(self) -> bool:
-        """Whether the next request would have to wait for a thread."""
+        """Tell whether the next request would have to wait for a thread."""
         return self._leadership.running + len(self._waiting) >= self._leadership.limit
 
     # -- both ------------------------------------------------------------------------
 
     def _idle_seat(self) -> Seat | None:
-        """With the lock: an idle thread, the one that has worked last, or a new one."""
+        """Return an idle thread, the one that worked last, or a new one. Needs the lock."""
         idle = self._leadership.idle
         return idle.pop() if idle else self._crew.recruit()
 
-    def _check_out(self, connection: Connection) -> None:
-        if connection.watched:
-            self.forget(connection)
-            connection.watched = 0
-        # It may be on the list of those that are ready, too, with a request behind this one.
-        connection.phase = Phase.AWAY
-        self._away.add(connection)
-
-    def held(self) -> int:
-        """How many connections there are."""
-        return len(self.connections) + len(self._away)
-
     def notify(self) -> None:
-        """Nothing: a thread that waits for its client is no sign that the loop is alive."""
+        """Do nothing: a thread that waits for its client does not show that the loop is alive."""

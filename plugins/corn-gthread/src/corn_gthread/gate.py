@@ -1,4 +1,4 @@
-"""The selector driver that accepts only what this worker had better serve, and not another one."""
+"""Adds to the selector driver when to accept: only what this worker should serve, not another."""
 
 from __future__ import annotations
 
@@ -7,14 +7,11 @@ from collections import deque
 from time import monotonic
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from corn_core.serving.connection import FOREVER
-from corn_core.serving.poller import READABLE
-from corn_core.serving.selector import SelectorDriver
+from corn_core.worker import FOREVER, READABLE, SelectorDriver
 from corn_gthread.balance import Balance, Stand
 
 if TYPE_CHECKING:
-    from corn_core.serving.host import Host
-    from corn_core.serving.settings import ClientLimits
+    from corn_core.worker import ClientLimits, Host
 
 Job = TypeVar("Job")
 
@@ -27,7 +24,7 @@ class GatedDriver(SelectorDriver, Generic[Job]):
     :param threads: the requests that may be in the application at once.
     """
 
-    # As many as come at once; see _accept_from() for what keeps one worker from taking them all.
+    # As many as come at once; see accept_from() for what keeps one worker from taking them all.
     accept_batch = 64
 
     def __init__(self, worker: Host, limits: ClientLimits, threads: int) -> None:
@@ -50,16 +47,17 @@ class GatedDriver(SelectorDriver, Generic[Job]):
         """Tell whether the next request would have to wait for a thread."""
         raise NotImplementedError
 
-    def _open(self) -> None:
-        super()._open()
-        for fd in self._acceptors:
+    def open(self) -> None:
+        super().open()
+        for fd in self.acceptors:
             self._lookout.register(fd, READABLE)
 
     def _look_out(self) -> float:
-        """Decide whether to accept in the next round; returns when to decide again."""
-        if self.held() != self._told:
+        """Decide whether to accept in the next round. Returns when to decide again."""
+        # As held() says, which would be one more call for each request.
+        if len(self.connections) + len(self.away) != self._told:
             self._tell()
-        if self._draining:
+        if self.draining:
             return FOREVER
         if self._once:
             self._leave_again()
@@ -75,23 +73,23 @@ class GatedDriver(SelectorDriver, Generic[Job]):
         The kernel may have woken this worker and no other for a client. If the next call turned out
         slow, the client would wait for it while other workers are idle.
         """
-        for fd in self._acceptors:
-            if (fd, READABLE) in events and not self._accept_from(fd):
+        for fd in self.acceptors:
+            if (fd, READABLE) in events and not self.accept_from(fd):
                 events.remove((fd, READABLE))
 
-    def _accept_from(self, fd: int) -> bool:
-        """Take new connections, one after another for as long as this worker is to have the next.
+    def accept_from(self, fd: int) -> bool:
+        """Take new connections, one after another, as long as this worker should have the next.
 
         Returns whether there may be more of them.
         """
-        accept = self._acceptors[fd]
+        accept = self.acceptors[fd]
         for _ in range(self.accept_batch):
-            if not self._accepting or not accept(1):
+            if not self.accepting or not accept(1):
                 return False
             self._tell()
             if not self._once:
                 self._leave_if_others_should()
-        return self._accepting
+        return self.accepting
 
     def _tell(self) -> None:
         """Let the other workers know how many connections this one holds."""
@@ -103,15 +101,15 @@ class GatedDriver(SelectorDriver, Generic[Job]):
 
     def _leave_if_others_should(self) -> None:
         """Leave the queue of new connections if another worker had better take the next one."""
-        if not self._accepting or not self._balance.has_peers():
+        if not self.accepting or not self._balance.has_peers():
             return
         if self._full():
             self._close_the_gate()
         elif self._balance.stands(self._told, False, monotonic()) is not Stand.IN:
-            self._pause_accepting(FOREVER)
+            self.pause_accepting()
 
     def _mind_the_gate(self) -> None:
-        """Accept nobody while all threads are taken: another worker may have one to spare.
+        """Accept nothing while all threads are taken: another worker may have one to spare.
 
         If none has, those in the backlog get their turn after the requests that came before, as
         many as have been answered meanwhile: else connections that are kept, and always have
@@ -121,7 +119,7 @@ class GatedDriver(SelectorDriver, Generic[Job]):
         if not self._full():
             self._gated = False
             self._come_back()
-        elif self._accepting:
+        elif self.accepting:
             if self._waiting or self._balance.has_peers():
                 self._close_the_gate()
         elif (
@@ -136,13 +134,13 @@ class GatedDriver(SelectorDriver, Generic[Job]):
         self._gated = True
         self._gate_closed = self._taken
         self._gate_opens = self._taken + max(1, len(self._waiting))
-        self._pause_accepting(FOREVER)
+        self.pause_accepting()
         self._come_back()
 
     def _accept_once(self, batch: int) -> None:
         self._once = True
         self.accept_batch = batch
-        self._resume_accepting()
+        self.resume_accepting()
 
     def _leave_again(self) -> None:
         self._once = False
@@ -150,7 +148,7 @@ class GatedDriver(SelectorDriver, Generic[Job]):
         if self._gated:
             self._close_the_gate()
         else:
-            self._pause_accepting(FOREVER)
+            self.pause_accepting()
 
     def _come_back(self) -> None:
         """Accept again unless others had better do that; then look at them again soon."""
@@ -159,14 +157,14 @@ class GatedDriver(SelectorDriver, Generic[Job]):
         if stand is Stand.ONCE:
             self._accept_once(1)
         elif stand is Stand.IN and not self._gated:
-            self._resume_accepting()
+            self.resume_accepting()
 
     def _clients_wait(self) -> bool:
         """Tell whether there are new connections, which this worker has left to others."""
-        return not self._accepting and bool(self._lookout.poll(0))
+        return not self.accepting and bool(self._lookout.poll(0))
 
     def _look_at_others(self) -> float:
-        """Look at the others when it is time for that; returns when it is time to look again."""
+        """Look at the others when it is time for that. Returns when it is time to look again."""
         if monotonic() >= self._balance.look_at:
             self._come_back()
         return self._balance.look_at

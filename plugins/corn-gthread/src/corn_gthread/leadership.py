@@ -1,4 +1,4 @@
-"""Who holds the loop, and which call goes to which thread: the state, and nothing else.
+"""Decides which thread holds the loop and which call goes to which thread: state, nothing else.
 
 Time is passed in, threads are whatever the driver puts into :attr:`Leadership.idle`, and nothing
 here waits, locks or wakes. Methods that need the driver's lock say so.
@@ -13,8 +13,8 @@ SUSPECT_FOR = 0.05
 
 SUSPECTS = 8
 """The most such calls that are given to other threads, as long as none of them is slow too. To be
-given away costs a fast call two switches of threads, about 20 us, and keeping a slow one holds up
-everybody until it is noticed."""
+given away costs a fast call two switches of threads, about 20 us, and a slow one that is kept holds
+up all clients until it is noticed."""
 
 REMEMBER_FOR = 1.0
 """Seconds for which a path is known to be slow, counted anew from each slow call for it."""
@@ -26,11 +26,11 @@ Seat = TypeVar("Seat")
 
 
 class Pace:
-    """Which calls had better not hold the loop, as far as earlier ones tell.
+    """Tells which calls had better not hold the loop, as far as earlier ones show.
 
     A path whose last call was slow is expected to be slow again. A slow call for a path that was
     not known for it makes all others suspect for a moment: there may be more of its kind. Changed
-    by the loop's holder, or by who takes the loop away while the holder cannot.
+    by the loop's holder, or by the thread that takes the loop away while the holder cannot.
 
     :ivar wary: whether there is anything to be asked; most of the time there is not.
     :ivar suspect_until: the end of the moment, on the monotonic clock.
@@ -69,7 +69,7 @@ class Pace:
         self.wary = True
 
     def suspicious(self, path: str, now: float) -> bool:
-        """Whether a call had better be given to another thread before it begins."""
+        """Tell whether a call had better be given to another thread before it begins."""
         if self._paths.get(path, 0.0) > now:
             return True
         if self._suspects and now < self.suspect_until:
@@ -82,7 +82,7 @@ class Pace:
 
 
 class Leadership(Generic[Seat]):
-    """The holder of the loop, and the calls and threads beside it.
+    """Keeps account of the holder of the loop, and of the calls and threads beside it.
 
     One thread holds the loop. It may be inside one call of the application, and while it is,
     the loop can be taken away from it, which leaves it with that call alone.
@@ -90,8 +90,9 @@ class Leadership(Generic[Seat]):
     :param limit: the calls that may run at once, that of the holder included.
     :ivar call: odd while the holder is inside a call. It never goes back, so that the number a
         call has begun with is also the proof, in the end, that the loop was not taken away.
-    :ivar running: calls in threads that do not hold the loop. Only the holder adds to it, or who
-        takes the loop away while the holder cannot, so the holder may compare it unlocked.
+    :ivar running: calls in threads that do not hold the loop. Only the holder adds to it, or the
+        thread that takes the loop away while the holder cannot, so the holder may compare it
+        unlocked.
     :ivar idle: threads that wait for something to do.
     """
 
@@ -110,14 +111,14 @@ class Leadership(Generic[Seat]):
     # -- the holder ------------------------------------------------------------------
 
     def begin(self) -> int:
-        """Enter a call; returns the number to end it with."""
+        """Enter a call, as the holder. Returns the number to end it with."""
         number = self.call + 1
         self._claims[number] = None
         self.call = number
         return number
 
     def end(self, number: int) -> bool:
-        """End a call; returns whether its thread still holds the loop."""
+        """End a call. Returns whether its thread still holds the loop."""
         try:
             del self._claims[number]
         except KeyError:
@@ -126,7 +127,7 @@ class Leadership(Generic[Seat]):
         return True
 
     def engage(self) -> bool:
-        """With the lock: reserve the place of one more call, for another thread."""
+        """Reserve a place for one more call in another thread. Needs the lock."""
         if self.running >= self.limit:
             return False
         self.running += 1
@@ -135,14 +136,14 @@ class Leadership(Generic[Seat]):
     # -- other threads ---------------------------------------------------------------
 
     def overdue(self, seen: int) -> bool:
-        """Whether the holder still is in the call in which it was seen before."""
+        """Tell whether the holder is still in the call in which it was seen before."""
         return self.call == seen and seen & 1 == 1
 
     def depose(self, number: int) -> bool:
-        """With the lock: take the loop from a holder that is inside this call.
+        """Take the loop from a holder that is inside this call. Needs the lock.
 
-        From then on the call counts as one of a thread that does not hold the loop. The caller
-        has to see that another thread does.
+        From then on the call counts as one of a thread that does not hold the loop. If this returns
+        True, the caller has to give the loop to another thread.
         """
         try:
             del self._claims[number]
@@ -153,6 +154,6 @@ class Leadership(Generic[Seat]):
         return True
 
     def rest(self, seat: Seat) -> None:
-        """With the lock: a thread has ended its call and has no other."""
+        """Note that a thread has ended its call and has no other. Needs the lock."""
         self.running -= 1
         self.idle.append(seat)

@@ -1,10 +1,10 @@
-"""What corn-gthread adds to every server: ``sync`` with more than one thread means ``gthread``."""
+"""Makes ``sync`` with more than one thread mean ``gthread``, in every server."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from corn_core import hookimpl
+from corn_core.plugin import hookimpl
 
 
 @hookimpl

@@ -1,4 +1,4 @@
-"""What a thread has had of the processor, and what that says about a call of the application.
+"""Measures what a thread has had of the processor, and judges calls of the application by that.
 
 A call is slow when it waits: for a database, a lock, another service. Another thread can then go
 on with the loop. The clock on the wall does not tell that: on a busy machine a call also takes long
@@ -23,8 +23,8 @@ SLOW = 0.002
 """Seconds of waiting after which a call is slow, and should not hold the loop."""
 
 LONG = 0.01
-"""Seconds of computing after which a call loses the loop: connections are to be accepted, and the
-worker is to give signs of life, beside it. A call that needs the interpreter hardly gains from
+"""Seconds of computing after which a call loses the loop: connections have to be accepted, and
+heartbeats sent, beside it. A call that needs the interpreter hardly gains from
 being beside the loop, so this is longer than ``SLOW``."""
 
 BRIEF = 0.00025
@@ -33,7 +33,7 @@ look costs about 10 us, and each slow call holds up the others until it is looke
 
 
 class Verdict(Enum):
-    """What is to become of the loop whose holder is inside a call."""
+    """Says what becomes of the loop while its holder is inside a call."""
 
     KEEP = auto()
     """the call goes on holding it"""
@@ -46,7 +46,7 @@ class Verdict(Enum):
 
 
 class Sight(NamedTuple):
-    """What a look at a call finds, in seconds."""
+    """The result of a look at a call, in seconds."""
 
     lasts: float
     """since the first look at the call"""
@@ -83,7 +83,7 @@ def judge(sight: Sight, runnable: Callable[[], bool]) -> Verdict:
 
 
 def was_slow(lasted: float, queued: float, process: float) -> bool | None:
-    """Decide about a call that has ended beside the loop; None when one cannot tell.
+    """Decide about a call that has ended beside the loop. Returns None when one cannot tell.
 
     It cannot be told whether a thread was waiting for the interpreter or for anything else. So a
     call is taken for slow only if it has lasted for longer than the process as a whole was at work.
@@ -97,7 +97,7 @@ def was_slow(lasted: float, queued: float, process: float) -> bool | None:
 
 
 class Began(NamedTuple):
-    """When a call began, and the processor time of the process until then."""
+    """The moment at which a call began, and the processor time of the process until then."""
 
     at: float
     process: float
@@ -129,7 +129,7 @@ class Meter:
     # have to interrupt it again.
 
     def ran(self) -> float:
-        """How long the thread has been on a processor; 0.0 on a system that does not tell."""
+        """Return the seconds the thread has been on a processor; 0.0 where that is not known."""
         return 0.0 if self._clock is None else time.clock_gettime(self._clock)
 
     def runnable(self) -> bool:

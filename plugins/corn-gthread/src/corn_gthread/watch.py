@@ -1,4 +1,4 @@
-"""Watching the call that the loop's holder is in."""
+"""Watches the call that the loop's holder is in."""
 
 from __future__ import annotations
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from corn_core.serving.settings import client_limits
-from corn_core.worker import Worker
+from corn_core.worker import Worker, client_limits
 from corn_gthread.driver import ThreadedDriver
 
 

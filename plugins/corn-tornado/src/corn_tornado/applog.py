@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from corn_core.interfaces import Logger
+from corn_core.typing import Logger
 
 _NAMES = ("tornado.application", "tornado.general")
 

@@ -8,19 +8,23 @@ from typing import TYPE_CHECKING
 
 from tornado.websocket import WebSocketHandler
 
-from corn_core.errors import BadRequest, FieldsTooLarge, RequestTimeout
-from corn_core.escape import escape
-from corn_core.serving.connection import FOREVER, deadline_after
-from corn_core.serving.selector import DRAIN_GRACE
-from corn_core.wsgi import ConnectionInfo
+from corn_core.plugin import escape
+from corn_core.worker import (
+    DRAIN_GRACE,
+    FOREVER,
+    BadRequest,
+    ConnectionInfo,
+    FieldsTooLarge,
+    RequestTimeout,
+    deadline_after,
+)
 from corn_tornado.answer import Answer, Page
 from corn_tornado.phase import Phase
 from corn_tornado.stream import PlainStream, SecureStream
 
 if TYPE_CHECKING:
     from corn_core.http import Request
-    from corn_core.net import Listener
-    from corn_core.wsgi import Exchange
+    from corn_core.worker import Exchange, Listener
     from corn_tornado.host import NativeHost
 
 GOING_AWAY = 1001

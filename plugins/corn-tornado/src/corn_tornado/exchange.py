@@ -21,9 +21,8 @@ from tornado.httputil import (
 )
 from tornado.iostream import IOStream
 
-from corn_core.errors import BadRequest, HookFailed, ServerFault
 from corn_core.http import error_page
-from corn_core.wsgi.native import make_request
+from corn_core.worker import BadRequest, HookFailed, ServerFault, make_request
 from corn_tornado.connection import NativeConnection
 from corn_tornado.heads import examine, raw, version_of
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from tornado.httputil import HTTPHeaders, RequestStartLine
 
-from corn_core.errors import BadRequest, FieldsTooLarge, TargetTooLong
 from corn_core.http import Limits
+from corn_core.worker import BadRequest, FieldsTooLarge, TargetTooLong
 
 RawHeaders = list[tuple[bytes, bytes]]
 

@@ -8,9 +8,7 @@ if TYPE_CHECKING:
     from tornado.httputil import HTTPHeaders
     from tornado.iostream import IOStream
 
-    from corn_core.serving.host import Host
-    from corn_core.serving.settings import ClientLimits, Encryption
-    from corn_core.wsgi import NativeCycle, RequestCycle
+    from corn_core.worker import ClientLimits, Encryption, Host, NativeCycle, RequestCycle
 
 _Connection = TypeVar("_Connection", contravariant=True)
 
@@ -19,14 +17,13 @@ class NativeHost(Protocol[_Connection]):
     """A driver of such connections; ``corn_tornado.native.NativeDriver`` is one."""
 
     cycle: RequestCycle
+    draining: bool
     encryption: Encryption | None
     native: NativeCycle
     scheme: str
     limits: ClientLimits
     worker: Host
 
-    @property
-    def draining(self) -> bool: ...
     def adopt(self, connection: _Connection, stream: IOStream) -> None: ...
     def gone(self, connection: _Connection) -> None: ...
     def scheme_of(self, headers: HTTPHeaders, connection: _Connection) -> str: ...

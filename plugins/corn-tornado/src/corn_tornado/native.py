@@ -7,8 +7,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from corn_asyncio.driver import AsyncioDriver
-from corn_core.serving.settings import client_limits
-from corn_core.wsgi.trust import peer_test
+from corn_core.worker import client_limits, peer_test
 from corn_tornado.connection import NativeConnection
 from corn_tornado.exchange import NativeServer
 from corn_tornado.heads import claimed_scheme
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from tornado.httputil import HTTPHeaders
     from tornado.iostream import IOStream
 
-    from corn_core.config import Config
+    from corn_core.typing import Config
     from corn_core.worker import Worker
 
 # Seconds that clients have to confirm that their websocket is closed.
@@ -47,12 +46,7 @@ class NativeDriver(AsyncioDriver):
             max_body_size=_body_limit(worker.cfg),
         )
 
-    @property
-    def draining(self) -> bool:
-        """True if the worker is stopping, so that every response is the last on its connection."""
-        return self._draining
-
-    def _accept_from(self, fd: int) -> bool:
+    def accept_from(self, fd: int) -> bool:
         """Take as many new connections as the loop may have served others since the last time.
 
         What is accepted here is not answered here: Tornado's loop does that, in one round with all
@@ -60,7 +54,7 @@ class NativeDriver(AsyncioDriver):
         """
         more = True
         for _ in range(0, self.accept_batch + 2 * self.held(), self.accept_batch):
-            more = more and super()._accept_from(fd)
+            more = more and super().accept_from(fd)
         return more
 
     # -- for connections -------------------------------------------------------------
@@ -76,8 +70,8 @@ class NativeDriver(AsyncioDriver):
     def gone(self, connection: NativeConnection) -> None:
         """Forget a connection that is closed."""
         del self.connections[connection.fd]
-        if self._draining:
-            self._schedule()
+        if self.draining:
+            self.schedule()
 
     def scheme_of(self, headers: HTTPHeaders, connection: NativeConnection) -> str:
         """Return the client's scheme, according to a trusted front end or else the connection.
@@ -97,20 +91,20 @@ class NativeDriver(AsyncioDriver):
 
     # -- the loop --------------------------------------------------------------------
 
-    def _tick(self, now: float) -> None:
-        super()._tick(now)
+    def on_tick(self, now: float) -> None:
+        super().on_tick(now)
         for connection in list(self.connections.values()):
             if isinstance(connection, NativeConnection) and connection.stalled(now):
-                self._guard(connection, connection.close)
+                self.guard(connection, connection.close)
 
-    def _drained(self) -> bool:
+    def drained(self) -> bool:
         """Tell whether every connection has ended; close websockets when it is time."""
-        if not self._draining:
+        if not self.draining:
             self.server.conn_params.no_keep_alive = True
             # It may take one tick until this is noticed.
             margin = min(FAREWELL + self.TICK, self._graceful_timeout / 2)
             self._stop_at = monotonic() + self._graceful_timeout - margin
-        drained = super()._drained()
+        drained = super().drained()
         if not drained and self._websockets_due():
             self._say_goodbye()
         return drained
@@ -126,7 +120,7 @@ class NativeDriver(AsyncioDriver):
         for connection in list(self.connections.values()):
             if isinstance(connection, NativeConnection) and connection.undisturbed:
                 connection.deadline = deadline
-                self._guard(connection, connection.go_away)
+                self.guard(connection, connection.go_away)
 
 
 def _body_limit(config: Config) -> int | None:

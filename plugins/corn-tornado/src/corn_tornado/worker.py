@@ -13,11 +13,8 @@ from tornado.platform.asyncio import BaseAsyncIOLoop
 from tornado.wsgi import WSGIContainer
 
 from corn_asyncio.driver import AsyncioDriver
-from corn_core.config import Config
-from corn_core.errors import WorkerQuit
-from corn_core.interfaces import Logger, WSGIApp
-from corn_core.serving.settings import client_limits
-from corn_core.worker import Worker
+from corn_core.typing import Config, Logger, WSGIApp
+from corn_core.worker import Worker, WorkerQuit, client_limits
 from corn_tornado.applog import forward_to
 from corn_tornado.native import NativeDriver
 
