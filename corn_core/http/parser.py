@@ -143,7 +143,7 @@ class RequestParser:
             if request is not None:
                 self._advance(end + 4)
                 return request
-        lines = head.split(_CRLF)
+        lines = head.decode("latin-1").split("\r\n")
         line = lines.pop(0)
         if not line:
             return self._skip_empty_line()

@@ -254,7 +254,7 @@ class EnvironBuilder:
             return
         found: dict[str, str] = {}
         for line in request.dropped or ():
-            name, _, value = line.decode("latin-1").partition(":")
+            name, _, value = line.partition(":")
             key = name.upper().replace("-", "_")
             if key in found:
                 raise BadRequest(f"two values of the field {key}")
