@@ -53,6 +53,7 @@ class Request:
     :ivar keep_alive: true if the client accepts another request on the connection.
     :ivar content_length: the value of Content-Length, or ``None`` without that field.
     :ivar chunked: true if the body has the chunked transfer coding.
+    :ivar has_body: true if content follows the head.
     :ivar expect_continue: true if the client waits for a 100 before it sends the body.
     :ivar upgrade: true if the client offers to switch to the protocols in ``HTTP_UPGRADE``.
     :ivar trailers: upper-case names and values sent after a chunked body, once it has been read.
@@ -65,6 +66,7 @@ class Request:
         "dropped",
         "expect_continue",
         "fields",
+        "has_body",
         "head",
         "keep_alive",
         "method",
@@ -88,15 +90,11 @@ class Request:
         self.keep_alive = version is HTTP_11
         self.content_length: int | None = None
         self.chunked = False
+        self.has_body = False
         self.expect_continue = False
         self.upgrade = False
         self.trailers: list[Pair] = []
         self._headers: list[Pair] | None = None
-
-    @property
-    def has_body(self) -> bool:
-        """True if content follows the head."""
-        return self.chunked or bool(self.content_length)
 
     @property
     def headers(self) -> list[Pair]:

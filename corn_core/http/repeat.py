@@ -19,36 +19,23 @@ LONGEST = 4096
 class KnownFields:
     """The fields of an earlier request without a body, in HTTP/1.1.
 
-    :param ending: the octets of the head after its first line.
+    :ivar ending: the octets of the head after its first line. A head that ends otherwise has other
+        fields.
+    :ivar head: the last head with these fields that was recognised.
     """
 
-    __slots__ = ("_ending", "_fields", "_head", "_keep_alive", "_size", "_target")
+    __slots__ = ("_fields", "_keep_alive", "_size", "_target", "ending", "head")
 
     def __init__(self, ending: bytes, fields: dict[str, str], keep_alive: bool) -> None:
-        self._ending = ending
+        self.ending = ending
+        self.head = b""
         self._size = len(ending)
         self._fields = fields
         self._keep_alive = keep_alive
-        self._head: bytes | None = None
         self._target = ("", "", "", "")
 
-    def recall(self, head: bytes) -> Request | None:
-        """Make the request for a head with exactly these fields; returns None for any other."""
-        if head != self._head and not self._read_target(head):
-            return None
-        method, uri, path, query = self._target
-        request = Request(method, uri, HTTP_11)
-        request.path = path
-        request.query = query
-        request.head = head
-        request.fields = self._fields.copy()
-        request.keep_alive = self._keep_alive
-        return request
-
-    def _read_target(self, head: bytes) -> bool:
-        """Read the first line of a head with exactly these fields; returns False for any other."""
-        if not head.endswith(self._ending):
-            return False
+    def recognise(self, head: bytes) -> bool:
+        """Read the first line of a head with this ending; returns False if it has more fields."""
         # If another field preceded these, it would be part of the text taken for the first line
         # here. That text could not match, because a first line contains no line end.
         match = match_request_line(head[: -self._size].decode("latin-1"))
@@ -59,9 +46,20 @@ class KnownFields:
             # With such a target or version, the fields would have to be interpreted again.
             return False
         path, _, query = uri.partition("?")
-        self._head = head
+        self.head = head
         self._target = method, uri, path, query
         return True
+
+    def request(self) -> Request:
+        """Make the request of the head that was recognised last."""
+        method, uri, path, query = self._target
+        request = Request(method, uri, HTTP_11)
+        request.path = path
+        request.query = query
+        request.head = self.head
+        request.fields = self._fields.copy()
+        request.keep_alive = self._keep_alive
+        return request
 
 
 def remember(request: Request, ending: bytes) -> KnownFields | None:
