@@ -156,7 +156,8 @@ class Response:
             its Content-Length announced, as with a file.
         """
         for piece in pieces:
-            _check(piece)
+            if type(piece) is not bytes:
+                _check(piece)
             if piece and not self._put(piece):
                 break
         self.finish(may_exceed)
@@ -248,6 +249,11 @@ class Response:
         Returns whether the response has use for more.
         """
         head = self.head or self._begin(None)
+        if head.chunked and not self._lead:
+            # Most pieces of a stream are in its midst.
+            self._send(encode_chunk(data))
+            self.sent += len(data)
+            return True
         if not head.has_body:
             data = b""
         elif self._left is not None:
