@@ -145,7 +145,10 @@ class RequestParser:
             and len(head) <= self._limits.unsuspicious
         ):
             self._advance(end + 4)
-            return known.request()
+            again = known.request()
+            if again.content_length:
+                self._body = SizedBody(again.content_length)
+            return again
         lines = head.decode("latin-1").split("\r\n")
         line = lines.pop(0)
         if not line:
@@ -167,12 +170,14 @@ class RequestParser:
             self._fail(error, request)
             raise
         self._advance(end + 4)
-        if request.has_body:
-            length = request.content_length
-            self._body = ChunkedBody(request, limits) if length is None else SizedBody(length)
-        elif self._chances:
-            # A request without a body may repeat. Remembering costs time, so a client whose fields
-            # change each time uses up its chances.
+        if request.chunked:
+            self._body = ChunkedBody(request, limits)
+            return request
+        if request.content_length:
+            self._body = SizedBody(request.content_length)
+        if self._chances:
+            # Such a request may repeat. Remembering costs time, so a client whose fields change
+            # each time uses up its chances.
             if self._chances <= CHANCES:
                 self._known = remember(request, head[len(line) :])
             self._chances -= 1

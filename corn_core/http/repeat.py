@@ -17,22 +17,24 @@ LONGEST = 4096
 
 
 class KnownFields:
-    """The fields of an earlier request without a body, in HTTP/1.1.
+    """The fields of an earlier request in HTTP/1.1, whose body was not chunked.
 
     :ivar ending: the octets of the head after its first line. A head that ends otherwise has other
         fields.
     :ivar head: the last head with these fields that was recognised.
     """
 
-    __slots__ = ("_fields", "_keep_alive", "_size", "_target", "ending", "head")
+    __slots__ = ("_fields", "_keep_alive", "_length", "_size", "_target", "ending", "head")
 
-    def __init__(self, ending: bytes, fields: dict[str, str], keep_alive: bool) -> None:
+    def __init__(self, ending: bytes, request: Request) -> None:
         self.ending = ending
-        self.head = b""
+        self.head = request.head
+        self._target = request.method, request.uri, request.path, request.query
         self._size = len(ending)
-        self._fields = fields
-        self._keep_alive = keep_alive
-        self._target = ("", "", "", "")
+        # A copy, because hooks and applications may change the request's own.
+        self._fields = request.fields.copy()
+        self._keep_alive = request.keep_alive
+        self._length = request.content_length
 
     def recognise(self, head: bytes) -> bool:
         """Read the first line of a head with this ending; returns False if it has more fields."""
@@ -59,11 +61,14 @@ class KnownFields:
         request.head = self.head
         request.fields = self._fields.copy()
         request.keep_alive = self._keep_alive
+        if self._length:
+            request.has_body = True
+        request.content_length = self._length
         return request
 
 
 def remember(request: Request, ending: bytes) -> KnownFields | None:
-    """Return the fields of a request without a body for reuse, or None if they are special.
+    """Return the fields of a request for reuse, or None if they are special.
 
     :param ending: as for :class:`KnownFields`.
     """
@@ -74,9 +79,8 @@ def remember(request: Request, ending: bytes) -> KnownFields | None:
         or request.dropped is not None
         or request.upgrade
         or "HTTP_EXPECT" in request.fields
-        or "CONTENT_LENGTH" in request.fields
+        or request.chunked
         or not 0 < len(ending) <= LONGEST
     ):
         return None
-    # A copy, because hooks and applications may change the request's own.
-    return KnownFields(ending, request.fields.copy(), request.keep_alive)
+    return KnownFields(ending, request)
