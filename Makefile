@@ -29,7 +29,7 @@ help:
 	@echo "make quick   after each change: lint, types and the tests without servers; a minute"
 	@echo "make test    before each commit: all that a change can break; seven minutes on two cores"
 	@echo "make full    before each release: tutorials, packaging, soak and long fuzzing too"
-	@echo "make fuzz    look for input that crashes, is slow, or means two things; ten minutes"
+	@echo "make fuzz    look for input that crashes, is slow, or means two things; minutes"
 	@echo "make docs    write the reference anew, build the documentation into docs/_build"
 	@echo "make bench   compare with other servers (needs wrk and taskset)"
 	@echo "make bench-workers   compare each worker with its peers"
@@ -78,6 +78,10 @@ test: lint
 
 full: lint
 	CORN_FUZZING=long $(PYTEST) $(ARGS)
+
+fuzz: $(DEV)
+	CORN_FUZZING=long $(PYTEST) tests/fuzz tests/unit/http
+	$(BIN)/python -m tests.fuzz $(ARGS)
 
 docs: $(DEV)
 	$(BIN)/python docs/generate.py
