@@ -1,4 +1,4 @@
-"""What reads input from elsewhere, each as a function that raises when something is wrong.
+"""Gives what reads input from elsewhere some input, and raises when something is wrong.
 
 A target fails with any exception that the reader does not document, and when the verdict depends
 on how the octets were split or on what was read before.

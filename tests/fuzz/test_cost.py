@@ -1,4 +1,4 @@
-"""What an octet costs does not depend on how many there are, counted in calls.
+"""Compares what an octet costs in small and in large messages, counted in calls.
 
 Calls of Python and C functions are counted, so that the result is the same on any machine. How
 far a C function searches is not seen here.
