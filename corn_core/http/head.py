@@ -157,6 +157,7 @@ def read_fields(request: Request, lines: list[str], limits: Limits) -> None:
     """
     fields = request.fields
     authority = fields.pop("HTTP_HOST", None) if fields else None
+    repeated: dict[str, list[str]] = {}
     find = known_name if is_clean(request.head, len(lines)) else _find_nothing
     for line in lines:
         sent, colon, value = line.partition(":")
@@ -170,8 +171,11 @@ def read_fields(request: Request, lines: list[str], limits: Limits) -> None:
                 continue
             name, value = pair
         if name in fields:
-            value = _combine(name, fields[name], value)
-        fields[name] = value
+            repeated.setdefault(name, [fields[name]]).append(value)
+        else:
+            fields[name] = value
+    if repeated:
+        _combine(fields, repeated)
     host = fields.get("HTTP_HOST")
     if host not in _hosts:
         _check_host(host, request.version)
@@ -207,12 +211,16 @@ def _drop(request: Request, line: str) -> None:
     request.dropped.add(line)
 
 
-def _combine(name: str, value: str, more: str) -> str:
-    """Combine the values of a repeated field (RFC 9110 section 5.3)."""
-    if name in _ONCE:
-        raise BadFieldLine(f"repeated field {name.removeprefix('HTTP_').replace('_', '-')}")
-    # Cookies are not a list; semicolons separate them (RFC 6265 section 4.2.1).
-    return f"{value}; {more}" if name == "HTTP_COOKIE" else f"{value},{more}"
+def _combine(fields: dict[str, str], repeated: dict[str, list[str]]) -> None:
+    """Combine the values of repeated fields (RFC 9110 section 5.3).
+
+    Each field's at once, because one by one would copy the first as often as there are others.
+    """
+    for name, values in repeated.items():
+        if name in _ONCE:
+            raise BadFieldLine(f"repeated field {name.removeprefix('HTTP_').replace('_', '-')}")
+        # Cookies are not a list; semicolons separate them (RFC 6265 section 4.2.1).
+        fields[name] = ("; " if name == "HTTP_COOKIE" else ",").join(values)
 
 
 def read_intentions(request: Request) -> None:
