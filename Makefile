@@ -19,7 +19,7 @@ DEV := .venv/dev-installed
 PROFILER := .venv/py-spy-installed
 PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
-.PHONY: help serve fix lint quick test full docs bench bench-workers profile soak dist clean
+.PHONY: help serve fix lint quick test full fuzz docs bench bench-workers micro profile soak dist clean
 .DELETE_ON_ERROR:
 
 help:
@@ -29,9 +29,11 @@ help:
 	@echo "make quick   after each change: lint, types and the tests without servers; a minute"
 	@echo "make test    before each commit: all that a change can break; seven minutes on two cores"
 	@echo "make full    before each release: tutorials, packaging, soak and long fuzzing too"
+	@echo "make fuzz    look for input that crashes, is slow, or means two things; minutes"
 	@echo "make docs    write the reference anew, build the documentation into docs/_build"
 	@echo "make bench   compare with other servers (needs wrk and taskset)"
 	@echo "make bench-workers   compare each worker with its peers"
+	@echo "make micro   measure parser, environ and request cycle without sockets"
 	@echo "make profile   draw where a worker under load spends its time (needs wrk)"
 	@echo "make soak    load a server while it is reloaded, resized and upgraded"
 	@echo "make dist    a wheel and an sdist of every distribution, in dist/"
@@ -77,6 +79,10 @@ test: lint
 full: lint
 	CORN_FUZZING=long $(PYTEST) $(ARGS)
 
+fuzz: $(DEV)
+	CORN_FUZZING=long $(PYTEST) tests/fuzz tests/unit/http
+	$(BIN)/python -m tests.fuzz $(ARGS)
+
 docs: $(DEV)
 	$(BIN)/python docs/generate.py
 	$(BIN)/python -m sphinx -W -b html docs docs/_build
@@ -86,6 +92,9 @@ bench: $(SERVER)
 
 bench-workers: $(SERVER)
 	$(BIN)/python benchmarks/family.py $(ARGS)
+
+micro: $(SERVER)
+	$(BIN)/python benchmarks/micro.py $(ARGS)
 
 $(PROFILER): $(SERVER)
 	$(PIP) install 'py-spy>=0.4'

@@ -12,7 +12,9 @@ from hypothesis import HealthCheck, settings
 LONG = 20
 """Times as many examples are tried when ``CORN_FUZZING`` is ``long``."""
 
-_factor = LONG if os.environ.get("CORN_FUZZING") == "long" else 1
+AT_LENGTH = os.environ.get("CORN_FUZZING") == "long"
+
+_factor = LONG if AT_LENGTH else 1
 
 
 def examples(count: int = 100) -> settings:

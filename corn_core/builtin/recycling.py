@@ -31,7 +31,9 @@ def _size(raw: object) -> int:
     if isinstance(raw, str):
         text = raw.strip().lower()
         number = text.rstrip("kmg")
-        if number.isascii() and number.isdigit() and text[len(number) :] in _UNITS:
+        # Python refuses to convert several thousand digits, with an exception of its own.
+        plain = number.isascii() and number.isdigit() and len(number) <= 18
+        if plain and text[len(number) :] in _UNITS:
             return int(number) * _UNITS[text[len(number) :]]
     raise Expected(expected)
 

@@ -163,7 +163,7 @@ class ChunkedBody:
         self._trailer_size += len(line) + 2
         if 0 < limits.fields < self._lines or self._trailer_size > limits.head:
             raise FieldsTooLarge("too many trailer fields")
-        pair = read_trailer(line, limits.header_map)
+        pair = read_trailer(line.decode("latin-1"), limits.header_map)
         if pair is not None:
             self._request.trailers.append(pair)
 

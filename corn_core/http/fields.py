@@ -10,35 +10,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from corn_core.errors import BadFieldLine
-from corn_core.http.grammar import is_host, is_token, match_field_line, shown
+from corn_core.http.grammar import is_token, match_field_line, shown
 from corn_core.http.limits import HeaderMap
 
 Pair = tuple[str, str]
 
-# Lines seen before, with their meaning, because browsers and proxies repeat themselves. A line is
-# validated once and looked up from then on. Only the fields named here are kept: they are neither
-# secret nor different each time. Nothing that depends on a limit or a policy is kept, because all
-# parsers of the process share the memo.
-_lines: dict[bytes, Pair] = {}
+# Names seen before, with those of the environ. A name is validated once and looked up from then on,
+# because clients and proxies use few. A name with an underscore is not kept: what becomes of it
+# depends on a policy, and all parsers of the process share the memo.
 _names: dict[str, str] = {}
 MEMO_SIZE = 1024
-MEMO_LINE = 256
+MEMO_NAME = 64
 
-recall = _lines.get
-"""Returns the meaning of a field line seen before, or None."""
-
-_STEADY = frozenset(
-    "HTTP_" + name.upper().replace("-", "_")
-    for name in (
-        *("Accept", "Accept-Charset", "Accept-Encoding", "Accept-Language", "Cache-Control"),
-        *("Connection", "DNT", "Host", "Keep-Alive", "Origin", "Pragma", "Priority"),
-        *("Sec-CH-UA", "Sec-CH-UA-Mobile", "Sec-CH-UA-Platform", "Sec-Fetch-Dest"),
-        *("Sec-Fetch-Mode", "Sec-Fetch-Site", "Sec-Fetch-User", "Sec-GPC", "TE"),
-        *("Upgrade-Insecure-Requests", "User-Agent", "Via", "X-Forwarded-Host"),
-        *("X-Forwarded-Port", "X-Forwarded-Proto", "X-Forwarded-Protocol", "X-Forwarded-SSL"),
-        *("X-Requested-With", "X-Scheme"),
-    )
-) | {"CONTENT_TYPE"}
+known_name = _names.get
+"""Returns the environ name of a field name seen before, or None."""
 
 # Under the policy "keep", a field with underscores may not impersonate any of these: they decide
 # the framing of this message and the next, or a proxy vouches for them.
@@ -65,30 +50,20 @@ _NOT_IN_TRAILERS = _VOUCHED | {
 }
 
 
-def read_field(line: bytes, policy: HeaderMap) -> Pair | None:
+def read_field(line: str, policy: HeaderMap) -> Pair | None:
     """Parse a field line into environ name and value; returns None when the policy drops it.
 
-    :raises BadFieldLine: for what is not a field line, and for a malformed Host.
+    :raises BadFieldLine: for what is not a field line.
     """
-    match = match_field_line(line.decode("latin-1"))
+    match = match_field_line(line)
     if match is None:
         raise explain(line)
     name, value = match.groups()
-    value = value.rstrip(" \t")
-    key = _names.get(name) or _name_of(name, policy)
-    if key is None:
-        return None
-    if key == "HTTP_HOST" and not is_host(value):
-        # RFC 9112 section 3.2: 400 for a Host field with an invalid value.
-        raise BadFieldLine(f"malformed Host: {shown(value)}")
-    if key in _STEADY and "_" not in name and len(line) <= MEMO_LINE:
-        if len(_lines) >= MEMO_SIZE:
-            _lines.clear()
-        _lines[line] = key, value
-    return key, value
+    key = known_name(name) or _name_of(name, policy)
+    return None if key is None else (key, value.rstrip(" \t"))
 
 
-def read_trailer(line: bytes, policy: HeaderMap) -> Pair | None:
+def read_trailer(line: str, policy: HeaderMap) -> Pair | None:
     """Read a field line of a trailer section; None when it is dropped.
 
     A field that may not be a trailer is dropped, whatever its value: RFC 9110 section 6.5.1 has
@@ -97,7 +72,7 @@ def read_trailer(line: bytes, policy: HeaderMap) -> Pair | None:
     :returns: the upper-case name and the value.
     :raises BadFieldLine: for what is not a field line.
     """
-    match = match_field_line(line.decode("latin-1"))
+    match = match_field_line(line)
     if match is None:
         raise explain(line)
     name, value = match.groups()
@@ -116,7 +91,7 @@ def environ_name(name: str) -> str:
 def _name_of(name: str, policy: HeaderMap) -> str | None:
     key = environ_name(name)
     if "_" not in name:
-        if len(name) <= MEMO_LINE:
+        if len(name) <= MEMO_NAME:
             if len(_names) >= MEMO_SIZE:
                 _names.clear()
             _names[name] = key
@@ -128,11 +103,11 @@ def _name_of(name: str, policy: HeaderMap) -> str | None:
     return key
 
 
-def split_lines(lines: Iterable[bytes]) -> list[Pair]:
+def split_lines(lines: Iterable[str]) -> list[Pair]:
     """Split field lines, known to be well-formed, into upper-case names and values."""
     pairs = []
     for line in lines:
-        name, _, value = line.decode("latin-1").partition(":")
+        name, _, value = line.partition(":")
         pairs.append((name.upper(), value.strip(" \t")))
     return pairs
 
@@ -146,20 +121,20 @@ def refuse_both_spellings(pairs: Iterable[Pair]) -> None:
             raise BadFieldLine(f"two spellings of one field: {shown(first)}, {shown(name)}")
 
 
-def explain(line: bytes) -> BadFieldLine:
+def explain(line: str) -> BadFieldLine:
     """Say what is wrong with a line that is not a field line (RFC 9112 section 5)."""
-    name, colon, _ = line.partition(b":")
-    if line[:1] in (b" ", b"\t"):
+    name, colon, _ = line.partition(":")
+    if line[:1] in (" ", "\t"):
         # RFC 9112 sections 2.2 (before the first field) and 5.2 (obs-fold).
         return BadFieldLine(f"white space at the beginning of a field line: {shown(line)}")
     if not colon:
         return BadFieldLine(f"no ':' in field line: {shown(line)}")
-    if name[-1:] in (b" ", b"\t"):
+    if name[-1:] in (" ", "\t"):
         # RFC 9112 section 5.1: a server MUST reject it with 400.
         return BadFieldLine(f"space before ':' in field name: {shown(name)}")
-    if not is_token(name.decode("latin-1")):
+    if not is_token(name):
         return BadFieldLine(f"not a field name: {shown(name)}")
-    if b"\r" in line or b"\n" in line:
+    if "\r" in line or "\n" in line:
         # RFC 9112 section 2.2 for the bare CR.
         return BadFieldLine(f"bare CR or LF in field line: {shown(line)}")
     # RFC 9110 section 5.5.

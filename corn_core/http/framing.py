@@ -13,7 +13,7 @@ from corn_core.http.head import HTTP_11, Request, split_list
 
 
 def frame_request(request: Request, body_limit: int) -> None:
-    """Set ``chunked`` and ``content_length`` of a request (RFC 9112 section 6.3).
+    """Set ``chunked``, ``content_length`` and ``has_body`` of a request (RFC 9112 section 6.3).
 
     A repeated Content-Length has already been refused, and the values of a repeated
     Transfer-Encoding are one list. ``fields.py`` ensures that no other field can pass for these.
@@ -38,7 +38,7 @@ def frame_request(request: Request, body_limit: int) -> None:
             raise BadFraming("both Transfer-Encoding and Content-Length")
         # 4. Exactly "chunked", in any case: the body ends with the last chunk (6.3 rule 4).
         if coding.lower() == "chunked":
-            request.chunked = True
+            request.chunked = request.has_body = True
             return
         # 5. Everything else is refused, and only the status is in question. An empty member
         #    (section 5.6.1 of RFC 9110 would ignore it) and a parameter of chunked (section 7.1)
@@ -54,6 +54,7 @@ def frame_request(request: Request, body_limit: int) -> None:
         raise BadFraming(f"malformed Content-Length: {shown(length)}")
     # 7. The body has that many bytes (6.3 rule 6), if we want it.
     request.content_length = int(length)
+    request.has_body = request.content_length > 0
     if 0 < body_limit < request.content_length:
         raise BodyTooLarge(f"body of {length} bytes, more than {body_limit}")
 

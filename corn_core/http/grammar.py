@@ -58,6 +58,20 @@ _VALUE = r"[\t -~\x80-\xff]*"
 match_field_line = re.compile(rf"({_TOKEN}):[ \t]*+({_VALUE})").fullmatch
 is_field_value = re.compile(_VALUE).fullmatch
 
+_VALUE_OCTETS = bytes((0x09, *range(0x20, 0x7F), *range(0x80, 0x100)))
+
+
+def is_clean(head: bytes, ends: int) -> bool:
+    """Tell whether a head has no control characters except tabs and the CRLFs between its lines.
+
+    One pass over all octets: if more is left without those of field values than its CRLFs, it is a
+    bare CR or LF, or another control character.
+
+    :param ends: the number of CRLFs in it.
+    """
+    return len(head.translate(None, _VALUE_OCTETS)) == 2 * ends
+
+
 # Host           = uri-host [ ":" port ]                                 (RFC 9110 section 7.2)
 # uri-host       = IP-literal / IPv4address / reg-name                   (RFC 3986 section 3.2.2)
 # reg-name       = *( unreserved / pct-encoded / sub-delims )

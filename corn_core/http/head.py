@@ -9,8 +9,16 @@ from corn_core.errors import (
     ExpectationFailed,
     VersionNotSupported,
 )
-from corn_core.http.fields import Pair, read_field, recall, refuse_both_spellings, split_lines
-from corn_core.http.grammar import is_target, is_token, is_version, match_request_line, shown
+from corn_core.http.fields import Pair, known_name, read_field, refuse_both_spellings, split_lines
+from corn_core.http.grammar import (
+    is_clean,
+    is_host,
+    is_target,
+    is_token,
+    is_version,
+    match_request_line,
+    shown,
+)
 from corn_core.http.limits import Limits
 from corn_core.http.target import split_target
 
@@ -20,6 +28,12 @@ HTTP_11 = (1, 1)
 # RFC 9112 section 3.2 for Host, section 6.3 rule 5 for Content-Length. With two content types, a
 # filter in front of us and the application might read different ones.
 _ONCE = frozenset({"HTTP_HOST", "CONTENT_TYPE", "CONTENT_LENGTH"})
+
+
+# Values of Host that were well-formed, because most requests of a server have the same few.
+_hosts: set[str | None] = set()
+_HOSTS = 256
+_HOST_LENGTH = 64
 
 
 class Request:
@@ -35,10 +49,11 @@ class Request:
         repeated field are joined with commas, those of cookies with semicolons. ``HTTP_HOST`` is
         the authority of a target in absolute-form (RFC 9112 section 3.2.2). Once a chunked body
         is complete, ``CONTENT_LENGTH`` replaces ``HTTP_TRANSFER_ENCODING``.
-    :ivar dropped: the raw lines that ``header_map`` left out.
+    :ivar dropped: the lines that ``header_map`` left out, one character per byte.
     :ivar keep_alive: true if the client accepts another request on the connection.
     :ivar content_length: the value of Content-Length, or ``None`` without that field.
     :ivar chunked: true if the body has the chunked transfer coding.
+    :ivar has_body: true if content follows the head.
     :ivar expect_continue: true if the client waits for a 100 before it sends the body.
     :ivar upgrade: true if the client offers to switch to the protocols in ``HTTP_UPGRADE``.
     :ivar trailers: upper-case names and values sent after a chunked body, once it has been read.
@@ -51,6 +66,7 @@ class Request:
         "dropped",
         "expect_continue",
         "fields",
+        "has_body",
         "head",
         "keep_alive",
         "method",
@@ -70,37 +86,33 @@ class Request:
         self.version = version
         self.head = b""
         self.fields: dict[str, str] = {}
-        self.dropped: set[bytes] | None = None
+        self.dropped: set[str] | None = None
         self.keep_alive = version is HTTP_11
         self.content_length: int | None = None
         self.chunked = False
+        self.has_body = False
         self.expect_continue = False
         self.upgrade = False
         self.trailers: list[Pair] = []
         self._headers: list[Pair] | None = None
 
     @property
-    def has_body(self) -> bool:
-        """True if content follows the head."""
-        return self.chunked or bool(self.content_length)
-
-    @property
     def headers(self) -> list[Pair]:
         """The upper-case names and values of all fields, in order, repetitions included."""
         if self._headers is None:
             dropped = self.dropped or ()
-            lines = self.head.split(b"\r\n")[1:]
+            lines = self.head.decode("latin-1").split("\r\n")[1:]
             self._headers = split_lines(line for line in lines if line not in dropped)
         return self._headers
 
 
-def read_request_line(line: bytes) -> Request:
+def read_request_line(line: str) -> Request:
     """Parse a request line; returns a request with nothing but that filled in.
 
     :raises BadRequestLine: when it is malformed.
     :raises VersionNotSupported: for versions other than 1.0 and 1.1.
     """
-    match = match_request_line(line.decode("latin-1"))
+    match = match_request_line(line)
     if match is None:
         raise explain(line)
     method, uri, minor = match.groups()
@@ -116,9 +128,9 @@ def read_request_line(line: bytes) -> Request:
     return request
 
 
-def explain(line: bytes) -> BadRequest:
+def explain(line: str) -> BadRequest:
     """Say what is wrong with a line that is not a request line of HTTP/1.x."""
-    parts = line.decode("latin-1").split(" ")
+    parts = line.split(" ")
     if len(parts) != 3:
         # RFC 9112 section 3: one SP between the three; also HTTP/0.9, which had no version.
         return BadRequestLine(f"not 'METHOD TARGET VERSION': {shown(line)}")
@@ -134,27 +146,39 @@ def explain(line: bytes) -> BadRequest:
     return VersionNotSupported(f"unsupported version: {version}")
 
 
-def read_fields(request: Request, lines: list[bytes], limits: Limits) -> None:
+def read_fields(request: Request, lines: list[str], limits: Limits) -> None:
     """Add the field lines to a request of which the first line is known.
+
+    A line is a field line if its octets are those of one, and its name is a token. The first is
+    checked for all lines at once, the second once for each name. Whatever does not pass here is
+    read line by line, which also finds out what is wrong with it.
 
     :raises BadFieldLine: when one is malformed, missing or repeated.
     """
     fields = request.fields
     authority = fields.pop("HTTP_HOST", None) if fields else None
+    repeated: dict[str, list[str]] = {}
+    find = known_name if is_clean(request.head, len(lines)) else _find_nothing
     for line in lines:
-        pair = recall(line)
-        if pair is None:
+        sent, colon, value = line.partition(":")
+        name = find(sent)
+        if name and colon:
+            value = value.strip(" \t")
+        else:
             pair = read_field(line, limits.header_map)
             if pair is None:
                 _drop(request, line)
                 continue
-        name, value = pair
+            name, value = pair
         if name in fields:
-            value = _combine(name, fields[name], value)
-        fields[name] = value
-    if "HTTP_HOST" not in fields and request.version is HTTP_11:
-        # RFC 9112 section 3.2; this applies to every form of the target.
-        raise BadFieldLine("no Host field, which HTTP/1.1 requires")
+            repeated.setdefault(name, [fields[name]]).append(value)
+        else:
+            fields[name] = value
+    if repeated:
+        _combine(fields, repeated)
+    host = fields.get("HTTP_HOST")
+    if host not in _hosts:
+        _check_host(host, request.version)
     if authority is not None:
         # RFC 9112 section 3.2.2: the Host field is ignored in this case.
         fields["HTTP_HOST"] = authority
@@ -162,18 +186,41 @@ def read_fields(request: Request, lines: list[bytes], limits: Limits) -> None:
         refuse_both_spellings(request.headers)
 
 
-def _drop(request: Request, line: bytes) -> None:
+def _check_host(host: str | None, version: tuple[int, int]) -> None:
+    """Refuse what RFC 9112 section 3.2 requires a server to answer with 400."""
+    if host is None:
+        # This applies to every form of the target.
+        if version is HTTP_11:
+            raise BadFieldLine("no Host field, which HTTP/1.1 requires")
+        return
+    if not is_host(host):
+        raise BadFieldLine(f"malformed Host: {shown(host)}")
+    if len(host) <= _HOST_LENGTH:
+        if len(_hosts) >= _HOSTS:
+            _hosts.clear()
+        _hosts.add(host)
+
+
+def _find_nothing(name: str) -> None:
+    """Stand in for :func:`known_name`, so that every line is read on its own."""
+
+
+def _drop(request: Request, line: str) -> None:
     if request.dropped is None:
         request.dropped = set()
     request.dropped.add(line)
 
 
-def _combine(name: str, value: str, more: str) -> str:
-    """Combine the values of a repeated field (RFC 9110 section 5.3)."""
-    if name in _ONCE:
-        raise BadFieldLine(f"repeated field {name.removeprefix('HTTP_').replace('_', '-')}")
-    # Cookies are not a list; semicolons separate them (RFC 6265 section 4.2.1).
-    return f"{value}; {more}" if name == "HTTP_COOKIE" else f"{value},{more}"
+def _combine(fields: dict[str, str], repeated: dict[str, list[str]]) -> None:
+    """Combine the values of repeated fields (RFC 9110 section 5.3).
+
+    Each field's at once, because one by one would copy the first as often as there are others.
+    """
+    for name, values in repeated.items():
+        if name in _ONCE:
+            raise BadFieldLine(f"repeated field {name.removeprefix('HTTP_').replace('_', '-')}")
+        # Cookies are not a list; semicolons separate them (RFC 6265 section 4.2.1).
+        fields[name] = ("; " if name == "HTTP_COOKIE" else ",").join(values)
 
 
 def read_intentions(request: Request) -> None:

@@ -138,12 +138,18 @@ class RequestParser:
         # The fast path for fields seen before on this connection. It comes before the split, which
         # is what it saves. Up to this length no line of a head can exceed its limit, and the
         # number of fields is the same as when they were accepted, so no limit need be checked.
-        if self._known is not None and len(head) <= self._limits.unsuspicious:
-            request = self._known.recall(head)
-            if request is not None:
-                self._advance(end + 4)
-                return request
-        lines = head.split(_CRLF)
+        known = self._known
+        if (
+            known is not None
+            and (head == known.head or (head.endswith(known.ending) and known.recognise(head)))
+            and len(head) <= self._limits.unsuspicious
+        ):
+            self._advance(end + 4)
+            again = known.request()
+            if again.content_length:
+                self._body = SizedBody(again.content_length)
+            return again
+        lines = head.decode("latin-1").split("\r\n")
         line = lines.pop(0)
         if not line:
             return self._skip_empty_line()
@@ -166,11 +172,12 @@ class RequestParser:
         self._advance(end + 4)
         if request.chunked:
             self._body = ChunkedBody(request, limits)
-        elif request.content_length:
+            return request
+        if request.content_length:
             self._body = SizedBody(request.content_length)
-        elif self._chances:
-            # A request without a body may repeat. Remembering costs time, so a client whose fields
-            # change each time uses up its chances.
+        if self._chances:
+            # Such a request may repeat. Remembering costs time, so a client whose fields change
+            # each time uses up its chances.
             if self._chances <= CHANCES:
                 self._known = remember(request, head[len(line) :])
             self._chances -= 1

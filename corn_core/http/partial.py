@@ -49,7 +49,7 @@ class HeadWatch:
             begin = start + self._offset
             self._offset = end + 2 - start
             if self.request is None:
-                self.request = read_request_line(bytes(data[begin:end]))
+                self.request = read_request_line(data[begin:end].decode("latin-1"))
             elif begin == end:
                 return
             else:

@@ -15,8 +15,11 @@ from corn_core.setting import Expected
 Renderer = Callable[[Response, Request | None, Mapping[str, Any], timedelta], str]
 """Formats an access line from the response, the request (or None), the environ and the duration."""
 
-# A percent sign, and what of printf(3) may follow it.
-_PLACEHOLDER = re.compile(r"%(?:%|\((?P<name>[^()]*)\)(?P<spec>[-#0 +]*\d*(?:\.\d+)?)(?P<kind>.)?)")
+# A percent sign, and what of printf(3) may follow it. A width of ten digits would make lines of
+# gigabytes, and a longer one none at all.
+_PLACEHOLDER = re.compile(
+    r"%(?:%|\((?P<name>[^()]*)\)(?P<spec>[-#0 +]*\d{0,3}(?:\.\d{1,3})?)(?P<kind>.)?)"
+)
 
 
 class SafeAtoms(dict[str, Any]):

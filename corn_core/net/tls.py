@@ -41,8 +41,11 @@ def _version(raw: object) -> int | str:
 
 def _password(raw: object) -> str:
     # Not stripped, because white space may be part of a password.
-    if isinstance(raw, str) and 0 < len(raw.encode()) <= _PASSWORD_LIMIT:
-        return raw
+    try:
+        if isinstance(raw, str) and 0 < len(raw.encode()) <= _PASSWORD_LIMIT:
+            return raw
+    except UnicodeEncodeError:
+        pass  # an argument that is not UTF-8, which OpenSSL is given
     raise Expected(f"text of 1 to {_PASSWORD_LIMIT} bytes")
 
 

@@ -24,7 +24,7 @@ NO_ID = 2**32 - 1
 
 
 def _lookup(raw: object, what: str, find: Callable[[str], int]) -> int:
-    if isinstance(raw, str) and raw.strip().isdecimal():
+    if isinstance(raw, str) and raw.strip().isdecimal() and len(raw) <= 18:
         raw = int(raw)
     if isinstance(raw, str):
         try:

@@ -50,11 +50,13 @@ class RequestBody:
     :param tmp_dir: where to put a long body, ``None`` for the system's temporary directory.
     """
 
-    __slots__ = ("_file", "_room", "_tmp_dir")
+    __slots__ = ("_file", "_first", "_room", "_tmp_dir")
 
     def __init__(self, tmp_dir: str | None) -> None:
         self._tmp_dir = tmp_dir
         self._file: io.BufferedIOBase | None = None
+        # Most bodies come in one piece, which is then kept as it is.
+        self._first = b""
         self._room = MEMORY_LIMIT
 
     # -- the driver's side -----------------------------------------------------------
@@ -66,12 +68,12 @@ class RequestBody:
         """
         self._room -= len(data)
         if self._file is None:
-            # Shares the bytes instead of copying them: most bodies come in one piece.
-            self._file = io.BytesIO(data)
-            self._file.seek(0, io.SEEK_END)
-            if self._room < 0:
-                self._move_to_disk()
-            return
+            if not self._first and self._room >= 0:
+                self._first = data
+                return
+            self._file = io.BytesIO()
+            self._file.write(self._first)
+            self._first = b""
         try:
             self._file.write(data)
         except OSError as error:
@@ -85,7 +87,10 @@ class RequestBody:
         :raises BodyNotStored: when the last of it cannot be written.
         """
         if self._file is None:
-            self._file = io.BytesIO()
+            # It shares the bytes instead of copying them.
+            self._file = io.BytesIO(self._first)
+            self._first = b""
+            return
         try:
             self._file.seek(0)
         except OSError as error:
@@ -93,6 +98,7 @@ class RequestBody:
 
     def close(self) -> None:
         """Free the memory or disk space; reading is an error from now on."""
+        self._first = b""
         if self._file is None:
             return
         try:
@@ -126,8 +132,10 @@ class RequestBody:
 
     def read(self, size: int | None = -1, /) -> bytes:
         """Read at most ``size`` bytes, or the rest if it is negative or ``None``."""
+        # As in _readable(), which would be one more call for each body.
+        assert self._file is not None, "read before the body was complete"
         # A buffered file accepts -1, but no other negative number.
-        return self._readable().read(-1 if size is None or size < 0 else size)
+        return self._file.read(-1 if size is None or size < 0 else size)
 
     def read1(self, size: int = -1, /) -> bytes:
         """Read like :meth:`read`, for applications that wrap the body in a reader."""

@@ -143,11 +143,11 @@ class EnvironBuilder:
         self.script_name = read_script_name(variables)
         self.is_trusted = peer_test(config.forwarded_allow_ips)
         self._forwarder_names = frozenset(config.forwarder_headers)
-        self._secure_values = {
-            "HTTP_" + name.replace("-", "_"): (name, value)
-            for name, value in config.secure_scheme_headers.items()
-        }
-        self._scheme_keys = tuple(self._secure_values)
+        self._scheme_fields = tuple(
+            ("HTTP_" + name.replace("-", "_"), name, secure)
+            for name, secure in config.secure_scheme_headers.items()
+        )
+        self._scheme_keys = tuple(key for key, _, _ in self._scheme_fields)
         self._socket_names = socket_names
         self.errors = ErrorStream(log)
         self._constants: Environ = {
@@ -203,7 +203,8 @@ class EnvironBuilder:
             environ["wsgi.url_scheme"] = connection.scheme
         for key in self._scheme_keys:
             if key in fields:
-                self._set_scheme(environ, request, connection)
+                if self.is_trusted(connection.peer):
+                    environ["wsgi.url_scheme"] = self._claimed_scheme(request)
                 break
         if listener.is_unix:
             _set_server(environ)
@@ -253,7 +254,7 @@ class EnvironBuilder:
             return
         found: dict[str, str] = {}
         for line in request.dropped or ():
-            name, _, value = line.decode("latin-1").partition(":")
+            name, _, value = line.partition(":")
             key = name.upper().replace("-", "_")
             if key in found:
                 raise BadRequest(f"two values of the field {key}")
@@ -267,21 +268,22 @@ class EnvironBuilder:
             if prefix:
                 _split_path(environ, prefix, path)
 
-    def _set_scheme(self, environ: Environ, request: Request, connection: ConnectionInfo) -> None:
-        """Set the scheme that a trusted front end says its client used."""
-        if not self.is_trusted(connection.peer):
-            return
-        schemes: set[str] = set()
-        for key in self._secure_values.keys() & request.fields.keys():
-            name, secure = self._secure_values[key]
-            values = [request.fields[key]]
-            if "," in values[0]:
+    def _claimed_scheme(self, request: Request) -> str:
+        """Return the scheme that a front-end's fields claim, of which there is at least one."""
+        claims = set()
+        for key, name, secure in self._scheme_fields:
+            value = request.fields.get(key)
+            if value is None:
+                continue
+            lines = [value]
+            if "," in value:
                 # Perhaps a repeated field, which had its values joined: each line counts.
-                values = [value for header, value in request.headers if header == name] or values
-            schemes.update("https" if value == secure else "http" for value in values)
-        if len(schemes) > 1:
+                lines = [text for header, text in request.headers if header == name] or lines
+            for line in lines:
+                claims.add("https" if line == secure else "http")
+        if len(claims) > 1:
             raise BadRequest("the fields of secure_scheme_headers contradict each other")
-        environ["wsgi.url_scheme"] = schemes.pop()
+        return claims.pop()
 
 
 def _split_path(environ: Environ, prefix: str, path: str) -> None:

@@ -156,7 +156,8 @@ class Response:
             for a file.
         """
         for piece in pieces:
-            _check(piece)
+            if type(piece) is not bytes:
+                _check(piece)
             if piece and not self._put(piece):
                 break
         self.finish(may_exceed)
@@ -249,6 +250,11 @@ class Response:
         Returns False if no more of the body can be sent.
         """
         head = self.head or self._begin(None)
+        if head.chunked and not self._lead:
+            # Most pieces of a stream are in its midst.
+            self._send(encode_chunk(data))
+            self.sent += len(data)
+            return True
         if not head.has_body:
             data = b""
         elif self._left is not None:

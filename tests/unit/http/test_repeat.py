@@ -108,6 +108,29 @@ def test_a_field_in_front_of_the_known_ones_is_seen() -> None:
     assert request.content_length == 3
 
 
+def test_no_head_at_all_is_not_taken_for_a_known_one() -> None:
+    for requests in range(1, 4):
+        parser = RequestParser(Limits())
+        for _ in range(requests):
+            parser.feed(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert parser.next_request() is not None
+        parser.feed(b"\r\n\r\n")
+        with pytest.raises(BadRequest, match="empty lines"):
+            parser.next_request()
+
+
+def test_a_known_head_has_its_own_body() -> None:
+    parser = RequestParser(Limits())
+    for number in range(5):
+        body = b"%d" % number
+        parser.feed(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n" + body)
+        request = parser.next_request()
+        assert request is not None
+        assert (request.content_length, request.has_body) == (1, True)
+        assert parser.read_body() == body
+        assert parser.read_body() is None
+
+
 def test_the_limits_hold_for_a_known_head() -> None:
     parser = RequestParser(Limits(request_line=50))
     known = b"\r\nHost: a\r\n\r\n"
