@@ -7,7 +7,7 @@ class carries the HTTP status the client gets, and its text says what was wrong 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 
 class CornError(Exception):
@@ -207,10 +207,13 @@ def line_in(error: BaseException, filename: str) -> int | None:
     return line
 
 
-def did_you_mean(name: str, names: Iterable[str]) -> str:
-    """Return "; did you mean ...?" for an unknown name, or nothing if no name is close."""
+def did_you_mean(name: str, names: Iterable[str], meant: Mapping[str, str] | None = None) -> str:
+    """Return "; did you mean ...?" for an unknown name, or nothing if no name is close.
+
+    :param meant: what to say instead of some of the names.
+    """
     # lazy: needed only for mistakes
     from difflib import get_close_matches
 
     close = get_close_matches(name, list(names), n=1, cutoff=0.75)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    return f"; did you mean {(meant or {}).get(close[0], close[0])!r}?" if close else ""

@@ -43,3 +43,65 @@ OPTIONS = {
     "--metrics-bind": "corn-prometheus",
 }
 """Names of settings, and flags."""
+
+GUNICORN_PLUGIN = "corn-gunicorn"
+"""The distribution that knows what to do in the place of what only Gunicorn has."""
+
+GUNICORN = {
+    *("asgi_disconnect_grace_period", "asgi_lifespan", "asgi_loop", "casefold_http_method"),
+    *("control_socket", "control_socket_disable", "control_socket_mode", "dirty_app", "dirty_apps"),
+    *("dirty_graceful_timeout", "dirty_post_fork", "dirty_threads", "dirty_timeout"),
+    *("dirty_worker_exit", "dirty_worker_init", "dirty_workers", "enable_backlog_metric"),
+    *("http2_cleartext", "http2_initial_window_size", "http2_max_concurrent_streams"),
+    *("http2_max_frame_size", "http2_max_header_list_size", "http_parser", "http_protocols"),
+    *("no_control_socket", "on_dirty_starting", "permit_obsolete_folding"),
+    *("permit_unconventional_http_method", "permit_unconventional_http_version", "protocol"),
+    *("root_path", "strip_header_spaces", "tolerate_dangerous_framing", "uwsgi_allow_from"),
+    *("uwsgi_allow_ips", "websocket_max_message_size", "x_forwarded_for_header"),
+}
+"""Gunicorn's settings, and flags without the hyphens, that have no counterpart of the same name."""
+
+_GUNICORN_WORKERS = {
+    "sync.SyncWorker": "sync",
+    "gthread.ThreadWorker": "gthread",
+    "ggevent.GeventWorker": "gevent",
+    "ggevent.GeventPyWSGIWorker": "gevent_pywsgi",
+    "geventlet.EventletWorker": "eventlet",
+    "gtornado.TornadoWorker": "tornado",
+    "gaiohttp.AiohttpWorker": "aiohttp",
+    "gasgi.ASGIWorker": "asgi",
+}
+
+TAKEN_FOR = {
+    "worker_class": {
+        **{f"gunicorn.workers.{path}": name for path, name in _GUNICORN_WORKERS.items()},
+        "geventwebsocket.gunicorn.workers.GeventWebSocketWorker": "gevent_websocket",
+        "aiohttp.GunicornWebWorker": "aiohttp",
+        "aiohttp.GunicornUVLoopWebWorker": "aiohttp",
+        "aiohttp.worker.GunicornWebWorker": "aiohttp",
+        "aiohttp.worker.GunicornUVLoopWebWorker": "aiohttp",
+        "uvicorn.workers.UvicornWorker": "asgi",
+        "uvicorn.workers.UvicornH11Worker": "asgi",
+        "uvicorn_worker.UvicornWorker": "asgi",
+        "uvicorn_worker.UvicornH11Worker": "asgi",
+        "gaiohttp": "aiohttp",
+        "egg:gunicorn": "sync",
+    },
+    "logger_class": {
+        "gunicorn.glogging.Logger": "simple",
+        "gunicorn.instrument.statsd.Statsd": "statsd",
+    },
+}
+"""Classes that existing configurations name, by the setting, and the drivers that do the same."""
+
+
+def taken_for(setting: str, value: object) -> str | None:
+    """Return the driver that does what another server's class does, or None for any other value."""
+    known = TAKEN_FOR.get(setting)
+    if known is None or not isinstance(value, str):
+        return None
+    if setting == "worker_class" and value.startswith("egg:gunicorn#"):
+        return value.removeprefix("egg:gunicorn#")
+    # Both ways to write a path, as egg: is the beginning of something else.
+    path = value if value.startswith("egg:") else value.replace(":", ".")
+    return known.get(path)

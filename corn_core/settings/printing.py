@@ -8,21 +8,37 @@ from typing import Any
 from corn_core.config import Config
 from corn_core.setting import Setting, boolean
 
-SETTINGS = (
-    Setting(
-        name="check_config",
-        section="Commands",
-        parse=boolean,
-        default=False,
-        help=(
-            "Read the configuration, load the application and exit, with status 0 if"
-            " all of it works. Nothing is bound or forked. A plugin that cannot be loaded is a"
-            " failure of the check, though a server would warn and run without it."
-        ),
-        flags=("--check-config",),
-        action="store_true",
-        places=("cli",),
+CHECK_CONFIG = Setting(
+    name="check_config",
+    section="Commands",
+    parse=boolean,
+    default=False,
+    help=(
+        "Read the configuration, load the application and exit, with status 0 if"
+        " all of it works and none of it would be ignored. Everything that is wrong is reported at"
+        " once, also what Gunicorn has and corn has not. Nothing is bound or forked. A plugin that"
+        " cannot be loaded is a failure of the check, though a server would warn and run"
+        " without it."
     ),
+    flags=("--check-config",),
+    action="store_true",
+    places=("cli",),
+)
+
+JSON = Setting(
+    name="json",
+    section="Commands",
+    parse=boolean,
+    default=False,
+    help="Write the report of --check-config to standard output as JSON.",
+    flags=("--json",),
+    action="store_true",
+    places=("cli",),
+)
+
+SETTINGS = (
+    CHECK_CONFIG,
+    JSON,
     Setting(
         name="print_config",
         section="Commands",

@@ -16,13 +16,13 @@ from pathlib import Path
 import corn_core
 
 RANKS = (
-    {"corn_core", "errors", "frames", "interfaces", "setting", "config", "escape"},
+    {"corn_core", "errors", "findings", "frames", "interfaces", "setting", "config", "escape"},
     {"hookspecs", "http", "net", "process"},
     {"settings", "extensions"},
     {"wsgi", "logs", "loaders", "reloading"},
     {"worker", "serving"},
     {"arbiter"},
-    {"builtin", "app", "assemble", "cli", "validate", "__main__"},
+    {"builtin", "app", "assemble", "check", "cli", "command", "validate", "__main__"},
 )
 """The packages and modules of corn_core, lowest rank first."""
 

@@ -18,6 +18,7 @@ from corn_core.cli import report
 from corn_core.config import Config, Origin
 from corn_core.errors import ConfigError, CornError
 from corn_core.extensions.manager import DISABLE_PLUGINS, load_plugins
+from corn_core.findings import Review
 from corn_core.interfaces import WSGIApp
 from corn_core.settings.commandline import early_value
 from corn_core.settings.framework import Framework
@@ -84,9 +85,8 @@ class _Runner:
     # -- the configuration -----------------------------------------------------------
 
     def _read(self, directory: str) -> Resolution:
-        return resolve(
-            self._registry, [], self._environ, directory, self._framework, self._plugins.explain
-        )
+        review = Review(self._plugins.explain)
+        return resolve(self._registry, [], self._environ, directory, self._framework, review)
 
     def _framework(self, config: Config) -> Framework:
         framework = self._server_settings(config)
