@@ -28,6 +28,8 @@ OPTIONS = {
     "--statsd-host": "corn-statsd",
     "statsd_prefix": "corn-statsd",
     "--statsd-prefix": "corn-statsd",
+    "statsd_names": "corn-statsd",
+    "--statsd-names": "corn-statsd",
     "dogstatsd_tags": "corn-statsd",
     "--dogstatsd-tags": "corn-statsd",
     "paste": "corn-paste",
@@ -105,3 +107,44 @@ def taken_for(setting: str, value: object) -> str | None:
     # Both ways to write a path, as egg: is the beginning of something else.
     path = value if value.startswith("egg:") else value.replace(":", ".")
     return known.get(path)
+
+
+_RESIZE = "server.num_workers can be set"
+_FORKS = "the master forks, reaps and times out by itself"
+_SIGNAL = "os.kill(server.pid, ...) with the signal that means it"
+
+ATTRIBUTES = {
+    "server.app": "worker.app in the hooks of a worker; the settings are in server.cfg",
+    "server.START_CTX": "USR2 starts the same command again, in the same directory",
+    "server.SIG_QUEUE": _SIGNAL,
+    "server.dirty_arbiter": "corn has no pool of processes for long tasks",
+    "server.halt": _SIGNAL,
+    "server.manage_workers": _RESIZE,
+    "server.murder_workers": _FORKS,
+    "server.pidfile": "server.cfg.pidfile is its path",
+    "server.reap_workers": _FORKS,
+    "server.reexec": _SIGNAL,
+    "server.reload": _SIGNAL,
+    "server.spawn_worker": _RESIZE,
+    "server.spawn_workers": _RESIZE,
+    "server.stop": _SIGNAL,
+    "server.wakeup": _SIGNAL,
+    "worker.PIPE": "worker.wakeup.fd is readable after a signal",
+    "worker.handle_exit": "worker.alive = False lets it finish and exit",
+    "worker.handle_quit": "worker.alive = False lets it finish and exit",
+    "worker.init_process": "the hooks post_fork and post_worker_init",
+    "worker.init_signals": "the hooks worker_int and worker_abort",
+    "worker.load_wsgi": "worker.wsgi is the application, once it is loaded",
+    "worker.wait_fds": "worker.sockets are the listening sockets",
+}
+"""Attributes of Gunicorn's objects that hook functions use, and what takes their place."""
+
+
+def no_attribute(role: str, owner: object, name: str) -> AttributeError:
+    """Make the error for an attribute that is not there, with what takes its place.
+
+    :param role: what hook functions call the object: ``server`` or ``worker``.
+    """
+    instead = ATTRIBUTES.get(f"{role}.{name}")
+    text = f"{type(owner).__name__!r} object has no attribute {name!r}"
+    return AttributeError(f"{text}: {instead}" if instead else text, name=name, obj=owner)

@@ -26,7 +26,7 @@ CHECK_CONFIG = Setting(
 )
 
 JSON = Setting(
-    name="json",
+    name="check_json",
     section="Commands",
     parse=boolean,
     default=False,

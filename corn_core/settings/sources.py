@@ -8,13 +8,13 @@ that a config file is executed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from importlib import import_module
 from types import ModuleType
 from typing import Any, NamedTuple
 
 from corn_core.config import Config, Kind, Origin, parsed
-from corn_core.errors import ConfigError, SettingError, did_you_mean, one_line
+from corn_core.errors import ConfigError, SettingError, closest, one_line
 from corn_core.findings import Finding, Level, Review
 from corn_core.frames import explained
 from corn_core.hookspecs import HOOKS
@@ -195,7 +195,9 @@ class _Layers:
         if name in self.registry:
             text = f"{name} can only be set by {', '.join(self.registry[name].flags)}"
         else:
-            text = f"there is no setting {name!r}{self._similar(name)}"
+            meant = self._similar(name)
+            hint = f"; did you mean {meant!r}?" if meant else ""
+            text = f"there is no setting {name!r}{hint}"
             explained = self.review.explain(name, raw, str(origin))
             if explained:
                 return explained
@@ -211,7 +213,7 @@ class _Layers:
         for name, raw in contents.values.items():
             origin = contents.origin(name)
             if not self._take(name, raw, origin, self.cwd):
-                self._judge_other(name, raw, origin)
+                self._judge_other(name, raw, origin, contents.values)
 
     def _take(self, name: str, raw: object, origin: Origin, directory: str) -> bool:
         """Set a setting or hook if a file may set it; returns False if it may not."""
@@ -224,8 +226,8 @@ class _Layers:
             return False
         return True
 
-    def _similar(self, name: str) -> str:
-        """Ask whether a setting or hook of nearly this name was meant, or one with such a flag."""
+    def _similar(self, name: str) -> str | None:
+        """Find the setting or hook that has nearly this name, or a flag of nearly this name."""
         flags = {
             flag.lstrip("-").replace("-", "_"): setting.name
             for setting in self.registry
@@ -234,9 +236,8 @@ class _Layers:
         hooks = [hook.name for hook in HOOKS.values() if hook.in_config_file]
         # Short ones are words that config files use for things of their own.
         names = [*self.registry.names(), *hooks, *(flag for flag in flags if len(flag) > 4)]
-        return did_you_mean(
-            name, names, {**flags, **{each: each for each in self.registry.names()}}
-        )
+        found = closest(name, names, 0.8)
+        return found if found in self.registry else flags.get(found or "", found)
 
     def _set_hook(self, name: str, raw: object, origin: Origin, directory: str) -> None:
         if raw is None:
@@ -252,17 +253,22 @@ class _Layers:
             self.review.add(*self.review.explain(name, raw, str(origin)))
         self.hooks[name] = ConfigHook(raw, str(origin))
 
-    def _judge_other(self, name: str, raw: object, origin: Origin) -> None:
-        """Judge a name that may not be set in a file: a mistake, or the file's own affair."""
+    def _judge_other(self, name: str, raw: object, origin: Origin, given: Collection[str]) -> None:
+        """Judge a name that may not be set in a file: a mistake, or the file's own affair.
+
+        :param given: all names in the file.
+        """
         if name in self.registry or name in HOOKS:
             self.say("ignored", f"{name} has no effect in a config file", origin, name)
             return
         explained = self.review.explain(name, raw, str(origin))
         self.review.add(*explained)
         private = name != name.lower() or name.startswith("_") or isinstance(raw, ModuleType)
-        hint = "" if explained or private else self._similar(name)
-        if hint:
-            self.say("ignored", f"{name!r} is neither a setting nor a hook{hint}", origin, name)
+        meant = None if explained or private else self._similar(name)
+        # A file that sets timeout as well has made it of its own timeout_str.
+        if meant and meant not in given:
+            hint = f"{name!r} is neither a setting nor a hook; did you mean {meant!r}?"
+            self.say("ignored", hint, origin, name)
 
 
 def _imported(name: str, path: str, origin: Origin) -> object:
