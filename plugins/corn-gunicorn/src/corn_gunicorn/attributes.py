@@ -34,7 +34,6 @@ DEEPER = {
     "req.peer_addr": "environ['REMOTE_ADDR'] in post_request",
     "req.scheme": "environ['wsgi.url_scheme'] in post_request",
     "req.proxy_protocol_info": "environ['REMOTE_ADDR'] in post_request",
-    "req.trailers": "corn drops what follows a chunked body",
     "resp.sock": "an application takes environ['corn.socket']",
     "resp.response_length": "resp.sent is what has been sent",
     "resp.headers_sent": "resp.sent is what has been sent",
