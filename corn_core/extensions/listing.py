@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from corn_core.errors import one_line
@@ -11,6 +12,9 @@ from corn_core.hookspecs import HOOKS
 
 if TYPE_CHECKING:
     from corn_core.extensions.entrypoints import EntryPoint
+
+MOST = 100
+"""The columns of a line, unless a single word needs more."""
 
 HEADINGS = ("distribution", "version", "group", "name", "state", "details")
 
@@ -30,9 +34,21 @@ def listing(plugins: Plugins) -> str:
             # The details may be long, so they come last, where they do not widen other lines.
             state, details = _plugin(plugins, each) if group == PLUGINS else _driver(each)
             rows.append((name, version, group, each.name, state, details))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
-    lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
-    return "\n".join(lines)
+    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS) - 1)]
+    return "\n".join(line for row in rows for line in _lines(row, widths))
+
+
+def _lines(row: tuple[str, ...], widths: list[int]) -> Iterator[str]:
+    """Format a row; details that would make it too long go on below."""
+    # lazy: only this command wraps text
+    from textwrap import wrap
+
+    *cells, details = row
+    start = "".join(f"{cell:{width}}  " for cell, width in zip(cells, widths, strict=True))
+    room = max(MOST - len(start), 30)
+    for part in wrap(details, room, break_long_words=False, break_on_hyphens=False) or [""]:
+        yield f"{start}{part}".rstrip()
+        start = " " * len(start)
 
 
 def _plugin(plugins: Plugins, entry_point: EntryPoint) -> tuple[str, str]:

@@ -185,6 +185,8 @@ def _help(setting: Setting) -> str:
 def _shown(default: object) -> str:
     if default is None:
         return ""
+    if isinstance(default, float):
+        return f"{default:g}"
     return ", ".join(default) if isinstance(default, list) else str(default)
 
 

@@ -58,14 +58,23 @@ SETTINGS = (
 def print_config(
     config: Config, hooks: Mapping[str, tuple[Callable[..., Any], str]] | None = None
 ) -> str:
-    """Format the configuration, one line per setting or hook: ``name = value  # origin``."""
-    lines = [
-        f"{name} = {_shown(config.settings[name].shown(value))}  # {config.origin(name)}"
-        for name, value in config.as_dict().items()
-    ]
-    for name, (function, origin) in (hooks or {}).items():
-        lines.append(f"{name} = {_shown(function)}  # {origin}")
-    return "\n".join(lines)
+    """Format the configuration, one line per setting or hook: ``name = value  # origin``.
+
+    What differs from the defaults comes first, and the others by section.
+    """
+    given: list[str] = []
+    sections: dict[str, list[str]] = {}
+    for name, value in config.as_dict().items():
+        setting, origin = config.settings[name], config.origin(name)
+        line = f"{name} = {_shown(setting.shown(value))}  # {origin}"
+        default = origin.kind == "default"
+        (sections.setdefault(setting.section, []) if default else given).append(line)
+    for name, (function, place) in (hooks or {}).items():
+        given.append(f"{name} = {_shown(function)}  # {place}")
+    blocks = {"Set": given, **{f"{name}, by default": lines for name, lines in sections.items()}}
+    return "\n\n".join(
+        "\n".join([f"# {heading}", *lines]) for heading, lines in blocks.items() if lines
+    )
 
 
 def _shown(value: object) -> str:

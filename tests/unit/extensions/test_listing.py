@@ -21,7 +21,16 @@ def rows(site: Site, disabled: tuple[str, ...] = ()) -> list[list[str]]:
     """The lines of the table, cut where its columns are."""
     text = listing(load_plugins(disabled, strict=False))
     assert not any(line != line.rstrip() for line in text.splitlines())
-    return [[cell.strip() for cell in line.split("  ") if cell] for line in text.splitlines()]
+    assert all(len(line) <= 100 for line in text.splitlines())
+    found: list[list[str]] = []
+    for line in text.splitlines():
+        cells = [cell.strip() for cell in line.split("  ") if cell.strip()]
+        if line.startswith(" "):
+            # Details that go on below.
+            found[-1][-1] += f" {cells[0]}"
+        else:
+            found.append(cells)
+    return found
 
 
 def test_everything_is_listed_with_its_state(site: Site) -> None:
