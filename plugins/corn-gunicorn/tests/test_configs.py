@@ -80,3 +80,15 @@ def test_file_serves_without_what_the_report_names(serve: Serve, site: Path, nam
 def test_the_image_takes_the_asgi_worker(site: Path) -> None:
     outcome = run("--check-config", "-c", "image.py", "shop:app", cwd=site)
     assert "worker_class 'uvicorn.workers.UvicornWorker' is taken for 'asgi'" in outcome.stderr
+
+
+def test_the_real_package_is_noted(site: Path) -> None:
+    (site / "gunicorn").mkdir()
+    (site / "gunicorn" / "__init__.py").touch()
+    (site / "plain.py").write_text("import gunicorn\n")
+    outcome = run("--check-config", "-c", "plain.py", "shop:app", cwd=site)
+    assert outcome.returncode == 0
+    assert outcome.stderr.splitlines() == [
+        "note: gunicorn is installed, so what is imported from it is not corn's (plain.py line 1)",
+        "    pip uninstall gunicorn lets corn's counterparts take its place",
+    ]

@@ -8,6 +8,7 @@ from typing import Any
 
 from corn_core.findings import Finding
 from corn_gunicorn.attributes import findings_in
+from corn_gunicorn.finder import NAME, is_ours
 from corn_gunicorn.table import BY_FLAG, BY_NAME, Known
 
 
@@ -18,7 +19,7 @@ def explain(name: str, value: Any) -> list[Finding]:
 
 def _explain(name: str, value: Any) -> Iterator[Finding]:
     if isinstance(value, ModuleType):
-        yield from _assigned(value)
+        yield from _imported(value)
         return
     row = BY_FLAG.get(name) or BY_NAME.get(name)
     if row is None:
@@ -57,8 +58,14 @@ def _plain(value: object) -> str:
     return str(value).strip().lower()
 
 
-def _assigned(module: ModuleType) -> Iterator[Finding]:
-    """Tell of attributes of the package that a config file has set."""
+def _imported(module: ModuleType) -> Iterator[Finding]:
+    """Tell which package a config file has imported, and what it has set there to no effect."""
+    if module.__name__ == NAME and not is_ours():
+        yield Finding(
+            "note",
+            "gunicorn is installed, so what is imported from it is not corn's",
+            "pip uninstall gunicorn lets corn's counterparts take its place",
+        )
     for name, value in getattr(module, "corn_assigned", {}).items():
         yield Finding(
             "ignored",
