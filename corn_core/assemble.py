@@ -55,7 +55,7 @@ def begin(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[Plugins, Reg
     # The table shows what is wrong with a plugin, so a bad one must not make it fail.
     plugins = load_plugins(disabled, strict=command != "plugins")
     if command == "plugins":
-        print(listing(plugins))
+        print(listing(plugins, os.get_terminal_size(1).columns if os.isatty(1) else None))
         return None
     registry = registry_of(plugins)
     if command == "help":

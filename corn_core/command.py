@@ -7,6 +7,7 @@ from functools import partial
 
 from corn_core.assemble import Assembly, begin, framework_of, start
 from corn_core.check import check
+from corn_core.errors import ConfigError
 from corn_core.findings import Review
 from corn_core.settings.commandline import early_flag
 from corn_core.settings.printing import CHECK_CONFIG, JSON
@@ -37,6 +38,9 @@ def run(argv: Sequence[str], environ: Mapping[str, str]) -> int:
         return resolve(registry, argv, variables, directory, ask, review)
 
     assembly = Assembly(plugins, read)
-    if not checking:
-        return start(assembly)
-    return check(assembly, gathered, as_json=early_flag(JSON, argv, variables))
+    as_json = early_flag(JSON, argv, variables)
+    if checking:
+        return check(assembly, gathered, as_json=as_json)
+    if as_json:
+        raise ConfigError("--json is the form of a report; give it with --check-config")
+    return start(assembly)

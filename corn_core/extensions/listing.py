@@ -13,17 +13,16 @@ from corn_core.hookspecs import HOOKS
 if TYPE_CHECKING:
     from corn_core.extensions.entrypoints import EntryPoint
 
-MOST = 100
-"""The columns of a line, unless a single word needs more."""
-
 HEADINGS = ("distribution", "version", "group", "name", "state", "details")
 
 
-def listing(plugins: Plugins) -> str:
+def listing(plugins: Plugins, columns: int | None = None) -> str:
     """Format what is installed in corn's groups: its distribution, its purpose, and if it loads.
 
     This imports all drivers, while a server imports only the chosen ones.
 
+    :param columns: the width of the terminal; details that do not fit go on below. None leaves
+        every row on its line, for programs that read it.
     :param plugins: loaded with ``strict=False``, so that a bad plugin does not hide the others.
     """
     rows = [HEADINGS]
@@ -35,17 +34,20 @@ def listing(plugins: Plugins) -> str:
             state, details = _plugin(plugins, each) if group == PLUGINS else _driver(each)
             rows.append((name, version, group, each.name, state, details))
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS) - 1)]
-    return "\n".join(line for row in rows for line in _lines(row, widths))
+    return "\n".join(line for row in rows for line in _lines(row, widths, columns))
 
 
-def _lines(row: tuple[str, ...], widths: list[int]) -> Iterator[str]:
-    """Format a row; details that would make it too long go on below."""
+def _lines(row: tuple[str, ...], widths: list[int], columns: int | None) -> Iterator[str]:
+    """Format a row, in several lines if it has to be."""
+    *cells, details = row
+    start = "".join(f"{cell:{width}}  " for cell, width in zip(cells, widths, strict=True))
+    if columns is None:
+        yield f"{start}{details}".rstrip()
+        return
     # lazy: only this command wraps text
     from textwrap import wrap
 
-    *cells, details = row
-    start = "".join(f"{cell:{width}}  " for cell, width in zip(cells, widths, strict=True))
-    room = max(MOST - len(start), 30)
+    room = max(columns - len(start), 30)
     for part in wrap(details, room, break_long_words=False, break_on_hyphens=False) or [""]:
         yield f"{start}{part}".rstrip()
         start = " " * len(start)

@@ -107,7 +107,8 @@ class Worker:
     Attributes that hook functions and subclasses may use: ``pid``, ``age``, ``ppid``,
     ``cfg``, ``log``, ``app`` (the WSGI callable, once loaded), ``listeners``, ``sockets``,
     ``hooks``, ``slot``, ``cycle``, ``nr`` (requests served), ``max_requests``, ``alive``,
-    ``booted``, ``aborted``, ``reloader``.
+    ``booted``, ``aborted``, ``reloader``; and ``wsgi``, ``timeout`` and ``tmp``, which hook
+    functions written for Gunicorn use.
     """
 
     multithread: ClassVar[bool] = False

@@ -103,6 +103,9 @@ def test_check_config_as_json(tmp_path: Path) -> None:
             }
         ]
     }
+    alone = run("--json", "noisy:app", cwd=tmp_path)
+    text = "error: --json is the form of a report; give it with --check-config\n"
+    assert (alone.returncode, alone.stderr) == (1, text)
     fine = run("--check-config", "--json", "noisy:app", cwd=tmp_path)
     assert (fine.returncode, json.loads(fine.stdout)) == (0, {"findings": []})
 

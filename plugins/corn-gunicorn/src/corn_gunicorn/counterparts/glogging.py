@@ -1,9 +1,11 @@
 """Stands for ``gunicorn.glogging``."""
 
+from copy import deepcopy
 from typing import Any, ClassVar
 
 from corn_core.logs import Logger as _Logger
 from corn_core.logs.access import SafeAtoms
+from corn_core.logs.logconfig import DEFAULTS
 from corn_gunicorn.absent import absent
 
 
@@ -15,9 +17,7 @@ class Logger(_Logger):
 
 
 CONFIG_DEFAULTS: dict[str, Any] = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "root": {"level": "INFO", "handlers": ["console"]},
+    **deepcopy(dict(DEFAULTS)),
     "loggers": {
         "gunicorn.error": {
             "level": "INFO",
@@ -31,25 +31,6 @@ CONFIG_DEFAULTS: dict[str, Any] = {
             "propagate": True,
             "qualname": "gunicorn.access",
         },
-    },
-    "handlers": {
-        "console": {
-            "class": "logging.StreamHandler",
-            "formatter": "generic",
-            "stream": "ext://sys.stdout",
-        },
-        "error_console": {
-            "class": "logging.StreamHandler",
-            "formatter": "generic",
-            "stream": "ext://sys.stderr",
-        },
-    },
-    "formatters": {
-        "generic": {
-            "class": "logging.Formatter",
-            "format": f"{Logger.error_fmt}",
-            "datefmt": Logger.datefmt,
-        }
     },
 }
 """The logging configuration that files extend in ``logconfig_dict``."""
