@@ -12,6 +12,7 @@ from contextlib import redirect_stdout
 from functools import partial
 
 from corn_core.assemble import Assembly, by_our_names, check_reload, doubts, load_app
+from corn_core.extensions.positional import config_file_plugin
 from corn_core.findings import Finding, Review
 from corn_core.logs.capture import release_output
 from corn_core.net import tls
@@ -44,7 +45,13 @@ def _examine(assembly: Assembly, resolution: Resolution, review: Review) -> None
     """Take the steps of a start, up to the loading of the application."""
     config, hooks = resolution.config, assembly.plugins.hooks
     review.attempt(partial(hooks.call, "corn_configured", config=config))
-    review.attempt(assembly.enter, resolution)
+    # One by one, so that each bad one is reported and none keeps the rest from being tried.
+    fitting = {
+        name: hook
+        for name, hook in resolution.hooks.items()
+        if review.attempt(config_file_plugin, {name: hook}) is not None
+    }
+    review.attempt(assembly.enter, resolution._replace(hooks=fitting))
     worker_class = review.attempt(assembly.find_worker_class, config)
     review.attempt(assembly.find_logger_class, config)
     loader = review.attempt(assembly.find_loader, resolution)
@@ -56,7 +63,7 @@ def _examine(assembly: Assembly, resolution: Resolution, review: Review) -> None
         review.add(*doubts(config, worker_class))
     if not review.errors:
         # The way of a start, for what it does besides: it makes the logger, which opens files.
-        loaded = review.attempt(assembly.load, resolution._replace(warnings=[]), False)
+        loaded = review.attempt(assembly.load, resolution, False)
         if loaded is not None:
             review.attempt(assembly.try_app, loaded)
     elif loader is not None:

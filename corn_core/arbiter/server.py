@@ -100,7 +100,7 @@ class ServerState:
 
     @property
     def worker_age(self) -> int:
-        """The age of the youngest worker: how many there have been."""
+        """The age of the youngest worker."""
         return max((worker.age for worker in self.WORKERS.values()), default=0)
 
     def kill_worker(self, pid: int, number: int) -> None:
@@ -111,7 +111,7 @@ class ServerState:
     def kill_workers(self, number: int) -> None:
         """Send a signal to all workers."""
         for pid in self.WORKERS:
-            os.kill(pid, number)
+            self.kill_worker(pid, number)
 
     @property
     def worker_name(self) -> str:

@@ -68,6 +68,7 @@ def test_check_config_reports_everything_at_once(tmp_path: Path) -> None:
         "workers = 'x'\npreload = True\nhttp_protocols = 'h2'\n"
         "worker_class = 'egg:gunicorn#sync'\n"
         "def when_ready(a, b): ...\n"
+        "def on_exit(): ...\n"
     )
     arguments = ("--check-config", "-c", "site.py", "--bnd=x", "nowhere:app")
     outcome = run(*arguments, cwd=tmp_path, env={"CORN_DISABLE_PLUGINS": "gunicorn"})
@@ -82,9 +83,11 @@ def test_check_config_reports_everything_at_once(tmp_path: Path) -> None:
         "note: worker_class 'egg:gunicorn#sync' is taken for 'sync' (site.py line 4)",
         f"error: when_ready: expected a function of 1 argument (server), got when_ready(a, b)"
         f" ({tmp_path}/site.py line 5)",
+        f"error: on_exit: expected a function of 1 argument (server), got on_exit()"
+        f" ({tmp_path}/site.py line 6)",
         f"error: 'nowhere:app': there is no module 'nowhere' in {tmp_path} nor elsewhere on the"
         " search path (see --chdir, --pythonpath)",
-        "4 refused, 2 ignored",
+        "5 refused, 2 ignored",
     ]
 
 
