@@ -6,10 +6,11 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 from time import monotonic
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, NoReturn
 
 from corn_core.config import Config
 from corn_core.errors import AppLoadError
+from corn_core.extensions.hints import no_attribute
 from corn_core.interfaces import Hooks, Logger, Slot, WSGIApp
 from corn_core.loaders.fit import check_call
 from corn_core.loaders.wsgi import is_asynchronous
@@ -116,6 +117,8 @@ class Worker:
     :ivar aborted: True if the master stops the worker because it was silent for too long.
     :ivar nr: the number of requests answered so far.
     :ivar max_requests: the number of requests after which it is replaced, 0 for never.
+
+    There are ``wsgi``, ``timeout`` and ``tmp`` too, for hook functions written for Gunicorn.
     """
 
     multithread: ClassVar[bool] = False
@@ -180,6 +183,30 @@ class Worker:
 
     def __str__(self) -> str:
         return f"<{type(self).__name__} {self.pid}>"
+
+    # -- what hook functions written for Gunicorn know -------------------------------
+
+    @property
+    def wsgi(self) -> WSGIApp:
+        """The application; the same as :attr:`app`."""
+        return self.app
+
+    @property
+    def timeout(self) -> float:
+        """The seconds that the worker may be silent."""
+        timeout: float = self.cfg.timeout
+        return timeout
+
+    @property
+    def tmp(self) -> Worker:
+        """The object whose ``notify`` says that the worker is not stuck: the worker itself."""
+        return self
+
+    if not TYPE_CHECKING:  # or mypy would not find a misspelt attribute any more
+
+        def __getattr__(self, name: str) -> NoReturn:
+            # Called only for attributes that do not exist.
+            raise no_attribute("worker", self, name)
 
     # -- what a subclass supplies ----------------------------------------------------
 

@@ -129,6 +129,14 @@ def test_known_worker_that_is_not_installed(site: Site) -> None:
     )
 
 
+def test_the_only_worker_is_offered(site: Site) -> None:
+    install_worker(site, "gthread")
+    assert refusal("sync") == (
+        "worker class 'sync' is not installed; pip install corn-sync, or take the installed one:"
+        " -k gthread (installed workers: gthread)"
+    )
+
+
 def test_no_worker_at_all(site: Site) -> None:
     assert refusal("sync") == "no worker is installed; pip install corn-sync"
     assert refusal("gevent") == (

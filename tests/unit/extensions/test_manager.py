@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection
 from types import ModuleType
 from typing import Any
 
@@ -324,32 +325,60 @@ def test_instrument_that_is_not_in_a_list_is_an_error(site: Site) -> None:
     )
 
 
+def explained(option: str, disabled: Collection[str] = ()) -> list[str]:
+    return [str(finding) for finding in load_plugins(disabled).explain(option, "x")]
+
+
 def test_option_of_a_plugin_that_is_not_installed(site: Site) -> None:
-    assert load_plugins().explain("--statsd-host") == (
+    assert explained("--statsd-host") == [
         "--statsd-host needs the plugin corn-statsd, which is not installed;"
         " pip install corn-statsd"
-    )
+    ]
 
 
 def test_option_of_a_plugin_that_is_disabled(site: Site) -> None:
     site.plugin("statsd", "")
-    explanation = load_plugins({"statsd"}).explain("statsd_host")
-    assert explanation == (
+    assert explained("statsd_host", {"statsd"}) == [
         "statsd_host needs the plugin corn-statsd, which is disabled by --disable-plugin or"
         " CORN_DISABLE_PLUGINS"
-    )
+    ]
 
 
 def test_option_of_a_plugin_that_could_not_be_loaded(site: Site) -> None:
     site.plugin("statsd", "import no_such_module")
-    assert load_plugins().explain("--statsd-host") == (
+    assert explained("--statsd-host") == [
         "--statsd-host needs the plugin corn-statsd, which could not be loaded:"
         " ModuleNotFoundError: No module named 'no_such_module'"
-    )
+    ]
 
 
 def test_option_of_nobody_is_not_explained(site: Site) -> None:
-    assert load_plugins().explain("--sttsd-host") is None
+    assert explained("--sttsd-host") == []
+
+
+def test_option_of_gunicorn_names_the_plugin_that_knows_it(site: Site) -> None:
+    advice = "pip install corn-gunicorn, and corn --check-config says what to do instead"
+    for option in ("http_protocols", "--http-protocols"):
+        assert explained(option) == [
+            f"{option} is a setting of Gunicorn that corn does not have; {advice}"
+        ]
+    assert load_plugins().explain("control_socket_disable", False) == []
+
+
+def test_explanations_of_all_plugins(site: Site) -> None:
+    for name in ("one", "two"):
+        site.plugin(
+            name,
+            f"""
+from corn_core import hookimpl
+from corn_core.findings import Finding
+
+@hookimpl
+def corn_explain(name, value):
+    return [Finding("note", f"{name}: {{name}} = {{value}}")]
+""",
+        )
+    assert explained("depth") == ["two: depth = x", "one: depth = x"]
 
 
 ORDERED = """
