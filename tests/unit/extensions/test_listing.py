@@ -20,7 +20,7 @@ def on_starting(server): ...
 
 
 def rows(site: Site, disabled: tuple[str, ...] = (), columns: int | None = None) -> list[list[str]]:
-    """The lines of the table, cut where its columns are."""
+    """Cut the lines of the table where its columns are."""
     text = listing(load_plugins(disabled, strict=False), columns)
     assert not any(line != line.rstrip() for line in text.splitlines())
     assert columns is None or all(len(line) <= columns for line in text.splitlines())

@@ -31,7 +31,7 @@ def corn_settings():
 
 
 def call_post_fork(plugins: Plugins) -> list[str]:
-    """The plugins that were called, in order."""
+    """Return the plugins that were called, in order."""
     called: list[str] = []
     plugins.hooks.call("post_fork", server=None, worker=called)
     return called
@@ -168,7 +168,7 @@ def test_class_in_the_place_of_an_object_is_called_that(site: Site) -> None:
 def test_hook_that_is_not_marked_is_noted(site: Site) -> None:
     site.plugin("bare", "def when_ready(server): pass\ndef pre_fork_all(server): pass\n")
     site.plugin("good", GOOD)
-    # What a plugin imports under the name of a hook is not its own, nor is what is no function.
+    # What a plugin imports under the name of a hook is not its own, nor is what is not a function.
     site.plugin("borrower", "from corn_good_plugin import post_fork\non_exit = None\n")
     assert load_plugins().warnings == [
         "plugin 'bare' (corn-bare 1.2): when_ready is not marked with hookimpl, so it is never"
