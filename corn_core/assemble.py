@@ -112,7 +112,8 @@ def serve(loaded: LoadedConfig, assembly: Assembly) -> int:
     """Run the master, and the worker in each process that it forks."""
     for name in filter(os.environ.get, hints.VARIABLES):
         # The plugin would have taken it from the environment.
-        loaded.log.warning("%s", assembly.plugins.explain(name))
+        for finding in assembly.plugins.explain(name, os.environ[name]):
+            loaded.log.warning("%s", finding)
     # A master that replaces another is already where that was.
     again = is_heir(os.environ, os.getpid())
     launch = daemon.Launch() if again else daemon.launch(loaded.config)
