@@ -15,6 +15,7 @@ WORKERS = {
     "eventlet": "corn-eventlet",
     "tornado": "corn-tornado",
     "aiohttp": "corn-aiohttp",
+    "asgi": "corn-asgi",
 }
 
 LOGGERS = {"simple": "corn-core", "json": "corn-jsonlog", "statsd": "corn-statsd"}
@@ -24,6 +25,12 @@ LOADERS = {"wsgi": "corn-core", "paste": "corn-paste", "django": "corn-django"}
 RELOADERS = {"poll": "corn-core", "watchfiles": "corn-watchfiles"}
 
 OPTIONS = {
+    "asgi_loop": "corn-asgi",
+    "--asgi-loop": "corn-asgi",
+    "asgi_lifespan": "corn-asgi",
+    "--asgi-lifespan": "corn-asgi",
+    "websocket_max_message_size": "corn-asgi",
+    "--websocket-max-message-size": "corn-asgi",
     "statsd_host": "corn-statsd",
     "--statsd-host": "corn-statsd",
     "statsd_prefix": "corn-statsd",

@@ -12,7 +12,7 @@ from corn_core.errors import BadRequest, ScriptNameMismatch, SettingError
 from corn_core.setting import Expected, Setting, comma_separated
 from corn_core.wsgi.files import ErrorStream, FileWrapper
 from corn_core.wsgi.offered import SOCKET_NAMES, OfferedSocket
-from corn_core.wsgi.trust import parse_peers, peer_test
+from corn_core.wsgi.trust import SchemeFields, parse_peers, peer_test
 
 if TYPE_CHECKING:
     from corn_core.config import Config
@@ -143,11 +143,8 @@ class EnvironBuilder:
         self.script_name = read_script_name(variables)
         self.is_trusted = peer_test(config.forwarded_allow_ips)
         self._forwarder_names = frozenset(config.forwarder_headers)
-        self._secure_values = {
-            "HTTP_" + name.replace("-", "_"): (name, value)
-            for name, value in config.secure_scheme_headers.items()
-        }
-        self._scheme_keys = tuple(self._secure_values)
+        self._scheme = SchemeFields(config.secure_scheme_headers)
+        self._scheme_keys = self._scheme.keys
         self._socket_names = socket_names
         self.errors = ErrorStream(log)
         self._constants: Environ = {
@@ -272,17 +269,7 @@ class EnvironBuilder:
         """Believe a trusted front-end about the scheme of its client."""
         if not self.is_trusted(connection.peer):
             return
-        schemes: set[str] = set()
-        for key in self._secure_values.keys() & request.fields.keys():
-            name, secure = self._secure_values[key]
-            values = [request.fields[key]]
-            if "," in values[0]:
-                # Perhaps a repeated field, which had its values joined: each line counts.
-                values = [value for header, value in request.headers if header == name] or values
-            schemes.update("https" if value == secure else "http" for value in values)
-        if len(schemes) > 1:
-            raise BadRequest("the fields of secure_scheme_headers contradict each other")
-        environ["wsgi.url_scheme"] = schemes.pop()
+        environ["wsgi.url_scheme"] = self._scheme.read(request)
 
 
 def _split_path(environ: Environ, prefix: str, path: str) -> None:
