@@ -5,12 +5,10 @@ from __future__ import annotations
 import sys
 from asyncio import AbstractEventLoop, Task
 from collections.abc import Coroutine
+from contextvars import copy_context
 from typing import Any
 
 Start = Coroutine[Any, Any, None]
-
-EAGER = sys.version_info >= (3, 12)
-"""Whether asyncio can run a task's first step at once."""
 
 
 class Calls:
@@ -22,6 +20,9 @@ class Calls:
 
     def __init__(self, loop: AbstractEventLoop) -> None:
         self._loop = loop
+        # Callbacks of the loop run in the context of whoever has caused them, which may be another
+        # request: it has read on, say. What one request sets must not be seen by the next.
+        self._context = copy_context()
         self.running: set[Task[None]] = set()
 
     def start(self, call: Start) -> None:
@@ -30,9 +31,9 @@ class Calls:
         Call it from the loop and never from within another task's step.
         """
         if sys.version_info >= (3, 12):
-            task = Task(call, loop=self._loop, eager_start=True)
+            task = Task(call, loop=self._loop, context=self._context.copy(), eager_start=True)
         else:
-            task = Task(call, loop=self._loop)
+            task = Task(call, loop=self._loop, context=self._context.copy())
         if not task.done():
             self.running.add(task)
             task.add_done_callback(self.running.discard)
