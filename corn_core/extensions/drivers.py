@@ -181,6 +181,12 @@ def _from_path(kind: _Kind, name: str) -> Any:
     module, _, attributes = name.partition(":") if ":" in name else name.rpartition(".")
     if not module or module.startswith("."):
         raise ExtensionError(f"{kind.noun} {name!r}: not a path of the form package.module:Class")
+    if kind is _WORKER and module in hints.ELSEWHERE:
+        own = hints.ELSEWHERE[module]
+        raise ExtensionError(
+            f"{kind.noun} {name!r} is for Gunicorn; corn has its own: 'corn -k {own}'"
+            f" (pip install {hints.WORKERS[own]})"
+        )
     # Broad, since importing runs somebody's code; the cause stays attached.
     try:
         found = import_module(module)

@@ -18,6 +18,9 @@ WORKERS = {
     "asgi": "corn-asgi",
 }
 
+ELSEWHERE = {"uvicorn.workers": "asgi", "uvicorn_worker": "asgi"}
+"""Modules with worker classes of Gunicorn's, and the names of our own workers instead."""
+
 LOGGERS = {"simple": "corn-core", "json": "corn-jsonlog", "statsd": "corn-statsd"}
 
 LOADERS = {"wsgi": "corn-core", "paste": "corn-paste", "django": "corn-django"}

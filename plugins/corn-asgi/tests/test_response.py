@@ -195,7 +195,7 @@ def test_headers_that_cannot_be_sent(headers: Any) -> None:
 def test_a_body_that_is_not_bytes(data: Any) -> None:
     response = encoder()
     response.start(start())
-    with pytest.raises(BadMessage, match="'body' of http.response.body must be bytes"):
+    with pytest.raises(BadMessage, match=r"'body' of http.response.body must be bytes"):
         response.body(body(data))
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 import pytest
 
@@ -16,9 +17,9 @@ from corn_core.wsgi import ConnectionInfo
 class Config:
     """The settings that scopes depend on."""
 
-    forwarded_allow_ips = ("127.0.0.1", "10.0.0.0/8")
+    forwarded_allow_ips: Sequence[str] = ("127.0.0.1", "10.0.0.0/8")
     forwarder_headers = ("SCRIPT_NAME", "PATH_INFO", "REMOTE_USER")
-    secure_scheme_headers = {"X-FORWARDED-PROTO": "https", "X-FORWARDED-SSL": "on"}
+    secure_scheme_headers: ClassVar[dict[str, str]] = {"X-FORWARDED-PROTO": "https", "X-FORWARDED-SSL": "on"}
 
 
 def scope_of(

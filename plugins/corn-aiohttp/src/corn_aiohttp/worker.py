@@ -7,6 +7,7 @@ from corn_aiohttp.native import NativeServer
 from corn_asyncio.threaded import ThreadPoolDriver
 from corn_core.config import Config
 from corn_core.interfaces import WSGIApp
+from corn_core.loaders.fit import refuse_asgi
 from corn_core.serving.settings import client_limits
 from corn_core.worker import Worker
 
@@ -35,6 +36,7 @@ class AiohttpWorker(Worker):
 
     @classmethod
     def check_app(cls, app: WSGIApp, config: Config) -> None:
+        refuse_asgi(app, config)
         if not is_native(app):
             super().check_app(app, config)
 

@@ -9,14 +9,9 @@ from typing import Any
 from corn_core.config import Config
 from corn_core.errors import AppLoadError, one_line
 from corn_core.frames import application_traceback
-from corn_core.loaders.fit import accepts
+from corn_core.loaders.fit import ARGUMENTS, ASGI_ARGUMENTS, accepts
 from corn_core.loaders.target import parse_uri
 from corn_core.loaders.wsgi import is_asynchronous
-
-ARGUMENTS = 3
-"""scope, receive and send."""
-
-WSGI_ARGUMENTS = 2
 
 
 def check_application(app: Any, config: Config) -> None:
@@ -24,10 +19,10 @@ def check_application(app: Any, config: Config) -> None:
 
     :raises AppLoadError: which says what it is instead, as far as that can be known.
     """
-    if is_deferred(app, config) or accepts(app, ARGUMENTS):
+    if is_deferred(app, config) or accepts(app, ASGI_ARGUMENTS):
         return
     name = config.wsgi_app
-    if accepts(app, WSGI_ARGUMENTS):
+    if accepts(app, ARGUMENTS):
         raise AppLoadError(
             f"{name!r} is a WSGI application, and worker class {config.worker_class!r} serves ASGI;"
             f" serve it with 'corn -k gthread {name}', or wrap it: a2wsgi.WSGIMiddleware(app)"
