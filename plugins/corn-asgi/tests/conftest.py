@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from corn_testkit.asgi.serving import serving
 from corn_testkit.server import Server
 from corn_testkit.waiting import wait_for
 
@@ -16,20 +16,6 @@ APPS = Path(__file__).with_name("apps")
 LOOPS = ("asyncio", "uvloop")
 
 Told = Callable[..., list[str]]
-
-
-@contextmanager
-def serving(home: Path, *arguments: str) -> Iterator[Server]:
-    """A server with one worker, which outlives all that its clients do."""
-    server = Server(home, ["-k", "asgi", "--bind=127.0.0.1:0", *arguments], APPS)
-    try:
-        server.started()
-        workers = server.wait_for_workers(1)
-        yield server
-        assert server.workers() == workers, "the worker did not outlive its clients"
-        server.stop()
-    finally:
-        server.kill()
 
 
 @pytest.fixture(scope="module", params=LOOPS)
@@ -41,6 +27,8 @@ def probe(
         pytest.importorskip("uvloop")
     with serving(
         tmp_path_factory.mktemp("probe"),
+        APPS,
+        "--worker-class=asgi",
         f"--asgi-loop={request.param}",
         *("--keep-alive=30", "--access-logfile=-", "--access-logformat=%(s)s %(B)s %(r)s"),
         "asgi_probe:app",

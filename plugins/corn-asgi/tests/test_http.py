@@ -6,8 +6,9 @@ import ast
 import json
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -15,7 +16,8 @@ from corn_testkit.client import get, parse, parse_all, post, read_all, receive_u
 from corn_testkit.server import Server
 from corn_testkit.waiting import wait_for
 
-from .conftest import APPS, Told
+APPS = Path(__file__).with_name("apps")
+Told = Callable[..., list[str]]
 
 CLOSE = "Connection: close"
 SOURCE = (APPS / "asgi_probe.py").read_bytes()

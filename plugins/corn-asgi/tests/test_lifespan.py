@@ -8,19 +8,21 @@ from signal import SIGHUP, SIGTERM
 
 import pytest
 
+from corn_testkit.asgi.serving import serving
 from corn_testkit.client import get
 from corn_testkit.fixtures import Serve
 from corn_testkit.server import Server, run
 from corn_testkit.waiting import wait_for
 
-from .conftest import APPS, serving
-
+APPS = Path(__file__).with_name("apps")
 ASGI = ("-k", "asgi")
 
 
 @pytest.fixture(scope="module")
 def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serving(tmp_path_factory.mktemp("life"), "asgi_life:create_later('complete')") as server:
+    with serving(
+        tmp_path_factory.mktemp("life"), APPS, *ASGI, "asgi_life:create_later('complete')"
+    ) as server:
         yield server
 
 

@@ -19,7 +19,10 @@ class Config:
 
     forwarded_allow_ips: Sequence[str] = ("127.0.0.1", "10.0.0.0/8")
     forwarder_headers = ("SCRIPT_NAME", "PATH_INFO", "REMOTE_USER")
-    secure_scheme_headers: ClassVar[dict[str, str]] = {"X-FORWARDED-PROTO": "https", "X-FORWARDED-SSL": "on"}
+    secure_scheme_headers: ClassVar[dict[str, str]] = {
+        "X-FORWARDED-PROTO": "https",
+        "X-FORWARDED-SSL": "on",
+    }
 
 
 def scope_of(

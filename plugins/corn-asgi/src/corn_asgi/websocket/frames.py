@@ -192,7 +192,11 @@ class FrameReader:
             self._decoder = _new_decoder()
         try:
             self._decoder.decode(data, final)
-        except UnicodeDecodeError:
+            rest = self._decoder.getstate()[0]
+            if rest[:1] == b"\xed" and rest[1:] >= b"\xa0":
+                # A surrogate, which Python's decoder refuses only when it is complete.
+                raise UnicodeError
+        except UnicodeError:
             raise Failure(INVALID_DATA, "text that is not UTF-8") from None
 
     def _inflate(self, data: bytes) -> bytes:
