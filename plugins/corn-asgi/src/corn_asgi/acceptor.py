@@ -121,10 +121,8 @@ class Acceptor:
             )
         except BadRequest as error:
             info.scheme = "http"
-            _, connection = await self._loop.connect_accepted_socket(
-                lambda: Connection(server, info), client
-            )
-            connection.refuse(error)
+            refused = Connection(server, info, error)
+            await self._loop.connect_accepted_socket(lambda: refused, client)
         except OSError as error:
             # The handshake failed, or the client has already left.
             server.log.debug("A connection was not established: %s", error)

@@ -61,11 +61,13 @@ class Connection(asyncio.Protocol):
     """A connection on a transport of the event loop; also the sink of refusals.
 
     :param info: who is at the other end, for hooks and logs.
+    :param refusal: what is wrong with the connection, if it is only to be told that.
     """
 
-    def __init__(self, host: Host, info: ConnectionInfo) -> None:
+    def __init__(self, host: Host, info: ConnectionInfo, refusal: BadRequest | None = None) -> None:
         self.host = host
         self.info = info
+        self._refusal = refusal
         self.parser = RequestParser(host.limits.http)
         self.phase = IDLE
         self.call: HttpCall | None = None
@@ -87,6 +89,8 @@ class Connection(asyncio.Protocol):
         self.host.connections.add(self)
         timeout = self.host.limits.header_timeout
         self.deadline = monotonic() + timeout if timeout else FOREVER
+        if self._refusal is not None:
+            self.refuse(self._refusal)
 
     def data_received(self, data: bytes) -> None:
         phase = self.phase
