@@ -44,7 +44,7 @@ class HttpCall:
 
     __slots__ = (
         *("_body", "_connection", "_continue", "_exchange", "_gone", "_left", "_log", "_request"),
-        *("_waiters", "response"),
+        *("_waiters", "ended", "response", "task"),
     )
 
     def __init__(self, connection: Connection, request: Request, exchange: Exchange) -> None:
@@ -57,13 +57,16 @@ class HttpCall:
         self._gone = False  # nothing can be sent any more
         self._left = False  # the application is to hear of a disconnect
         self._waiters: list[asyncio.Future[None]] = []
+        self.ended = False
+        self.task: asyncio.Task[None] | None = None
         self.response = ResponseEncoder(request, request.keep_alive and connection.host.keeps)
 
     async def run(self, scope: Scope) -> None:
         """Call the application, and see to it that its request is answered in any case."""
+        host = self._connection.host
         try:
             self._exchange.request_started()
-            await self._connection.host.app(scope, self.receive, self.send)
+            await host.app(scope, self.receive, self.send)
         except (WorkerQuit, GeneratorExit):
             raise  # the worker ends, or its loop
         except asyncio.CancelledError:
@@ -73,6 +76,9 @@ class HttpCall:
             self._on_failure(error)
         else:
             self._end("was not answered: the application returned before its response was complete")
+        finally:
+            self.ended = True
+            host.calls.end(self)
 
     # -- what the connection tells ---------------------------------------------------
 
@@ -200,7 +206,7 @@ class HttpCall:
         :raises ClientGone: when nobody would get it.
         """
         response, connection = self.response, self._connection
-        kind = kind_of(message)
+        kind = message["type"] if type(message) is dict and "type" in message else kind_of(message)
         if self._gone:
             raise ClientGone("the client has closed the connection")
         if kind == "http.response.start":

@@ -207,7 +207,7 @@ class Connection(asyncio.Protocol):
         self.deadline = FOREVER
         exchange = host.native.begin_parsed(request, self.info)
         self.call = call = HttpCall(self, request, exchange)
-        host.calls.start(call.run(scope))
+        host.calls.start(call, scope)
 
     def _begin_websocket(self, request: Request) -> None:
         try:
@@ -249,6 +249,7 @@ class Connection(asyncio.Protocol):
         elif self.write_paused:
             self._watch_writing()  # resume_writing() goes on
         else:
+            # What the application has left of the body comes first.
             self._skip_body()
 
     def _has_unread(self) -> bool:

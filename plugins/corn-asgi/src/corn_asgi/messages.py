@@ -9,7 +9,8 @@ from typing import Any
 Message = Mapping[str, Any]
 Fields = list[tuple[str, str]]
 
-REASONS = {status.value: status.phrase for status in HTTPStatus}
+_REASONS = {status.value: status.phrase for status in HTTPStatus}
+_LINES = {status: f"{status} {reason}" for status, reason in _REASONS.items()}
 
 
 class BadMessage(RuntimeError):
@@ -61,18 +62,13 @@ def read_fields(message: Message) -> Fields:
     :raises BadMessage: when they are not pairs of bytes.
     """
     pairs: Any = message.get("headers", ())
-    found = []
     try:
-        for name, value in pairs:
-            if not isinstance(name, bytes) or not isinstance(value, bytes):
-                raise TypeError
-            found.append((name.decode("latin-1"), value.decode("latin-1")))
-    except (TypeError, ValueError):
+        return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in pairs]
+    except (AttributeError, TypeError, ValueError):
         raise BadMessage(
             f"'headers' of {message['type']} must be pairs of bytes, name and value;"
             f" {_first_wrong(pairs)}"
         ) from None
-    return found
 
 
 def _first_wrong(pairs: Any) -> str:
@@ -92,7 +88,12 @@ def _first_wrong(pairs: Any) -> str:
 
 def reason_of(status: int) -> str:
     """Return the reason phrase of a status; empty for one that is not registered."""
-    return REASONS.get(status, "")
+    return _REASONS.get(status, "")
+
+
+def line_of(status: int) -> str:
+    """Return a status with its reason phrase, as in a status line."""
+    return _LINES.get(status) or f"{status} "
 
 
 def comes_from(error: BaseException, kind: type[BaseException]) -> bool:

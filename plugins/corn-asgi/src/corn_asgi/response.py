@@ -8,6 +8,7 @@ from corn_asgi.messages import (
     BadMessage,
     Fields,
     Message,
+    line_of,
     read_bytes,
     read_fields,
     read_status,
@@ -95,15 +96,18 @@ class ResponseEncoder:
 
         :raises BadMessage: when it is malformed, or comes a second time.
         """
-        self._expect(START, message)
+        if self.state != START:
+            self._expect(START, message)
         status = read_status(message)
         fields = read_fields(message)
         for name, value in fields:
-            if name.lower() == "connection" and "close" in value.lower():
+            # The length first, because it is the cheaper question.
+            if len(name) == 10 and name.lower() == "connection" and "close" in value.lower():
                 self.keep_alive = False
         self.status = status
         self.headers = fields
-        self._trailers = bool(message.get("trailers", False))
+        if "trailers" in message:
+            self._trailers = bool(message["trailers"])
         self.state = BODY
 
     def body(self, message: Message) -> bytes:
@@ -208,7 +212,7 @@ class ResponseEncoder:
     def _begin(self, length: int | None) -> bytes:
         try:
             self.head = encode_head(
-                f"{self.status} {reason_of(self.status)}",
+                line_of(self.status),
                 self.headers,
                 method=self._method,
                 version=self._version,

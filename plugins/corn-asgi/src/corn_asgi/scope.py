@@ -38,7 +38,7 @@ class Ends:
     :param tls: the extension ``tls``, None for a connection that is not encrypted.
     """
 
-    __slots__ = ("client", "fields", "http", "section", "server", "websocket")
+    __slots__ = (*("client", "fields", "head", "http", "scope", "section", "server", "websocket"),)
 
     def __init__(self, client: Place, server: Place, tls: dict[str, Any] | None) -> None:
         self.client = client
@@ -46,7 +46,9 @@ class Ends:
         encrypted = {} if tls is None else {"tls": tls}
         self.http = {**HTTP_EXTENSIONS, **encrypted}
         self.websocket = {**WEBSOCKET_EXTENSIONS, **encrypted}
-        # The fields of the latest request, because clients repeat them.
+        # The latest request, because clients repeat their fields, and often all of it.
+        self.head = b""
+        self.scope: Scope = {}
         self.section = b""
         self.fields: RawFields = []
 
@@ -73,6 +75,8 @@ class ScopeBuilder:
         :raises BadRequest: when the fields of a trusted front-end contradict each other.
         :raises ScriptNameMismatch: when the path is not under SCRIPT_NAME.
         """
+        if request.head == ends.head:
+            return self._repeat(ends)
         # Asterisk-form and authority-form have no path (RFC 9112 section 3.2).
         path = raw = request.path or request.uri
         if "%" in path or not path.isascii():
@@ -90,10 +94,8 @@ class ScopeBuilder:
             "headers": self._fields(request, connection, ends),
             "client": ends.client,
             "server": ends.server,
-            "extensions": ends.http.copy(),
+            "extensions": ends.http,
         }
-        if self.state is not None:
-            scope["state"] = self.state.copy()
         fields = request.fields
         for key in self._telling:
             if key in fields:
@@ -107,6 +109,19 @@ class ScopeBuilder:
                 f"the path {path!r} is not under SCRIPT_NAME {root!r}; either the"
                 " front-end server must keep the prefix, or it must not be set"
             )
+        if self.state is not None:
+            scope["state"] = self.state
+        ends.head, ends.scope = request.head, scope
+        return self._repeat(ends)
+
+    def _repeat(self, ends: Ends) -> Scope:
+        """Return the scope of a head once more; what an application may change is copied."""
+        scope = ends.scope.copy()
+        scope["asgi"] = scope["asgi"].copy()
+        scope["headers"] = scope["headers"].copy()
+        scope["extensions"] = ends.http.copy()
+        if self.state is not None:
+            scope["state"] = self.state.copy()
         return scope
 
     def build_websocket(
@@ -131,7 +146,7 @@ class ScopeBuilder:
             # What depends on more than the fields themselves is not remembered.
             plain = request.dropped is None and request.uri[0] == "/"
             ends.section = section if plain else b""
-        return ends.fields.copy()
+        return ends.fields
 
     def _read(self, section: bytes, request: Request, connection: ConnectionInfo) -> RawFields:
         found = []

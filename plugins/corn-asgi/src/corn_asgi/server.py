@@ -172,7 +172,7 @@ class Server:
         websocket = WebSocketConnection(connection, request, handshake)
         self.connections.add(websocket)
         websocket.take_over()
-        self.calls.start(websocket.call.run(scope))
+        self.calls.start(websocket.call, scope)
 
     # -- the end ---------------------------------------------------------------------------
 

@@ -6,9 +6,23 @@ import sys
 from asyncio import AbstractEventLoop, Task
 from collections.abc import Coroutine
 from contextvars import copy_context
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-Start = Coroutine[Any, Any, None]
+if TYPE_CHECKING:
+    from corn_asgi.scope import Scope
+
+
+class Call(Protocol):
+    """A call of the application.
+
+    :ivar task: what it runs in.
+    """
+
+    task: Task[None] | None
+    ended: bool
+
+    def run(self, scope: Scope) -> Coroutine[Any, Any, None]:
+        """Call the application; sets ``ended`` and calls :meth:`Calls.end` when it returns."""
 
 
 class Calls:
@@ -23,24 +37,27 @@ class Calls:
         # Callbacks of the loop run in the context of whoever has caused them, which may be another
         # request: it has read on, say. What one request sets must not be seen by the next.
         self._context = copy_context()
-        self.running: set[Task[None]] = set()
+        self.running: set[Call] = set()
+        # Not a callback of the task, which would cost another round of the loop.
+        self.end = self.running.discard
 
-    def start(self, call: Start) -> None:
+    def start(self, call: Call, scope: Scope) -> None:
         """Run a call: where asyncio can, at once, up to where it first has to wait.
 
         Call it from the loop and never from within another task's step.
         """
+        work, context = call.run(scope), self._context.copy()
         if sys.version_info >= (3, 12):
-            task = Task(call, loop=self._loop, context=self._context.copy(), eager_start=True)
+            task = Task(work, loop=self._loop, context=context, eager_start=True)
         else:
-            task = Task(call, loop=self._loop, context=self._context.copy())
-        if not task.done():
-            self.running.add(task)
-            task.add_done_callback(self.running.discard)
+            task = Task(work, loop=self._loop, context=context)
+        if not call.ended:
+            call.task = task
+            self.running.add(call)
 
     def cancel(self) -> list[Task[None]]:
         """Cancel what still runs, and return it."""
-        tasks = list(self.running)
+        tasks = [call.task for call in self.running if call.task is not None]
         for task in tasks:
             task.cancel()
         return tasks

@@ -47,7 +47,7 @@ class WebSocketCall:
 
     __slots__ = (
         *("_connected", "_connection", "_exchange", "_handshake", "_left", "_log", "_request"),
-        *("_told", "_waiters", "denial", "session"),
+        *("_told", "_waiters", "denial", "ended", "session", "task"),
     )
 
     def __init__(
@@ -66,18 +66,21 @@ class WebSocketCall:
         self._left: int | None = None  # the code for an application that has not accepted
         self._told = False
         self._waiters: list[asyncio.Future[None]] = []
+        self.ended = False
+        self.task: asyncio.Task[None] | None = None
         self.session: Session | None = None
         self.denial = ResponseEncoder(request, keep_alive=False)
 
     async def run(self, scope: Scope) -> None:
         """Call the application, and see to it that its socket is closed in any case."""
+        host = self._connection.host
         try:
             self._exchange.request_started()
-            await self._connection.host.app(scope, self.receive, self.send)
+            await host.app(scope, self.receive, self.send)
         except (WorkerQuit, GeneratorExit):
             raise  # the worker ends, or its loop
         except asyncio.CancelledError:
-            self._end(self._connection.host.stop_code())
+            self._end(host.stop_code())
         except BaseException as error:
             # All others, SystemExit too: none of them is to end the worker.
             uri = escape(self._request.uri)
@@ -88,6 +91,9 @@ class WebSocketCall:
             self._end(INTERNAL_ERROR)
         else:
             self._end(NORMAL)
+        finally:
+            self.ended = True
+            host.calls.end(self)
 
     def wake(self) -> None:
         """Let ``receive`` look again."""

@@ -134,9 +134,9 @@ def text() -> Iterator[Case]:
     sent = (empty, frame(0, b"middle", fin=False), frame(0, b""))
     yield Case("6.1.3", sent, [(TEXT, b"middle")])
     for name, size in (("6.2.2", 12), ("6.2.3", 1), ("6.2.4", 2)):
-        parts = [HELLO[at : at + size] for at in range(0, len(HELLO), size)]
-        rest = [frame(0, part, fin=False) for part in parts[1:]]
-        frames = (frame(TEXT, parts[0], fin=False), *rest, frame(0))
+        split = [HELLO[at : at + size] for at in range(0, len(HELLO), size)]
+        rest = [frame(0, part, fin=False) for part in split[1:]]
+        frames = (frame(TEXT, split[0], fin=False), *rest, frame(0))
         yield Case(name, frames, [(TEXT, HELLO)])
     for number, valid in enumerate(VALID):
         data = valid.encode()
