@@ -25,7 +25,7 @@ SOURCE = (APPS / "asgi_probe.py").read_bytes()
 
 @contextmanager
 def held(probe: Server, told: Told, request: bytes, event: str) -> Iterator[socket.socket]:
-    """A client whose request is in the application, which has told so."""
+    """Give a client whose request is in the application, which has told so."""
     with probe.address.connect() as client:
         client.sendall(request)
         told(event)

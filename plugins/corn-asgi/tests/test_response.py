@@ -35,7 +35,7 @@ def body(data: Any = b"", more: bool = False) -> dict[str, Any]:
 
 
 def shown(data: bytes) -> bytes:
-    """The octets without Date, which changes."""
+    """Return the octets without Date, which changes."""
     return re.sub(rb"Date: [^\r]*\r\n", b"", data)
 
 

@@ -17,7 +17,7 @@ MEBIBYTE = 1024 * 1024
 
 
 def echoed(session: Session, pieces: list[bytes]) -> bytes:
-    """All that a session sends when its messages are echoed at once."""
+    """Return all that a session sends when its messages are echoed at once."""
     out = b""
     for piece in pieces:
         if session.ended:

@@ -73,7 +73,7 @@ def told(sockets: Server) -> Told:
 
 
 def frames_of(server: Server, path: str, *sent: bytes) -> list[tuple[int, bytes]]:
-    """All frames that a socket gets which sends these."""
+    """Return all frames that a socket gets which sends these."""
     with opened(server.address, path) as client:
         client.sendall(b"".join(sent))
         return FrameStream(client).rest()

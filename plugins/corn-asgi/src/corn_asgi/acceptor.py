@@ -15,7 +15,7 @@ from corn_core.serving.selector import EXHAUSTED
 from corn_core.wsgi import ConnectionInfo
 
 if TYPE_CHECKING:
-    from corn_asgi.server import Server
+    from corn_asgi.host import Host
     from corn_core.net import Listener
 
 BATCH = 16
@@ -29,7 +29,7 @@ class Acceptor:
     The loop's own servers have no limit, and close a listener with clients in its backlog.
     """
 
-    def __init__(self, server: Server, listener: Listener) -> None:
+    def __init__(self, server: Host, listener: Listener) -> None:
         self._server = server
         self._listener = listener
         self._loop = server.loop
@@ -41,7 +41,7 @@ class Acceptor:
 
     @property
     def greeting(self) -> int:
-        """How many connections there are that have no transport yet."""
+        """Count the connections that have no transport yet."""
         return len(self._greeting)
 
     def resume(self) -> None:

@@ -22,7 +22,7 @@ from corn_core.escape import escape
 from corn_core.http import CONTINUE
 
 if TYPE_CHECKING:
-    from corn_asgi.connection import Connection
+    from corn_asgi.host import Client
     from corn_core.http import Request
     from corn_core.wsgi import Exchange
 
@@ -47,7 +47,7 @@ class HttpCall:
         *("_waiters", "ended", "response", "task"),
     )
 
-    def __init__(self, connection: Connection, request: Request, exchange: Exchange) -> None:
+    def __init__(self, connection: Client, request: Request, exchange: Exchange) -> None:
         self._connection = connection
         self._request = request
         self._exchange = exchange
@@ -92,17 +92,17 @@ class HttpCall:
         return True
 
     def on_end_of_input(self) -> None:
-        """The client sends no more, and has left for all the application can know."""
+        """Take note that the client sends no more: for all that can be known, it has left."""
         self._left = True
         self._wake()
 
     def on_disconnect(self) -> None:
-        """The connection is lost: nothing can be sent any more."""
+        """Take note that the connection is lost: nothing can be sent any more."""
         self._gone = self._left = True
         self._wake()
 
     def on_timeout(self) -> None:
-        """The client has paused for too long within the body."""
+        """Refuse a client that has paused for too long within the body."""
         if self._body == _WANTED:
             self._refuse(RequestTimeout("the client paused for too long within the body"))
 
@@ -160,7 +160,7 @@ class HttpCall:
         return rest is not None
 
     def _take_all(self) -> None:
-        """The body is complete: read on only to find out when the client leaves."""
+        """Take note that the body is complete: what is read now tells when the client leaves."""
         self._body = _TAKEN
         connection = self._connection
         connection.deadline = FOREVER
@@ -203,7 +203,7 @@ class HttpCall:
         """Take a message of the response, and wait while the client does not read.
 
         :raises BadMessage: when it is not allowed; nothing of it was sent then.
-        :raises ClientGone: when nobody would get it.
+        :raises ClientGone: when the client would not get it.
         """
         response, connection = self.response, self._connection
         kind = message["type"] if type(message) is dict and "type" in message else kind_of(message)
@@ -263,7 +263,7 @@ class HttpCall:
         self._end("")
 
     def _end(self, problem: str) -> None:
-        """The call has ended: whatever is missing of the response is not going to come."""
+        """End the response with the call: whatever is missing of it is not going to come."""
         response = self.response
         if response.state == NOTHING:
             return
@@ -280,7 +280,7 @@ class HttpCall:
             self._finish()
 
     def _finish(self, cut: bool = False) -> None:
-        """The response is complete, or as complete as it gets: tell so, and go on."""
+        """Tell that the response is complete, or as complete as it gets, and go on."""
         response, connection = self.response, self._connection
         if response.problem:
             self._log.error("Response to %s %s", escape(self._request.uri), response.problem)

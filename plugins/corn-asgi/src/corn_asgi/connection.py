@@ -38,7 +38,7 @@ with unread input sends a reset, which may destroy the response before the clien
 
 
 class Phase(IntEnum):
-    """What a connection waits for."""
+    """Names what a connection waits for."""
 
     IDLE = 0
     """the first octet of a request"""
@@ -237,7 +237,7 @@ class Connection(asyncio.Protocol):
         await waiter
 
     def finish(self, keep: bool) -> None:
-        """The response is complete: go on to the next request, or close."""
+        """Go on to the next request once the response is complete, or close."""
         self.call = None
         if self.transport.is_closing():
             return
@@ -358,7 +358,7 @@ class Connection(asyncio.Protocol):
         self._watch_writing()
 
     def expire(self, now: float) -> None:
-        """The deadline has passed."""
+        """Act on a deadline that has passed."""
         self.deadline = FOREVER
         if self.write_paused or (self.phase >= LINGER and self.transport.get_write_buffer_size()):
             if not self._has_progressed(now):

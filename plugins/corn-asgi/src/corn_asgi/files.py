@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from corn_asgi.messages import BadMessage, Message
 
 if TYPE_CHECKING:
-    from corn_asgi.connection import Connection
+    from corn_asgi.host import Client
 
 PIECE = 256 * 1024
 """Octets that are read, or handed to sendfile, at a time."""
@@ -64,7 +64,7 @@ def _number(message: Message, key: str, default: Any) -> int:
     return value
 
 
-async def send_file(connection: Connection, part: FilePart, count: int, plain: bool) -> None:
+async def send_file(connection: Client, part: FilePart, count: int, plain: bool) -> None:
     """Send a part of a file, as fast as the client takes it.
 
     :param plain: whether the kernel may do it (sendfile): not so with TLS.
@@ -85,7 +85,7 @@ async def send_file(connection: Connection, part: FilePart, count: int, plain: b
             await connection.drained()
 
 
-async def _flush(connection: Connection) -> None:
+async def _flush(connection: Client) -> None:
     """Wait until the transport holds nothing back, because sendfile goes past it."""
     transport = connection.transport
     transport.set_write_buffer_limits(0)  # which calls pause_writing(), unless it is empty
@@ -94,7 +94,7 @@ async def _flush(connection: Connection) -> None:
     transport.set_write_buffer_limits()
 
 
-async def _send_directly(connection: Connection, part: FilePart, count: int) -> tuple[int, int]:
+async def _send_directly(connection: Client, part: FilePart, count: int) -> tuple[int, int]:
     """Have the kernel send it; returns where it stopped and what is left, for a socket it cannot
     serve."""
     offset, loop = part.offset, connection.host.loop
@@ -121,7 +121,7 @@ async def _send_directly(connection: Connection, part: FilePart, count: int) -> 
     return offset, count
 
 
-async def _writable(connection: Connection, loop: asyncio.AbstractEventLoop, sock: int) -> None:
+async def _writable(connection: Client, loop: asyncio.AbstractEventLoop, sock: int) -> None:
     connection.pause_writing()  # from now on write_timeout runs
     loop.add_writer(sock, connection.resume_writing)
     try:

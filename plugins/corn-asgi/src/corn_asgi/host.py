@@ -1,4 +1,4 @@
-"""What a connection asks of the server that holds it."""
+"""Protocols between a connection, the server that holds it, and the call it is in."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ if TYPE_CHECKING:
     from corn_asgi.tasks import Calls
     from corn_asgi.websocket.handshake import Handshake
     from corn_asgi.websocket.options import WebSocketOptions
-    from corn_core.http import Request
+    from corn_core.http import Request, RequestParser
     from corn_core.interfaces import Logger
     from corn_core.serving.settings import ClientLimits
+    from corn_core.worker import Worker
     from corn_core.wsgi import ConnectionInfo, NativeCycle, RequestCycle
 
 
@@ -26,10 +27,10 @@ class Held(Protocol):
         """True if the client has yet to send the first octet of a request."""
 
     def expire(self, now: float) -> None:
-        """The deadline has passed."""
+        """Act on a deadline that has passed."""
 
     def stop(self) -> None:
-        """The worker stops: end as soon as that can be done with good manners."""
+        """End as soon as that can be done with good manners, because the worker stops."""
 
     def close(self) -> None:
         """Close when everything was sent."""
@@ -55,6 +56,13 @@ class Host(Protocol):
     scopes: ScopeBuilder
     send_file_allowed: bool
     websocket: WebSocketOptions
+    worker: Worker
+
+    def held(self) -> int:
+        """Count the connections."""
+
+    def has_room(self) -> bool:
+        """Tell whether there may be one more connection."""
 
     def ends_of(self, info: ConnectionInfo, transport: asyncio.Transport) -> Ends:
         """Describe the two ends of a connection for its scopes."""
@@ -66,3 +74,39 @@ class Host(Protocol):
         self, connection: Any, request: Request, handshake: Handshake, scope: Scope
     ) -> None:
         """Give a connection whose client asks for a WebSocket to another protocol."""
+
+
+class Client(Protocol):
+    """A connection, as the call of its present request sees it."""
+
+    call: Any
+    deadline: float
+    host: Host
+    info: ConnectionInfo
+    parser: RequestParser
+    transport: asyncio.Transport
+    write_paused: bool
+
+    def write(self, data: bytes) -> None:
+        """Send, and keep what the client does not take now."""
+
+    async def drained(self) -> None:
+        """Wait until the client has taken enough of what was sent, or is gone."""
+
+    def pause_writing(self) -> None:
+        """Take note that the client does not take what is sent."""
+
+    def resume_writing(self) -> None:
+        """Take note that it does."""
+
+    def resume_reading(self) -> None:
+        """Read on."""
+
+    def finish(self, keep: bool) -> None:
+        """Go on to the next request once the response is complete, or close."""
+
+    def cut(self, visibly: bool) -> None:
+        """End in the middle of a response."""
+
+    def extra(self, name: str) -> Any:
+        """Return what the transport says of itself."""

@@ -83,7 +83,7 @@ class Lifespan:
         except BaseException as error:
             # Whatever it is, it is the application's end, and not the worker's.
             self._error = error
-        # For whoever waits for an answer that does not come any more.
+        # For start() and stop(), to which no other answer comes any more.
         self._answers.put_nowait(None)
 
     async def _send(self, message: Message) -> None:

@@ -1,4 +1,4 @@
-"""What is wrong with a message of the application, and reading its parts."""
+"""Reads the parts of the application's messages, and says what is wrong with them."""
 
 from __future__ import annotations
 

@@ -150,7 +150,7 @@ class Server:
     # -- for connections and acceptors -----------------------------------------------------
 
     def held(self) -> int:
-        """How many connections there are."""
+        """Count the connections."""
         return len(self.connections) + sum(each.greeting for each in self._acceptors)
 
     def has_room(self) -> bool:

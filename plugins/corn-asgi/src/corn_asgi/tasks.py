@@ -34,8 +34,8 @@ class Calls:
 
     def __init__(self, loop: AbstractEventLoop) -> None:
         self._loop = loop
-        # Callbacks of the loop run in the context of whoever has caused them, which may be another
-        # request: it has read on, say. What one request sets must not be seen by the next.
+        # Callbacks of the loop run in the context of the code that has caused them, which may be
+        # that of another request: it has read on, say. What one sets must not be seen by the next.
         self._context = copy_context()
         self.running: set[Call] = set()
         # Not a callback of the task, which would cost another round of the loop.

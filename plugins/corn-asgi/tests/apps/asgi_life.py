@@ -89,4 +89,4 @@ def wsgi(environ, start_response):
 
 
 def asgi2(scope):
-    """An application of ASGI 2."""
+    """Stand for an application of ASGI 2."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from corn_asgi.messages import (
     BadMessage,
@@ -23,7 +23,7 @@ from corn_core.http import encode_head
 from corn_core.wsgi.date import http_date
 
 if TYPE_CHECKING:
-    from corn_asgi.websocket.connection import WebSocketConnection
+    from corn_asgi.host import Host
     from corn_asgi.websocket.handshake import Handshake
     from corn_core.http import Request
     from corn_core.wsgi import Exchange
@@ -36,6 +36,37 @@ INTERNAL_ERROR = 1011
 _RESERVED = frozenset(
     {"sec-websocket-accept", "sec-websocket-extensions", "upgrade", "content-length"}
 )
+
+
+class Transport(Protocol):
+    """The connection of a WebSocket, as its call sees it."""
+
+    host: Host
+
+    @property
+    def write_paused(self) -> bool:
+        """True while the client does not take what was sent."""
+
+    async def drained(self) -> None:
+        """Wait until the client has taken enough of what was sent, or is gone."""
+
+    def write(self, data: bytes) -> None:
+        """Send, and keep what the client does not take now."""
+
+    def accept(self, head: bytes) -> None:
+        """Open the socket with this head of a 101."""
+
+    def close_session(self, session: Session, code: int, reason: str) -> None:
+        """Send a close frame, and give the client some time to answer it."""
+
+    def end_denied(self, cut: bool, delimited: bool) -> None:
+        """Close after a response that denies the WebSocket."""
+
+    def release(self) -> None:
+        """Let go of what has come too early."""
+
+    def on_taken(self) -> None:
+        """Read on if the application has made room."""
 
 
 class WebSocketCall:
@@ -52,7 +83,7 @@ class WebSocketCall:
 
     def __init__(
         self,
-        connection: WebSocketConnection,
+        connection: Transport,
         request: Request,
         handshake: Handshake,
         exchange: Exchange,
@@ -250,7 +281,7 @@ class WebSocketCall:
     # -- the end ---------------------------------------------------------------------
 
     def _end(self, code: int) -> None:
-        """The call has ended: close what is not closed."""
+        """Close what is not closed, because the call has ended."""
         session, denial = self.session, self.denial
         if session is not None:
             if session.code is None:

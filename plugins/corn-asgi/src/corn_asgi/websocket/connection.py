@@ -157,7 +157,7 @@ class WebSocketConnection(asyncio.Protocol):
         self._early = b""
 
     def on_taken(self) -> None:
-        """The application has taken a message: read on if there is room for more."""
+        """Read on if there is room for more, since the application has taken a message."""
         session = self.call.session
         if session is not None and not self._reading and not self._is_full(session):
             self._resume_reading()
@@ -176,7 +176,7 @@ class WebSocketConnection(asyncio.Protocol):
         self._ping_due = self.deadline = monotonic() + interval if interval else FOREVER
 
     def expire(self, now: float) -> None:
-        """The deadline has passed: of writing, of a close, of a pong, or of the next ping."""
+        """Act on a deadline that has passed: of writing, a close, a pong, or the next ping."""
         session = self.call.session
         self.deadline = FOREVER
         if self.write_paused:

@@ -1,4 +1,4 @@
-"""What WebSockets are granted, from the settings."""
+"""Collects what WebSockets are granted, from the settings."""
 
 from __future__ import annotations
 

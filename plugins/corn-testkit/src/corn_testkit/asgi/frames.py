@@ -43,7 +43,7 @@ def close(code: int | None = None, reason: bytes = b"") -> bytes:
 
 
 def frames_in(data: bytes) -> Frames:
-    """The frames that a server has sent, which are whole and not masked."""
+    """Split what a server has sent into its frames, which are whole and not masked."""
     found = []
     while data:
         assert data[0] & 0x30 == 0 and data[0] & 0x80, data[:10]
@@ -120,7 +120,7 @@ def read_head(client: socket.socket) -> bytes:
 
 @contextmanager
 def opened(address: Address, path: str = "/echo", *fields: str) -> Iterator[socket.socket]:
-    """A client whose WebSocket is open."""
+    """Give a client whose WebSocket is open."""
     with address.connect() as client:
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         client.sendall(handshake(path, *fields))
@@ -156,7 +156,7 @@ class Case:
         return b"".join(self.sent)
 
     def pieces(self, chop: int | None = None) -> list[bytes]:
-        """What is sent, in writes."""
+        """Return what is sent, in writes."""
         data = self.octets
         chop = (self.chop if chop is None else chop) or max(1, len(data))
         return [data[at : at + chop] for at in range(0, len(data), chop)]
@@ -170,7 +170,7 @@ class Case:
 def failing(
     name: str, *sent: bytes, code: int = 1002, before: Frames | None = None, chop: int = 0
 ) -> Case:
-    """A case that the server ends with this code."""
+    """Make a case that the server ends with this code."""
     frames = [*(before or []), (CLOSE, code.to_bytes(2, "big"))]
     return Case(name, sent, frames, chop, end=False, racing=bool(before))
 
