@@ -153,7 +153,8 @@ class Exchange:
 
         :param sent: bytes of the body.
         """
-        self._end(f"{status} {reason}", headers, sent)
+        # Without an observer, the status line is not worth its making.
+        self._end(f"{status} {reason}" if self._cycle.events.after else "", headers, sent)
 
     def abandon(self) -> None:
         """The request has come to its end without a response: its client is gone."""

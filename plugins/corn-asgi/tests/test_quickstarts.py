@@ -17,17 +17,15 @@ from corn_testkit.fixtures import Serve
 APPS = Path(__file__).with_name("apps")
 
 
-def quickstart(name: str, module: str | None = None) -> object:
-    missing = find_spec(module or name) is None
-    skip = pytest.mark.skipif(missing, reason=f"{module or name} is not installed")
+def quickstart(name: str) -> object:
+    skip = pytest.mark.skipif(find_spec(name) is None, reason=f"{name} is not installed")
     # Starlette is light, and what most of the others are built on: it runs every time.
     marks = [skip] if name == "starlette" else [skip, pytest.mark.slow]
     return pytest.param(f"quick_{name}:app", id=name, marks=marks)
 
 
-FRAMEWORKS = [
-    quickstart(name) for name in ("fastapi", "litestar", "quart", "starlette", "channels")
-]
+NAMES = ("channels", "fastapi", "litestar", "quart", "starlette")
+FRAMEWORKS = [quickstart(name) for name in NAMES]
 
 
 @pytest.mark.parametrize("app", FRAMEWORKS)
