@@ -6,7 +6,7 @@ import ast
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
-from signal import SIGHUP, SIGTERM
+from signal import SIGHUP, SIGQUIT, SIGTERM
 
 import pytest
 
@@ -124,6 +124,33 @@ def test_a_stop_waits_for_requests_and_for_what_comes_after_them(serve: Serve) -
     # The code that runs on is waited for, and is not ended before the time is up.
     assert server.process.poll() is None
     server.kill()
+
+
+PATIENT = ("--keep-alive=300", "--header-timeout=300", "--graceful-timeout=300")
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_quiet_connections_do_not_hold_up_a_stop(serve: Serve, loop: str) -> None:
+    if loop == "uvloop":
+        pytest.importorskip("uvloop")
+    server = serve(f"--asgi-loop={loop}", *PATIENT, *PROBE, cwd=APPS)
+    with server.address.connect() as slow, server.address.connect() as kept:
+        slow.sendall(b"GET ")
+        kept.sendall(get("/hello"))
+        receive_until(kept, b"hello")
+        server.stop()
+        assert (read_all(kept), read_all(slow)[:12]) == (b"", b"HTTP/1.1 408")
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_quit_waits_for_nothing(serve: Serve, loop: str) -> None:
+    if loop == "uvloop":
+        pytest.importorskip("uvloop")
+    server = serve(f"--asgi-loop={loop}", *PATIENT, *PROBE, cwd=APPS)
+    with server.address.connect() as client:
+        client.sendall(get("/wait?never"))
+        wait_for(lambda: "waits" in server.get("/events"), "the request")
+        server.stop(SIGQUIT)
 
 
 def test_replacement(serve: Serve) -> None:

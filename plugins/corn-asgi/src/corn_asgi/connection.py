@@ -52,9 +52,15 @@ class Phase(IntEnum):
     """the client to close its side"""
     CLOSING = 5
     """the transport, to send what is left"""
+    AWAY = 6
+    """the protocol that has the transport instead, until that gives it back"""
 
 
-IDLE, HEAD, CALL, REST, LINGER, CLOSING = Phase
+IDLE, HEAD, CALL, REST, LINGER, CLOSING, AWAY = Phase
+
+DRAIN_GRACE = 1.0
+"""Seconds that a connection has for a request which may be on its way when the worker stops. A
+browser's spare connection must not hold up a stop."""
 
 
 class Connection(asyncio.Protocol):
@@ -221,6 +227,7 @@ class Connection(asyncio.Protocol):
         except BadRequest as error:
             self.refuse(error, request)
             return
+        self.phase = AWAY
         self.host.connections.discard(self)
         self.host.open_websocket(self, request, handshake, scope)
 
@@ -387,15 +394,12 @@ class Connection(asyncio.Protocol):
         timeout = self.host.limits.write_timeout
         self.deadline = monotonic() + timeout if timeout else FOREVER
 
-    @property
-    def idle(self) -> bool:
-        """True if the client has yet to send the first octet of a request."""
-        return self.phase == IDLE and not self.parser.buffered
-
     def stop(self) -> None:
         """Take no further request after the present one, because the worker stops."""
         if self.call is not None:
             self.call.response.keep_alive = False
+        elif self.phase <= HEAD:
+            self.deadline = min(self.deadline, monotonic() + DRAIN_GRACE)
 
     def extra(self, name: str) -> Any:
         """Return what the transport says of itself."""

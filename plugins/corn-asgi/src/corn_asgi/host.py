@@ -22,10 +22,6 @@ class Held(Protocol):
 
     deadline: float
 
-    @property
-    def idle(self) -> bool:
-        """True if the client has yet to send the first octet of a request."""
-
     def expire(self, now: float) -> None:
         """Act on a deadline that has passed."""
 

@@ -220,11 +220,6 @@ class WebSocketConnection(asyncio.Protocol):
         if session is not None:
             session.ended = True
 
-    @property
-    def idle(self) -> bool:
-        """True if nothing would be lost with the connection, which is never so."""
-        return False
-
     def stop(self) -> None:
         """Close the socket, because the worker stops, and tell the application."""
         session = self.call.session
