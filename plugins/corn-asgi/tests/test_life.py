@@ -153,6 +153,18 @@ def test_quit_waits_for_nothing(serve: Serve, loop: str) -> None:
         server.stop(SIGQUIT)
 
 
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_a_signal_in_a_callback_of_the_loop_is_obeyed(serve: Serve, loop: str) -> None:
+    if loop == "uvloop":
+        pytest.importorskip("uvloop")
+    server = serve(f"--asgi-loop={loop}", *PROBE, cwd=APPS)
+    with server.address.connect() as client:
+        client.sendall(get("/quit-in-a-callback"))
+        server.wait_for_log("Worker exiting")
+        server.wait_for_log("Booting worker", count=2)
+    server.stop()
+
+
 def test_replacement(serve: Serve) -> None:
     server = serve("--max-requests=3", *PROBE, cwd=APPS)
     first = server.wait_for_workers(1)
@@ -174,6 +186,7 @@ def test_a_loop_that_is_blocked_is_reported_with_its_stack(serve: Serve) -> None
         server.wait_for_log(r"WORKER TIMEOUT")
         server.wait_for_log(r'asgi_probe\.py", line \d+ in block')
         server.wait_for_log(r"GET /block")
+    server.wait_for_log("Booting worker", count=2)
     assert server.get("/hello") == "hello"
     server.stop()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +15,8 @@ from corn_asgi.messages import (
     reason_of,
 )
 from corn_asgi.response import NOTHING, ResponseEncoder
-from corn_asgi.scope import Scope
-from corn_core.errors import BadRequest, RequestTimeout, WorkerQuit
+from corn_asgi.running import RunningCall
+from corn_core.errors import BadRequest, RequestTimeout
 from corn_core.escape import escape
 from corn_core.http import CONTINUE
 
@@ -34,7 +33,7 @@ FOREVER = float("inf")
 _TO_COME, _WANTED, _TAKEN = range(3)
 
 
-class HttpCall:
+class HttpCall(RunningCall):
     """A request, from its head to the end of the application's call, or of its response.
 
     The body stays in the connection's parser until the application asks for it.
@@ -43,42 +42,26 @@ class HttpCall:
     """
 
     __slots__ = (
-        *("_body", "_connection", "_continue", "_exchange", "_gone", "_left", "_log", "_request"),
-        *("_waiters", "ended", "response", "task"),
+        "_body",
+        "_connection",
+        "_continue",
+        "_gone",
+        "_left",
+        "_log",
+        "_request",
+        "response",
     )
 
     def __init__(self, connection: Client, request: Request, exchange: Exchange) -> None:
+        super().__init__(connection.host, exchange)
         self._connection = connection
         self._request = request
-        self._exchange = exchange
         self._log = connection.host.log
         self._body = _TO_COME
         self._continue = request.expect_continue
         self._gone = False  # nothing can be sent any more
         self._left = False  # the application is to hear of a disconnect
-        self._waiters: list[asyncio.Future[None]] = []
-        self.ended = False
-        self.task: asyncio.Task[None] | None = None
         self.response = ResponseEncoder(request, request.keep_alive and connection.host.keeps)
-
-    async def run(self, scope: Scope) -> None:
-        """Call the application, and see to it that its request is answered in any case."""
-        host = self._connection.host
-        try:
-            self._exchange.request_started()
-            await host.app(scope, self.receive, self.send)
-        except (WorkerQuit, GeneratorExit):
-            raise  # the worker ends, or its loop
-        except asyncio.CancelledError:
-            self._end("was cancelled before its response was complete")
-        except BaseException as error:
-            # All others, SystemExit too: none of them is to end the worker.
-            self._on_failure(error)
-        else:
-            self._end("was not answered: the application returned before its response was complete")
-        finally:
-            self.ended = True
-            host.calls.end(self)
 
     # -- what the connection tells ---------------------------------------------------
 
@@ -88,30 +71,23 @@ class HttpCall:
             return False
         self._body = _TO_COME
         self._connection.deadline = FOREVER
-        self._wake()
+        self.wake()
         return True
 
     def on_end_of_input(self) -> None:
         """Take note that the client sends no more: for all that can be known, it has left."""
         self._left = True
-        self._wake()
+        self.wake()
 
     def on_disconnect(self) -> None:
         """Take note that the connection is lost: nothing can be sent any more."""
         self._gone = self._left = True
-        self._wake()
+        self.wake()
 
     def on_timeout(self) -> None:
         """Refuse a client that has paused for too long within the body."""
         if self._body == _WANTED:
             self._refuse(RequestTimeout("the client paused for too long within the body"))
-
-    def _wake(self) -> None:
-        waiters = self._waiters
-        self._waiters = []
-        for waiter in waiters:
-            if not waiter.done():
-                waiter.set_result(None)
 
     # -- receive ---------------------------------------------------------------------
 
@@ -121,9 +97,7 @@ class HttpCall:
             message = self._next_message()
             if message is not None:
                 return message
-            waiter = self._connection.host.loop.create_future()
-            self._waiters.append(waiter)
-            await waiter
+            await self._wait()
 
     def _next_message(self) -> dict[str, Any] | None:
         if self._gone or self.response.state == NOTHING:
@@ -195,7 +169,7 @@ class HttpCall:
         else:
             connection.write(self.response.error(error.status, str(error)))
             self._finish()
-        self._wake()
+        self.wake()
 
     # -- send ------------------------------------------------------------------------
 
@@ -253,6 +227,12 @@ class HttpCall:
 
     # -- the end ---------------------------------------------------------------------
 
+    def _on_return(self) -> None:
+        self._end("was not answered: the application returned before its response was complete")
+
+    def _on_cancelled(self) -> None:
+        self._end("was cancelled before its response was complete")
+
     def _on_failure(self, error: BaseException) -> None:
         uri = escape(self._request.uri)
         if self._gone and comes_from(error, ClientGone):
@@ -291,7 +271,7 @@ class HttpCall:
             self._exchange.end(status, reason_of(status), response.headers, response.sent)
         else:
             self._exchange.abandon()
-        self._wake()
+        self.wake()
         if connection.call is not self:
             return  # it is lost, or on to other requests
         if cut:

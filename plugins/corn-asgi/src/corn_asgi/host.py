@@ -54,12 +54,6 @@ class Host(Protocol):
     websocket: WebSocketOptions
     worker: Worker
 
-    def held(self) -> int:
-        """Count the connections."""
-
-    def has_room(self) -> bool:
-        """Tell whether there may be one more connection."""
-
     def ends_of(self, info: ConnectionInfo, transport: asyncio.Transport) -> Ends:
         """Describe the two ends of a connection for its scopes."""
 

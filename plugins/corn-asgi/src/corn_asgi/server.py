@@ -57,6 +57,7 @@ class Server:
         self.app: Any = worker.app
         self._acceptors: list[Acceptor] = []
         self._lifespan: Lifespan | None = None
+        self._leaving: WorkerQuit | None = None
         self._stopping = asyncio.Event()
         self.scopes: ScopeBuilder
         self.cycle: RequestCycle
@@ -110,6 +111,10 @@ class Server:
                 return
             except WorkerQuit:
                 raise
+            except RuntimeError:
+                if self._leaving is not None:
+                    raise self._leaving from None
+                raise
             except (SystemExit, KeyboardInterrupt):
                 # Of a task that the application has started. It stops the loop, and no more.
                 if task.done():
@@ -121,6 +126,14 @@ class Server:
         self._tick()
         await self._stopping.wait()
         await self._drain()
+
+    def leave(self, order: WorkerQuit) -> None:
+        """Have the loop end at once; called in a signal's handler, which then raises the order.
+
+        A callback of uvloop's may be running, and that would keep the exception to itself.
+        """
+        self._leaving = order
+        self.loop.call_soon_threadsafe(self.loop.stop)
 
     def wake(self) -> None:
         """Look whether the worker is to stop; called in a signal's handler."""
@@ -145,17 +158,15 @@ class Server:
             connection.expire(now)
 
     def _on_loop_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        self.log.error("%s", context["message"], exc_info=context.get("exception"))
+        error = context.get("exception")
+        if not isinstance(error, WorkerQuit):
+            self.log.error("%s", context["message"], exc_info=error)
 
     # -- for connections and acceptors -----------------------------------------------------
 
     def held(self) -> int:
         """Count the connections."""
-        return len(self.connections) + sum(each.greeting for each in self._acceptors)
-
-    def has_room(self) -> bool:
-        """Tell whether there may be one more connection."""
-        return self.held() < self.limits.max_connections
+        return len(self.connections) + sum(each.greeted for each in self._acceptors)
 
     def ends_of(self, info: ConnectionInfo, transport: asyncio.Transport) -> Ends:
         """Describe the two ends of a connection for its scopes."""

@@ -4,25 +4,12 @@ from __future__ import annotations
 
 import sys
 from asyncio import AbstractEventLoop, Task
-from collections.abc import Coroutine
 from contextvars import copy_context
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from corn_asgi.running import RunningCall
     from corn_asgi.scope import Scope
-
-
-class Call(Protocol):
-    """A call of the application.
-
-    :ivar task: what it runs in.
-    """
-
-    task: Task[None] | None
-    ended: bool
-
-    def run(self, scope: Scope) -> Coroutine[Any, Any, None]:
-        """Call the application; sets ``ended`` and calls :meth:`Calls.end` when it returns."""
 
 
 class Calls:
@@ -37,11 +24,11 @@ class Calls:
         # Callbacks of the loop run in the context of the code that has caused them, which may be
         # that of another request: it has read on, say. What one sets must not be seen by the next.
         self._context = copy_context()
-        self.running: set[Call] = set()
+        self.running: set[RunningCall] = set()
         # Not a callback of the task, which would cost another round of the loop.
         self.end = self.running.discard
 
-    def start(self, call: Call, scope: Scope) -> None:
+    def start(self, call: RunningCall, scope: Scope) -> None:
         """Run a call: where asyncio can, at once, up to where it first has to wait.
 
         Call it from the loop and never from within another task's step.

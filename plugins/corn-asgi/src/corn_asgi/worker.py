@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar
 
 from corn_asgi.application import check_application
 from corn_asgi.loops import check_loop
 from corn_asgi.server import Server
 from corn_core.config import Config
+from corn_core.errors import WorkerQuit
 from corn_core.interfaces import WSGIApp
 from corn_core.worker import Worker
 
@@ -45,6 +47,15 @@ class AsgiWorker(Worker):
     def run(self) -> None:
         assert self._server is not None
         self._server.run()
+
+    def run_soon(self, act: Callable[[], None]) -> None:
+        """Do what a signal asks for, and see to it that the loop ends if that is to leave."""
+        try:
+            act()
+        except WorkerQuit as order:
+            if self._server is not None:
+                self._server.leave(order)
+            raise
 
     def refuse_clients(self) -> None:
         """Also have the loop notice at once that the worker is to stop.

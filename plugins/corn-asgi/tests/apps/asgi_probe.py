@@ -4,6 +4,8 @@ import asyncio
 import contextvars
 import json
 import os
+import signal
+import socket
 import sys
 import time
 
@@ -252,6 +254,19 @@ async def empty(scope, receive, send):
 
 async def block(scope, receive, send):
     time.sleep(60)
+
+
+async def quit_in_a_callback(scope, receive, send):
+    """Send the worker a signal while a callback of the loop runs, which may swallow exceptions."""
+
+    class Quitting(asyncio.Protocol):
+        def data_received(self, data):
+            os.kill(os.getpid(), signal.SIGQUIT)
+
+    ours, theirs = socket.socketpair()
+    GATES["quitting"] = await asyncio.get_running_loop().connect_accepted_socket(Quitting, ours)
+    theirs.send(b"x")
+    await asyncio.sleep(60)
 
 
 async def asyncio_works(scope, receive, send):

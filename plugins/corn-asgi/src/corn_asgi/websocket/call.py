@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any, Protocol
 
 from corn_asgi.messages import (
@@ -15,9 +14,9 @@ from corn_asgi.messages import (
     reason_of,
 )
 from corn_asgi.response import NOTHING, ResponseEncoder
-from corn_asgi.scope import Scope
+from corn_asgi.running import RunningCall
 from corn_asgi.websocket.session import ABNORMAL, Session, may_be_sent
-from corn_core.errors import BadResponse, WorkerQuit
+from corn_core.errors import BadResponse
 from corn_core.escape import escape
 from corn_core.http import encode_head
 from corn_core.wsgi.date import http_date
@@ -69,7 +68,7 @@ class Transport(Protocol):
         """Read on if the application has made room."""
 
 
-class WebSocketCall:
+class WebSocketCall(RunningCall):
     """A WebSocket, from its handshake to the end of the application's call.
 
     :ivar session: the open socket, None before the application has accepted it.
@@ -77,8 +76,8 @@ class WebSocketCall:
     """
 
     __slots__ = (
-        *("_connected", "_connection", "_exchange", "_handshake", "_left", "_log", "_request"),
-        *("_told", "_waiters", "denial", "ended", "session", "task"),
+        *("_connected", "_connection", "_handshake", "_left", "_log", "_request", "_told"),
+        *("denial", "session"),
     )
 
     def __init__(
@@ -88,51 +87,16 @@ class WebSocketCall:
         handshake: Handshake,
         exchange: Exchange,
     ) -> None:
+        super().__init__(connection.host, exchange)
         self._connection = connection
         self._request = request
         self._handshake = handshake
-        self._exchange = exchange
         self._log = connection.host.log
         self._connected = False
         self._left: int | None = None  # the code for an application that has not accepted
         self._told = False
-        self._waiters: list[asyncio.Future[None]] = []
-        self.ended = False
-        self.task: asyncio.Task[None] | None = None
         self.session: Session | None = None
         self.denial = ResponseEncoder(request, keep_alive=False)
-
-    async def run(self, scope: Scope) -> None:
-        """Call the application, and see to it that its socket is closed in any case."""
-        host = self._connection.host
-        try:
-            self._exchange.request_started()
-            await host.app(scope, self.receive, self.send)
-        except (WorkerQuit, GeneratorExit):
-            raise  # the worker ends, or its loop
-        except asyncio.CancelledError:
-            self._end(host.stop_code())
-        except BaseException as error:
-            # All others, SystemExit too: none of them is to end the worker.
-            uri = escape(self._request.uri)
-            if self._is_over() and comes_from(error, ClientGone):
-                self._log.debug("Client gone during websocket %s", uri)
-            else:
-                self._log.error("Error handling websocket %s", uri, exc_info=error)
-            self._end(INTERNAL_ERROR)
-        else:
-            self._end(NORMAL)
-        finally:
-            self.ended = True
-            host.calls.end(self)
-
-    def wake(self) -> None:
-        """Let ``receive`` look again."""
-        waiters = self._waiters
-        self._waiters = []
-        for waiter in waiters:
-            if not waiter.done():
-                waiter.set_result(None)
 
     def leave(self, code: int) -> None:
         """Tell an application that has not accepted that there is nothing to accept any more."""
@@ -161,9 +125,7 @@ class WebSocketCall:
                 return {"type": "websocket.receive", key: message}
             if self._is_over() or self.denial.state == NOTHING:
                 return self._disconnect()
-            waiter = self._connection.host.loop.create_future()
-            self._waiters.append(waiter)
-            await waiter
+            await self._wait()
 
     def _disconnect(self) -> dict[str, Any]:
         code, reason = self._left or ABNORMAL, ""
@@ -279,6 +241,20 @@ class WebSocketCall:
         return head.data
 
     # -- the end ---------------------------------------------------------------------
+
+    def _on_return(self) -> None:
+        self._end(NORMAL)
+
+    def _on_cancelled(self) -> None:
+        self._end(self._connection.host.stop_code())
+
+    def _on_failure(self, error: BaseException) -> None:
+        uri = escape(self._request.uri)
+        if self._is_over() and comes_from(error, ClientGone):
+            self._log.debug("Client gone during websocket %s", uri)
+        else:
+            self._log.error("Error handling websocket %s", uri, exc_info=error)
+        self._end(INTERNAL_ERROR)
 
     def _end(self, code: int) -> None:
         """Close what is not closed, because the call has ended."""
