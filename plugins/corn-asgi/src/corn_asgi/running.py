@@ -1,4 +1,4 @@
-"""What the calls of an application for a request and for a WebSocket have in common."""
+"""Runs a call of the application: what is the same for a request and for a WebSocket."""
 
 from __future__ import annotations
 
