@@ -12,7 +12,7 @@ from corn_core.config import Config
 from corn_core.errors import AppLoadError
 from corn_core.extensions.hints import no_attribute
 from corn_core.interfaces import Hooks, Logger, Slot, WSGIApp
-from corn_core.loaders.fit import check_call
+from corn_core.loaders.fit import check_call, refuse_asgi
 from corn_core.loaders.wsgi import is_asynchronous
 from corn_core.net import Listener
 from corn_core.net.tls import Tls
@@ -229,6 +229,7 @@ class Worker:
         Called with what the loader gave, in each worker before :meth:`prepare`, and by
         ``--check-config``. A worker that serves its library's own applications lets those pass.
         """
+        refuse_asgi(app, config)
         if is_asynchronous(app):
             raise AppLoadError(
                 f"{config.wsgi_app!r}: it gives a coroutine when it is called, which"
