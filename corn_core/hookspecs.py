@@ -553,8 +553,8 @@ def corn_wrap_app(worker: WorkerView, app: object, interface: str) -> object:
         returned.
     Process: worker.
     Arguments: ``worker``; ``app``, the application; ``interface``, how the worker calls it:
-        ``wsgi``, or the name of the library whose application it is (``tornado``,
-        ``aiohttp``).
+        ``wsgi``, ``asgi``, or the name of the library whose application it is
+        (``tornado``, ``aiohttp``).
     Result: what the worker is to serve instead, or ``None`` to leave it as it is.
     If it raises: fatal; the worker does not boot, and the server ends with exit status 3 if
         no worker has booted. A plugin that cannot wrap this kind of application raises

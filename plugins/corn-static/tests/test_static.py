@@ -171,10 +171,17 @@ def test_bad_pattern(home: Path) -> None:
     assert "expected a regular expression (missing )" in done.stderr
 
 
-def test_application_of_another_kind_is_refused(home: Path, serve: Serve) -> None:
-    (home / "native.py").write_text("import tornado.web\napp = tornado.web.Application([])\n")
-    server = serve("native:app", "-k", "tornado", "--static=/s=static", cwd=home, wait=False)
+NATIVE = "import tornado.web\napp = tornado.web.Application([])\n"
+ASGI = "async def app(scope, receive, send): ...\n"
+
+
+@pytest.mark.parametrize(("worker", "code"), [("tornado", NATIVE), ("asgi", ASGI)])
+def test_application_of_another_kind_is_refused(
+    home: Path, serve: Serve, worker: str, code: str
+) -> None:
+    (home / f"of_{worker}.py").write_text(code)
+    name = f"of_{worker}:app"
+    server = serve(name, "-k", worker, "--static=/s=static", cwd=home, wait=False)
     server.wait(4)
-    assert "files can be served beside WSGI applications, and 'native:app' is one of tornado" in (
-        server.log
-    )
+    said = f"files can be served beside WSGI applications, and {name!r} is one of {worker}"
+    assert said in server.log

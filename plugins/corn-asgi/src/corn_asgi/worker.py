@@ -38,6 +38,10 @@ class AsgiWorker(Worker):
     def check_app(cls, app: WSGIApp, config: Config) -> None:
         check_application(app, config)
 
+    @classmethod
+    def interface(cls, app: WSGIApp) -> str:
+        return "asgi"
+
     def prepare(self) -> None:
         """Make the event loop, and start the application in it."""
         self._server = Server(self)
