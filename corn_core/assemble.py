@@ -24,6 +24,7 @@ from corn_core.net import tls
 from corn_core.process import daemon, privileges
 from corn_core.process.environment import ProcessEnvironment
 from corn_core.process.handover import is_heir
+from corn_core.process.output import flush_output
 from corn_core.process.title import prepare_title
 from corn_core.settings.commandline import early_command, early_value, help_text
 from corn_core.settings.printing import print_config
@@ -59,7 +60,11 @@ def run(argv: Sequence[str], environ: Mapping[str, str]) -> int:
 
         return resolve(registry, argv, variables, directory, ask, plugins.explain)
 
-    return start(Assembly(plugins, read))
+    try:
+        return start(Assembly(plugins, read))
+    finally:
+        # Or the interpreter fails at it when it ends, and changes the exit status.
+        flush_output()
 
 
 def begin(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[Plugins, Registry] | None:
