@@ -82,6 +82,7 @@ class Host(WorkerView, Protocol):
     cycle: RequestCycle
     listeners: Sequence[Listener]
     ssl_context: SSLContext | None
+    on_orphaned: Callable[[], None]
 
     @property
     def wakeup(self) -> Wakeup: ...

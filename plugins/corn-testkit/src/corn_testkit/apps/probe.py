@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from hashlib import sha256
@@ -212,6 +213,19 @@ def leave(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
     os._exit(7)
 
 
+def fork(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    """Fork a process that comes back into the server, as ?q= says: return, raise, exit."""
+    child = os.fork()
+    if child:
+        return text(start_response, str(child))
+    how = argument(environ)
+    if how == "raise":
+        raise RuntimeError("the child has failed")
+    if how == "exit":
+        sys.exit(3)
+    return text(start_response, "a child's answer")
+
+
 def hint(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
     if "wsgi.early_hints" in environ:
         environ["wsgi.early_hints"]([("Link", "</style.css>; rel=preload")])
@@ -242,6 +256,7 @@ VIEWS: dict[str, View] = {
     "/fail-late": fail_late,
     "/fail-chunked": fail_chunked,
     "/leave": leave,
+    "/fork": fork,
     "/hint": hint,
 }
 

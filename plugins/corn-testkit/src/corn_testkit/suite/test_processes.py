@@ -14,7 +14,7 @@ from corn_testkit.candidate import Candidate, Start, Subject
 from corn_testkit.client import read_reply
 from corn_testkit.gate import Gate
 from corn_testkit.privileges import GROUP, USER, command_for_all, gid, uid
-from corn_testkit.waiting import alive, wait_for
+from corn_testkit.waiting import alive, listening, wait_for
 
 IGNORED = (SIGHUP, SIGUSR2, SIGWINCH, SIGTTIN, SIGTTOU)
 
@@ -27,6 +27,40 @@ def test_workers_end_when_their_master_was_killed(start: Start) -> None:
     subject.signal(SIGKILL)
     subject.process.wait()
     wait_for(lambda: not any(map(alive, workers)), "the orphans to end")
+
+
+def test_worker_that_was_left_alone_ends_in_time_and_frees_its_address(
+    start: Start, gate: Gate
+) -> None:
+    """A worker whose master is gone ends within graceful_timeout, whatever a request does.
+
+    Its address is free at once.
+    """
+    subject = start("--graceful-timeout=1")
+    worker = subject.worker
+    port = subject.address.port
+    with subject.address.connect() as client:
+        client.sendall(gate.request)
+        gate.entered()
+        subject.signal(SIGKILL)
+        subject.process.wait()
+        wait_for(lambda: not listening(port), "the address to be free")
+        wait_for(lambda: not alive(worker), "the worker to end")
+    assert "Parent changed, shutting down within 1 seconds" in subject.log
+
+
+@pytest.mark.parametrize("how", ["return", "raise", "exit"])
+def test_child_of_the_application_does_not_act_as_the_worker(start: Start, how: str) -> None:
+    """A process that an application forks, and that comes back from it, ends there."""
+    subject = start()
+    subject.tracebacks_expected = how == "raise"
+    worker = subject.worker
+    for _ in range(2):
+        child = int(subject.get(f"/fork?q={how}"))
+        wait_for(lambda pid=child: not alive(pid), "the child to end")
+        for _ in range(3):
+            assert subject.get("/pid") == str(worker)
+    subject.stop()
 
 
 def test_worker_that_was_killed_is_replaced(start: Start) -> None:
