@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from signal import SIGHUP, SIGKILL, SIGTTIN, SIGTTOU, SIGUSR2, SIGWINCH, Signals
 
@@ -60,6 +61,18 @@ def test_child_of_the_application_does_not_act_as_the_worker(start: Start, how: 
         wait_for(lambda pid=child: not alive(pid), "the child to end")
         for _ in range(3):
             assert subject.get("/pid") == str(worker)
+    subject.stop()
+
+
+def test_closed_standard_streams_do_not_become_those_of_a_client(start: Start) -> None:
+    """What is written to standard output never goes to a client, even if that was closed."""
+    subject = start()
+    assert subject.get("/close-standard") == "closed"
+    with ExitStack() as stack:
+        clients = [stack.enter_context(subject.address.connect()) for _ in range(4)]
+        for client in clients:
+            client.sendall(b"GET /output HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert [read_reply(client).text for client in clients] == ["written"] * 4
     subject.stop()
 
 
