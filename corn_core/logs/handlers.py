@@ -270,7 +270,7 @@ class Outlets:
                 handler.setFormatter(syslog if isinstance(handler, SyslogHandler) else formatter)
 
 
-def _line_handler(config: Config, name: str, stream_name: str) -> LineHandler:
+def _line_handler(config: Config, name: str, stream_name: str) -> LogFile | LogStream:
     target = getattr(config, name)
     try:
         return LogStream(stream_name) if target == "-" else LogFile(target)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+from typing import TextIO
 
 
 def flush_output() -> None:
@@ -23,7 +24,7 @@ def flush_output() -> None:
             continue  # the application has closed it
 
 
-def _drop(stream: io.TextIOBase) -> None:
+def _drop(stream: TextIO) -> None:
     buffer = getattr(stream, "buffer", None)
     if isinstance(buffer, io.BufferedWriter):
         # There is no method for it. To detach the raw file, or to close the stream, is to flush

@@ -5,7 +5,7 @@ TERM       finish what has begun, then exit
 INT, QUIT  call ``worker_int`` and exit at once
 ABRT       call ``worker_abort`` and exit at once; the master sends it on timeout
 USR1       reopen the log files
-IO         see whether the master is still there; the kernel sends it when that ends
+URG        see whether the master is still there; the kernel sends it when that ends (Linux)
 RTMIN      write the stack of every thread to the master's pipe
 others     nothing: a HUP meant for the master must not kill its workers
 =========  ===============================================================
@@ -34,22 +34,29 @@ _ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGABRT)
 _IGNORED = (signal.SIGHUP, signal.SIGUSR2, signal.SIGWINCH, signal.SIGTTIN, signal.SIGTTOU)
 
 
+F_SETSIG: int | None = getattr(fcntl, "F_SETSIG", None)
+"""Says which signal an event of a descriptor sends (Linux)."""
+
 Handler = Callable[[int, FrameType | None], object]
 
 
 def watch_master(report: int) -> None:
-    """Have SIGIO sent to this process as soon as its master has ended, where the system can.
+    """Have SIGURG sent to this process as soon as its master has ended (Linux).
 
     The master has the only reading end of the pipe. The signal reaches a worker that is inside a
     long call of the application, which a look once a second does not.
 
     :param report: the writing end.
     """
-    fcntl.fcntl(report, fcntl.F_SETOWN, os.getpid())
+    if F_SETSIG is None:
+        return
     try:
+        fcntl.fcntl(report, fcntl.F_SETOWN, os.getpid())
+        # Not SIGIO, which would end the process when Python has taken the handlers away.
+        fcntl.fcntl(report, F_SETSIG, signal.SIGURG)
         fcntl.fcntl(report, fcntl.F_SETFL, fcntl.fcntl(report, fcntl.F_GETFL) | os.O_ASYNC)
     except OSError:
-        return  # not for pipes, on this system: the next heartbeat finds the same
+        return  # a kernel that cannot: the next heartbeat finds the same
 
 
 @contextmanager
@@ -105,7 +112,7 @@ class SignalHandlers:
         signal.signal(signal.SIGQUIT, self.on_quit)
         signal.signal(signal.SIGABRT, self.on_abort)
         signal.signal(signal.SIGUSR1, self.on_usr1)
-        signal.signal(signal.SIGIO, self.on_io)
+        signal.signal(signal.SIGURG, self.on_urg)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         for number in _IGNORED:
             # Not SIG_IGN: programs that the application starts would inherit that.
@@ -117,8 +124,11 @@ class SignalHandlers:
 
     def remove(self) -> None:
         """Restore what Python does on these signals, in a process that was forked by a worker."""
-        ours = (self.on_term, self.on_quit, self.on_abort, self.on_usr1, self.on_io, self.on_ignored)
-        for number in (*_ENDING, *_IGNORED, signal.SIGUSR1, signal.SIGIO):
+        ours = (
+            *(self.on_term, self.on_quit, self.on_abort),
+            *(self.on_usr1, self.on_urg, self.on_ignored),
+        )
+        for number in (*_ENDING, *_IGNORED, signal.SIGUSR1, signal.SIGURG):
             if signal.getsignal(number) in ours:
                 signal.signal(number, signal.SIG_DFL)
         if signal.getsignal(signal.SIGINT) == signal.SIG_DFL:
@@ -152,7 +162,7 @@ class SignalHandlers:
     def on_usr1(self, number: int, frame: FrameType | None) -> None:
         self._worker.run_soon(self._worker.log.reopen_files)
 
-    def on_io(self, number: int, frame: FrameType | None) -> None:
+    def on_urg(self, number: int, frame: FrameType | None) -> None:
         # It also comes when the master has read from the pipe.
         if os.getppid() != self._worker.ppid:
             self._worker.run_soon(self._worker.look_for_master)

@@ -1,4 +1,4 @@
-"""What happens to the server. Each event leaves it as it found it, or says what is excused."""
+"""Makes things happen to a server; each event leaves it as it found it, or says what is excused."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def kill_worker(site: Site, short: bool) -> None:
 
 
 def freeze_worker(site: Site, short: bool) -> None:
-    """A worker stands still, for less than its timeout."""
+    """Stop a worker, for less than its timeout."""
     since, victim = len(site.server.log), site.victim()
     site.stop(victim)
     site.hold(TIMEOUT / 4)
@@ -34,7 +34,7 @@ def freeze_worker(site: Site, short: bool) -> None:
 
 
 def freeze_worker_for_long(site: Site, short: bool) -> None:
-    """A worker stands still until the master has had enough."""
+    """Stop a worker until the master replaces it."""
     since, victim = len(site.server.log), site.victim()
     site.stop(victim)
     site.doom(victim)
@@ -44,7 +44,7 @@ def freeze_worker_for_long(site: Site, short: bool) -> None:
 
 
 def freeze_master(site: Site, short: bool) -> None:
-    """The master stands still for longer than its workers' timeout; they go on serving."""
+    """Stop the master for longer than its workers' timeout; they go on serving."""
     since = len(site.server.log)
     before = site.workers()
     site.stop(site.server.pid)
@@ -56,7 +56,7 @@ def freeze_master(site: Site, short: bool) -> None:
 
 
 def suspend_everything(site: Site, short: bool) -> None:
-    """All processes stand still, as when the machine sleeps; no one is to blame."""
+    """Stop all processes, as when the machine sleeps; no worker is to blame."""
     since = len(site.server.log)
     before = site.workers()
     group = site.server.pid
@@ -97,7 +97,7 @@ def resize(site: Site, short: bool) -> None:
 
 
 def upgrade(site: Site, short: bool) -> None:
-    """A new master comes up beside this one, and is sent away again."""
+    """Start a new master beside this one, and end it again."""
     since = len(site.server.log)
     server = site.server
     path = Path(f"{site.pidfile}.2")
@@ -133,7 +133,7 @@ def clients_that_dribble(site: Site, short: bool) -> None:
 
 
 def no_descriptors_in_the_master(site: Site, short: bool) -> None:
-    """The master cannot make another pipe: no worker can be forked until it can again."""
+    """Let the master make no other pipe: no worker can be forked until it can again."""
     since, victim = len(site.server.log), site.victim()
     pid = site.server.pid
     before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
@@ -170,7 +170,7 @@ def no_descriptors_in_workers(site: Site, short: bool) -> None:
 
 
 def full_disk(site: Site, short: bool) -> None:
-    """Nothing more fits beside the access log, the spool and the pidfile, for a while."""
+    """Fill the disk of the access log, the spool and the pidfile, for a while."""
     if site.disk is None:
         return  # it takes root to make a small one
     since = len(site.server.log)

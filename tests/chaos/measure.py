@@ -1,4 +1,4 @@
-"""What processes hold, read from /proc."""
+"""Counts what processes hold, as /proc tells it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.soak.measure import all_children, is_zombie
 
 
 class Held(NamedTuple):
-    """What a process has open and has started, at one moment."""
+    """Counts what a process has open and has started, at one moment."""
 
     files: int
     connections: int

@@ -10,6 +10,10 @@ from corn_testkit.waiting import alive, listening, session_members, wait_for
 from tests.chaos.events import EVENTS
 from tests.chaos.measure import Held, held
 from tests.chaos.site import PATIENCE, THREADS, Site, site
+from tests.soak.measure import holdings
+
+MEBIBYTE = 1024
+"""In the unit in which memory is measured."""
 
 WORKERS = ("sync", "gthread", "gevent", "eventlet", "tornado", "aiohttp")
 
@@ -27,15 +31,19 @@ def live(worker: str, seed: int, rounds: int, names: list[str], short: bool) -> 
     chance = random.Random(f"{seed} {worker}")
     with site(worker, chance) as place:
         begun = held(place.server.pid)
+        sizes = []
         for _ in range(rounds):
             chance.shuffle(names)
             for name in names:
                 yield name
                 EVENTS[name](place, short)
+            sizes.append(holdings(place.server.pid, place.server.home).private_kib)
         yield "the end of the load"
         failed = place.quiet()
         assert failed == [], failed
         check(begun, *place.held())
+        # The first round has warmed it up.
+        assert sizes[-1] - sizes[0] < MEBIBYTE, sizes
         yield "the end of the master"
         end(place)
 
@@ -60,4 +68,3 @@ def end(place: Site) -> None:
     assert place.server.log.count("Parent changed") == len(workers)
     assert listening(place.address.port) == set()
     assert session_members(place.server.pid) == []
-

@@ -31,10 +31,10 @@ BLAMED = re.compile(r"WORKER TIMEOUT|was sent SIG|did not exit within|failed to 
 
 
 class Excuse(NamedTuple):
-    """What an event must have left in the log, and how often."""
+    """Says what an event must have left in the log, and how often."""
 
     pattern: str
-    count: int = 1
+    times: int = 1
 
 
 class Site:
@@ -111,17 +111,16 @@ class Site:
         """
         self.workers()
         self.served()
-        for pattern, count in excuses:
-            wait_for(
-                lambda p=pattern, c=count: len(re.findall(p, self.server.log[since:])) >= c,
-                f"{pattern!r} in the log",
-                PATIENCE,
-            )
-            found = re.findall(pattern, self.server.log[since:])
-            assert len(found) == count, f"the log explains it {len(found)} times: {pattern}"
-        told = sum(excuse.count for excuse in excuses if BLAMED.search(excuse.pattern))
+        for pattern, times in excuses:
+            self.server.wait_for_log(pattern, self._earlier(pattern, since) + times, PATIENCE)
+            found = len(re.findall(pattern, self.server.log[since:]))
+            assert found == times, f"the log explains it {found} times: {pattern}"
+        told = sum(excuse.times for excuse in excuses if BLAMED.search(excuse.pattern))
         blamed = BLAMED.findall(self.server.log[since:])
         assert len(blamed) == told, f"the log blames workers: {blamed}"
+
+    def _earlier(self, pattern: str, since: int) -> int:
+        return len(re.findall(pattern, self.server.log[:since]))
 
     def quiet(self) -> list[Failed]:
         """End the load; returns the requests that failed although their worker was not killed."""

@@ -6,9 +6,9 @@ import io
 import logging
 import logging.config
 import os
-import subprocess
 import re
 import socket
+import subprocess
 import sys
 import threading
 from datetime import timedelta

@@ -58,14 +58,14 @@ def test_child_of_the_application_does_not_act_as_the_worker(start: Start, how: 
     worker = subject.worker
     for _ in range(2):
         child = int(subject.get(f"/fork?q={how}"))
-        wait_for(lambda pid=child: not alive(pid), "the child to end")
+        subject.wait_for_end_of(child)
         for _ in range(3):
             assert subject.get("/pid") == str(worker)
     subject.stop()
 
 
 def test_closed_standard_streams_do_not_become_those_of_a_client(start: Start) -> None:
-    """What is written to standard output never goes to a client, even if that was closed."""
+    """Writing to a standard stream that the application has closed never reaches a client."""
     subject = start()
     assert subject.get("/close-standard") == "closed"
     with ExitStack() as stack:
