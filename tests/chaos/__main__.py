@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import random
 import sys
+import tempfile
 import traceback
+from pathlib import Path
 
 from tests.chaos.events import EVENTS
+from tests.chaos.handshake import handshakes
 from tests.chaos.run import WORKERS, live
 
 ROUNDS = 3
@@ -26,6 +29,9 @@ def main(arguments: list[str]) -> int:
         try:
             for event in live(worker, seed, ROUNDS, list(EVENTS), short=False):
                 print(f" {event}", end=";", flush=True)
+            with tempfile.TemporaryDirectory() as home:
+                print(" handshakes", end=";", flush=True)
+                handshakes(worker, Path(home), seed, step=1, count=400)
             print(" all well")
         except Exception:
             # Broad, because the other workers are still to be tried.

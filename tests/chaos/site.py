@@ -44,7 +44,9 @@ class Site:
     :ivar pidfile: where the master's is.
     """
 
-    def __init__(self, server: Server, disk: Path | None, chance: random.Random) -> None:
+    def __init__(
+        self, server: Server, disk: Path | None, chance: random.Random, clients: int
+    ) -> None:
         self.server = server
         self.disk = disk
         self.chance = chance
@@ -53,7 +55,7 @@ class Site:
         self.size = WORKERS
         # The ports of clients whose worker was killed, on purpose, with them.
         self.doomed: set[int] = set()
-        self.crowd = Crowd(self.address, kept=2, new=2)
+        self.crowd = Crowd(self.address, kept=clients, new=clients)
 
     # -- what events do ----------------------------------------------------------------
 
@@ -149,8 +151,11 @@ def small_disk(path: Path) -> Iterator[Path | None]:
 
 
 @contextmanager
-def site(worker: str, chance: random.Random) -> Iterator[Site]:
-    """Start a server with load on it; yields it, and ends whatever is left of it."""
+def site(worker: str, chance: random.Random, *flags: str, clients: int = 2) -> Iterator[Site]:
+    """Start a server with load on it; yields it, and ends whatever is left of it.
+
+    :param clients: how many of each kind make the load; none on a server that speaks TLS.
+    """
     home = Path(tempfile.mkdtemp(prefix="chaos-"))
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, home)
@@ -165,7 +170,7 @@ def site(worker: str, chance: random.Random) -> Iterator[Site]:
                 *("--bind=127.0.0.1:0", f"--workers={WORKERS}", f"--worker-class={worker}"),
                 *(f"--timeout={TIMEOUT}", "--graceful-timeout=5", "--keep-alive=30", *threads),
                 *(f"--pid={place / 'pid'}", f"--access-logfile={place / 'access.log'}"),
-                *(f"--config={config}", "probe:app"),
+                *(f"--config={config}", *flags, "probe:app"),
             ],
             APPS,
         )
@@ -173,7 +178,8 @@ def site(worker: str, chance: random.Random) -> Iterator[Site]:
         stack.callback(server.kill)
         server.started()
         server.wait_for_workers(WORKERS)
-        made = Site(server, disk, chance)
+        made = Site(server, disk, chance, clients)
         stack.callback(made.crowd.stop)
-        made.served()
+        if clients:
+            made.served()
         yield made
