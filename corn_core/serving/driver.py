@@ -280,10 +280,12 @@ def close_listeners(worker: Host, take_backlog: Callable[[Listener], None]) -> N
         it is established.
     """
     stopping = worker.slot.server_stopping()
-    for listener in worker.listeners:
+    # Those of a worker whose master is gone may be closed already.
+    listeners = [listener for listener in worker.listeners if not listener.closed]
+    for listener in listeners:
         if stopping or listener.per_worker:
             take_backlog(listener)
-    for listener in worker.listeners:
+    for listener in listeners:
         if stopping:
             # Also where another worker, which may be busy, still has it open.
             listener.refuse()

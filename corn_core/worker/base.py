@@ -303,7 +303,8 @@ class Worker:
         self.orphaned = True
         limit = self.cfg.graceful_timeout
         self.log.info("Parent changed, shutting down within %g seconds: %s", limit, self)
-        stacks = self.context.report if sys.stderr is None else sys.stderr.fileno()
+        # By its number: sys.stderr may have been replaced, and a process may have begun without it.
+        stacks = self.context.report if sys.__stderr__ is None else 2
         faulthandler.dump_traceback_later(max(limit, 0.001), exit=True, file=stacks)
         self.alive = False
         if not self.booted:

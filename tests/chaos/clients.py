@@ -7,12 +7,12 @@ import itertools
 import socket
 import struct
 from contextlib import ExitStack
-from threading import Event, Thread
+from threading import Event
 from typing import NamedTuple
 
 from corn_testkit.client import Address
+from tests.soak.load import TIMEOUT, Asker
 
-TIMEOUT = 30.0
 PAUSE = 0.03
 """Seconds between two requests of one client: the processor is for what happens meanwhile."""
 
@@ -34,48 +34,27 @@ class Failed(NamedTuple):
     why: str
 
 
-class Client(Thread):
-    """Asks again and again until it is told to stop; every answer is compared with its request."""
+class Client(Asker):
+    """Asks again and again until it is told to stop."""
 
     def __init__(self, address: Address, name: str, keep: bool, ended: Event) -> None:
-        super().__init__(name=name, daemon=True)
+        super().__init__(address, name, keep)
         self.answered = 0
         self.failed: list[Failed] = []
-        self._address = address
-        self._keep = keep
         self._ended = ended
-        self._connection: http.client.HTTPConnection | None = None
-        self._port = 0
 
     def run(self) -> None:
         for number in itertools.count():
             if self._ended.wait(PAUSE):
                 break
+            query = f"{self.name}-{number}"
             try:
-                self._ask(f"{self.name}-{number}")
+                self.ask(f"/mirror?{query}", f"GET /mirror {query}")
                 self.answered += 1
             except (OSError, http.client.HTTPException) as error:
-                self.failed.append(Failed(self._port, f"{type(error).__name__}: {error}"))
-                self._close()
-        self._close()
-
-    def _ask(self, query: str) -> None:
-        if self._connection is None:
-            self._connection = http.client.HTTPConnection("127.0.0.1", timeout=TIMEOUT)
-            sock = self._address.connect(TIMEOUT)
-            self._connection.sock, self._port = sock, sock.getsockname()[1]
-        self._connection.request("GET", f"/mirror?{query}")
-        response = self._connection.getresponse()
-        body = response.read().decode()
-        if response.status != 200 or body != f"GET /mirror {query}":
-            raise http.client.HTTPException(f"{response.status} {body!r}")
-        if not self._keep or response.will_close:
-            self._close()
-
-    def _close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+                self.failed.append(Failed(self.port, f"{type(error).__name__}: {error}"))
+                self.close()
+        self.close()
 
 
 class Crowd:

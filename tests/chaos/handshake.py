@@ -9,9 +9,9 @@ from pathlib import Path
 
 from corn_testkit.tls import Authority, secured
 from corn_testkit.waiting import wait_for
-from tests.chaos.clients import TIMEOUT
 from tests.chaos.measure import client_ports
 from tests.chaos.site import PATIENCE, site
+from tests.soak.load import TIMEOUT
 
 REQUEST = b"GET /mirror?tls HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 
