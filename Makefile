@@ -19,7 +19,7 @@ DEV := .venv/dev-installed
 PROFILER := .venv/py-spy-installed
 PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
-.PHONY: help serve fix lint quick test full fuzz docs bench bench-workers micro profile soak dist clean
+.PHONY: help serve fix lint quick test full fuzz docs bench bench-workers micro profile soak chaos dist clean
 .DELETE_ON_ERROR:
 
 help:
@@ -36,6 +36,7 @@ help:
 	@echo "make micro   measure parser, environ and request cycle without sockets"
 	@echo "make profile   draw where a worker under load spends its time (needs wrk)"
 	@echo "make soak    load a server while it is reloaded, resized and upgraded"
+	@echo "make chaos   let things go wrong around servers under load; ARGS='SEED WORKER ...'"
 	@echo "make dist    a wheel and an sdist of every distribution, in dist/"
 	@echo "make clean   remove .venv and what was built"
 
@@ -105,6 +106,9 @@ profile: $(PROFILER)
 
 soak: $(DEV)
 	$(BIN)/python -m tests.soak
+
+chaos: $(DEV)
+	$(BIN)/python -m tests.chaos $(ARGS)
 
 dist: $(DEV)
 	rm -rf dist

@@ -9,6 +9,7 @@ from corn_core.assemble import Assembly, begin, framework_of, start
 from corn_core.check import check
 from corn_core.errors import ConfigError
 from corn_core.findings import Review
+from corn_core.process.output import flush_output
 from corn_core.settings.commandline import early_flag
 from corn_core.settings.printing import CHECK_CONFIG, JSON
 from corn_core.settings.sources import Resolution, resolve
@@ -43,4 +44,8 @@ def run(argv: Sequence[str], environ: Mapping[str, str]) -> int:
         return check(assembly, gathered, as_json=as_json)
     if as_json:
         raise ConfigError("--json is the form of a report; give it with --check-config")
-    return start(assembly)
+    try:
+        return start(assembly)
+    finally:
+        # Or the interpreter fails at it when it ends, and changes the exit status.
+        flush_output()

@@ -148,7 +148,7 @@ class OomCounter:
         before, self._last = self._last, self._count()
         self.has_moved = before is not None and self._last is not None and self._last > before
         if before is None or self._last is None:
-            return "Perhaps out of memory?"
+            return "Perhaps it was out of memory"
         if self.has_moved:
             return (
                 f"Out of memory: its cgroup's count of oom_kill went from {before} to {self._last}"

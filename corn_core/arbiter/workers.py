@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 from collections.abc import Iterable, Iterator
 from selectors import EVENT_READ, BaseSelector
 
@@ -17,6 +16,7 @@ from corn_core.arbiter.roster import Roster, TimeLimits, WorkerHandle
 from corn_core.arbiter.server import WorkerForked
 from corn_core.interfaces import Hooks, Server, WorkerSnapshot
 from corn_core.net import Listener
+from corn_core.process.output import flush_output
 from corn_core.process.scoreboard import BOOTING, DRAINING, STATE_NAMES, Scoreboard, SlotView
 from corn_core.process.signals import SignalQueue
 from corn_core.worker.base import Worker, WorkerContext
@@ -250,9 +250,7 @@ def fork(signals: SignalQueue) -> int:
     :raises OSError: the system has no process left; the signals are let go then.
     """
     # Both processes would write what is buffered now.
-    for stream in (sys.stdout, sys.stderr):
-        if stream is not None:
-            stream.flush()
+    flush_output()
     # A signal that reached the child before it has handlers of its own would be lost to it, and
     # would wake the master, with which it shares the pipe of the queue.
     signals.hold()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
+from corn_core.process.output import flush_output
+
 _originals: dict[int, int] = {}
 # Copies of the standard streams' descriptors as they were; empty while nothing is captured. They
 # belong to the process and not to a logger, of which a reload makes another one.
@@ -17,7 +19,7 @@ def capture_output(path: str) -> None:
     """
     fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
     try:
-        _flush()
+        flush_output()
         for stream in (1, 2):
             _remember(stream)
             os.dup2(fd, stream)
@@ -32,7 +34,7 @@ def release_output() -> None:
     """Restore the streams, if they are captured."""
     if not _originals:
         return
-    _flush()
+    flush_output()
     for stream, copy in _originals.items():
         os.dup2(copy, stream)
         os.close(copy)
@@ -47,9 +49,3 @@ def _remember(stream: int) -> None:
     except OSError:
         # The process was started without this stream, so there is nothing to restore.
         return
-
-
-def _flush() -> None:
-    for stream in (sys.stdout, sys.stderr):
-        if stream is not None:
-            stream.flush()

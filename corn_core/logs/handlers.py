@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import logging
 import os
+import stat
 import sys
+from array import array
 from collections.abc import Callable, Iterator
 from io import TextIOWrapper
+from select import PIPE_BUF, POLLOUT, poll
+from termios import FIONREAD
 from typing import TYPE_CHECKING, Any, TextIO
 
 from corn_core.errors import SettingError
@@ -18,7 +24,14 @@ if TYPE_CHECKING:
     from corn_core.config import Config
 
 
-def write_all(fd: int, data: bytes) -> None:
+F_GETPIPE_SZ: int | None = getattr(fcntl, "F_GETPIPE_SZ", None)
+"""Asks for the size of a pipe (Linux)."""
+
+PATIENCE = 1.0
+"""Seconds to wait for room in a standard stream, unless the last wait was in vain."""
+
+
+def write_all(fd: int, data: bytes | memoryview) -> None:
     """Write everything, in one call unless the system takes less (a full disk or pipe)."""
     written = os.write(fd, data)
     while written < len(data):
@@ -30,7 +43,50 @@ def encode_line(text: str) -> bytes:
     return f"{text}\n".encode("utf-8", "backslashreplace")
 
 
-class LogFile(logging.FileHandler):
+class LineHandler(logging.Handler):
+    """Writes each record as a line, and goes on when that fails.
+
+    Lines that cannot be written are counted, and the count is logged when the next one can be.
+    """
+
+    lost = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            text = self.format(record)
+        except Exception:
+            # Broad, as in every handler of the standard library: logging must not break the
+            # program. It prints what happened on standard error.
+            self.handleError(record)
+            return
+        try:
+            self.write_line(text)
+        except (OSError, ValueError) as error:  # ValueError: the stream has been closed
+            self.lost += 1
+            if self.lost == 1:
+                self.report_loss(error)
+            return
+        if self.lost:
+            lost, self.lost = self.lost, 0
+            self.emit(_record_of_loss(lost))
+
+    def write_line(self, text: str) -> None:
+        """Write a line.
+
+        :raises OSError: when that fails.
+        """
+        raise NotImplementedError
+
+    def report_loss(self, error: Exception) -> None:
+        """Say elsewhere that lines begin to be lost."""
+
+
+def _record_of_loss(lost: int) -> logging.LogRecord:
+    text, count = "Lines lost before this one, which could not be written: %s", (lost,)
+    return logging.LogRecord("corn.error", logging.WARNING, __file__, 0, text, count, None)
+
+
+class LogFile(LineHandler, logging.FileHandler):
     """Appends to a file, which can be reopened in place after it was rotated.
 
     Several processes append to the same file, and the kernel puts one write in append mode at its
@@ -41,14 +97,6 @@ class LogFile(logging.FileHandler):
         super().__init__(path, mode="a", encoding="utf-8")
         self._retired = False
 
-    def emit(self, record: logging.LogRecord) -> None:
-        try:
-            self.write_line(self.format(record))
-        except Exception:
-            # Broad, as in every handler of the standard library: logging must not break the
-            # program. It prints what happened on standard error.
-            self.handleError(record)
-
     def write_line(self, text: str) -> None:
         """Write a line.
 
@@ -58,6 +106,13 @@ class LogFile(logging.FileHandler):
         if stream is None:
             stream = self._open_again()
         write_all(stream.fileno(), encode_line(text))
+
+    def report_loss(self, error: Exception) -> None:
+        """Say it on standard error, if that can be written."""
+        try:
+            LogStream("stderr").write_line(f"error: cannot write {self.baseFilename}: {error}")
+        except (OSError, ValueError):
+            return  # there is no other place
 
     def reopen(self) -> None:
         """Open the path again.
@@ -97,26 +152,25 @@ class LogFile(logging.FileHandler):
         self.close()
 
 
-class LogStream(logging.Handler):
-    """Writes to standard output or standard error, whatever object Python has for it now."""
+class LogStream(LineHandler):
+    """Writes to standard output or standard error, whatever object Python has for it now.
+
+    It may be a pipe that is not read any more, or a terminal that is held: a write would wait for
+    ever, and the master's next signal with it. So it waits a moment for room, and then gives the
+    line up. As long as there is no room, further lines are given up at once.
+    """
 
     def __init__(self, name: str) -> None:
         """:param name: ``stdout`` or ``stderr``."""
         super().__init__()
         self.stream_name = name
+        self._patience = PATIENCE
 
     @property
     def stream(self) -> TextIO | None:
         """``sys.stdout`` or ``sys.stderr``; None in a process that was started without it."""
         stream: TextIO | None = getattr(sys, self.stream_name)
         return stream
-
-    def emit(self, record: logging.LogRecord) -> None:
-        try:
-            self.write_line(self.format(record))
-        except Exception:
-            # See LogFile.emit.
-            self.handleError(record)
 
     def write_line(self, text: str) -> None:
         """Write a line.
@@ -126,23 +180,41 @@ class LogStream(logging.Handler):
         stream = self.stream
         if stream is None:
             return
+        fd = _descriptor(stream)
+        if fd is not None:
+            self._wait_for_room(fd)
         # What was printed before comes first. The line itself bypasses the buffer: what cannot be
         # written would stay there, to be tried again with the next line, and at the end of the
         # process, which then exits with status 120. An object that replaces the stream may have
         # no descriptor.
         stream.flush()
-        fd = _descriptor(stream)
         if fd is None:
             stream.write(f"{text}\n")
             stream.flush()
+            return
+        line = memoryview(encode_line(text))
+        if len(line) <= PIPE_BUF or _takes(fd, len(line)):
+            write_all(fd, line)
+            return
+        # A pipe that has room takes this much without waiting (pipe(7)).
+        write_all(fd, line[:PIPE_BUF])
+        for start in range(PIPE_BUF, len(line), PIPE_BUF):
+            self._wait_for_room(fd)
+            write_all(fd, line[start : start + PIPE_BUF])
+
+    def _wait_for_room(self, fd: int) -> None:
+        poller = poll()
+        poller.register(fd, POLLOUT)
+        if poller.poll(self._patience * 1000):
+            self._patience = PATIENCE
         else:
-            write_all(fd, encode_line(text))
+            self._patience = 0.0
+            raise BlockingIOError(errno.EAGAIN, "it is full, and is not being read")
 
     def retire(self) -> None:
         """Do nothing, because nothing was opened."""
 
 
-LineHandler = LogFile | LogStream
 OwnHandler = LogFile | LogStream | SyslogHandler
 
 
@@ -152,6 +224,18 @@ def _descriptor(stream: Any) -> int | None:
     except (AttributeError, OSError, ValueError):
         return None
     return fd if isinstance(fd, int) else None
+
+
+def _takes(fd: int, count: int) -> bool:
+    """Tell whether so much can be written in one call, which waits for nothing."""
+    if not stat.S_ISFIFO(os.fstat(fd).st_mode):
+        return True
+    if F_GETPIPE_SZ is None:
+        return False
+    # Two pages that follow each other hold more than one page of octets, or they would be one.
+    queued = array("i", [0])
+    fcntl.ioctl(fd, FIONREAD, queued)
+    return 2 * queued[0] + count + PIPE_BUF <= fcntl.fcntl(fd, F_GETPIPE_SZ)
 
 
 # -- of a configuration --------------------------------------------------------------
@@ -186,7 +270,7 @@ class Outlets:
                 handler.setFormatter(syslog if isinstance(handler, SyslogHandler) else formatter)
 
 
-def _line_handler(config: Config, name: str, stream_name: str) -> LineHandler:
+def _line_handler(config: Config, name: str, stream_name: str) -> LogFile | LogStream:
     target = getattr(config, name)
     try:
         return LogStream(stream_name) if target == "-" else LogFile(target)

@@ -272,7 +272,7 @@ class Connection(BufferedSink):
         overrides :meth:`take_body`.
         """
         self.request = request
-        self.body = RequestBody(self.driver.limits.tmp_dir)
+        self.body = RequestBody(self.driver.limits.tmp_dir, request.content_length or 0)
         self.phase = Phase.BODY
         if request.expect_continue and not self.parser.buffered:
             # RFC 9110 section 10.1.1: no 100 when the body is already on its way.

@@ -10,6 +10,8 @@ wait in any event loop, as long as it does for its connections what :class:`Driv
 from __future__ import annotations
 
 import errno
+import fcntl
+import os
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum, auto
 from functools import partial
@@ -82,6 +84,7 @@ class Host(WorkerView, Protocol):
     cycle: RequestCycle
     listeners: Sequence[Listener]
     ssl_context: SSLContext | None
+    on_orphaned: Callable[[], None]
 
     @property
     def wakeup(self) -> Wakeup: ...
@@ -234,7 +237,27 @@ def accepting(
     # what it returns: together a tenth of what a hello-world request costs. Monkey patching may
     # have replaced the class, but not this one of its instances, which the master has made.
     accept = sock._accept  # type: ignore[attr-defined]  # of the C base class
-    return accept, partial(PlainChannel, sock.family, sock.type, sock.proto)
+    make = partial(PlainChannel, sock.family, sock.type, sock.proto)
+
+    def make_channel(fd: int) -> PlainChannel:
+        return make(fd if fd > 2 else _moved(fd))
+
+    return accept, make_channel
+
+
+def _moved(fd: int) -> int:
+    """Return another descriptor of a connection that has the number of a standard stream.
+
+    The application has closed that, and what it or the log still writes there would go to the
+    client. From now on it goes nowhere.
+    """
+    moved = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3)
+    os.close(fd)
+    # The lowest number is taken first, so that this fills all three.
+    while (null := os.open(os.devnull, os.O_RDWR)) < 3:
+        pass
+    os.close(null)
+    return moved
 
 
 def exhausted(error: OSError, log: Logger) -> bool:
@@ -257,10 +280,12 @@ def close_listeners(worker: Host, take_backlog: Callable[[Listener], None]) -> N
         it is established.
     """
     stopping = worker.slot.server_stopping()
-    for listener in worker.listeners:
+    # Those of a worker whose master is gone may be closed already.
+    listeners = [listener for listener in worker.listeners if not listener.closed]
+    for listener in listeners:
         if stopping or listener.per_worker:
             take_backlog(listener)
-    for listener in worker.listeners:
+    for listener in listeners:
         if stopping:
             # Also where another worker, which may be busy, still has it open.
             listener.refuse()

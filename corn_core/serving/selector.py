@@ -92,6 +92,7 @@ class SelectorDriver(BaseDriver):
     def open(self) -> None:
         """Register the wake-up descriptor and the listeners."""
         self.watch_fd(self.worker.wakeup.fd, self.on_wakeup)
+        self.worker.on_orphaned = self.on_orphaned
         for listener in self.worker.listeners:
             self.acceptors[listener.fileno()] = self._acceptor(listener)
         self.resume_accepting()
@@ -227,9 +228,20 @@ class SelectorDriver(BaseDriver):
         """Accept new connections again, unless the worker drains."""
         self._resume_at = FOREVER
         if not self.accepting and not self.draining:
-            self.accepting = True
             for fd in self.acceptors:
                 self.poller.register_listener(fd)
+            self.accepting = True
+
+    def on_orphaned(self) -> None:
+        """Free the addresses at once, because the master is gone and another may want them.
+
+        This may be a signal's handler, in the middle of a call of the application. While
+        ``accepting`` is True, all listeners are registered; else the loop does it when it drains.
+        """
+        if self.accepting:
+            self.pause_accepting()
+            for listener in self.worker.listeners:
+                listener.close()
 
     # -- draining --------------------------------------------------------------------
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 from time import monotonic
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, NoReturn
 
 from corn_core.config import Config
-from corn_core.errors import AppLoadError
+from corn_core.errors import AppLoadError, WorkerQuit
 from corn_core.extensions.hints import no_attribute
 from corn_core.interfaces import Hooks, Logger, Slot, WSGIApp
 from corn_core.loaders.fit import check_call, refuse_asgi
@@ -115,6 +117,8 @@ class Worker:
     :ivar alive: False once the worker is to finish: after TERM, or when the master is gone.
     :ivar booted: True once the application is loaded and the worker accepts requests.
     :ivar aborted: True if the master stops the worker because it was silent for too long.
+    :ivar orphaned: True once the master is gone.
+    :ivar on_orphaned: called then, maybe in a signal's handler; a driver sets it.
     :ivar nr: the number of requests answered so far.
     :ivar max_requests: the number of requests after which it is replaced, 0 for never.
 
@@ -177,6 +181,8 @@ class Worker:
         self.alive = True
         self.booted = False
         self.aborted = False
+        self.orphaned = False
+        self.on_orphaned: Callable[[], None] = lambda: None
         self.nr = 0
         self._next_number = count(1).__next__
         self.max_requests = 0
@@ -306,9 +312,33 @@ class Worker:
         self.slot.beat(monotonic())
         if self.booted and self.cycle.errors.pending:
             self.cycle.errors.flush_stale()
-        if self.alive and os.getppid() != self.ppid:
-            self.log.info("Parent changed, shutting down: %s", self)
-            self.alive = False
+        self.look_for_master()
+
+    def look_for_master(self) -> None:
+        """Stop the worker if its master is gone; and end this process if it is not the worker.
+
+        A worker that is left alone has no master that ends it after ``graceful_timeout``, and
+        another server may be waiting for its addresses. So it sets itself that limit, by a timer
+        that works while C code holds the interpreter, and that shows where every thread was.
+        """
+        if self.orphaned or os.getppid() == self.ppid:
+            return
+        if os.getpid() != self.pid:
+            # The application has forked, and its child has come back to the loop. Nothing may be
+            # cleaned up: the child shares the poller and the clients' sockets with the worker.
+            self.log.warning("A process that the application forked has gone on as %s", self)
+            os._exit(1)
+        self.orphaned = True
+        limit = self.cfg.graceful_timeout
+        self.log.info("Parent changed, shutting down within %g seconds: %s", limit, self)
+        # By its number: sys.stderr may have been replaced, and a process may have begun without it.
+        stacks = self.context.report if sys.__stderr__ is None else 2
+        faulthandler.dump_traceback_later(max(limit, 0.001), exit=True, file=stacks)
+        self.alive = False
+        if not self.booted:
+            raise WorkerQuit(0)
+        self.on_orphaned()
+        self.wakeup.wake()
 
     def request_done(self) -> None:
         """Count a request; at ``max_requests``, ask the master for a replacement."""

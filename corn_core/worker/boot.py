@@ -6,6 +6,7 @@ master's privileges, ``post_worker_init`` when the application is loaded, ``work
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from corn_core.process.privileges import drop_privileges
 from corn_core.process.scoreboard import BOOTING, DRAINING, IDLE
 from corn_core.process.title import set_title
 from corn_core.worker.base import Worker
-from corn_core.worker.signals import SignalHandlers
+from corn_core.worker.signals import SignalHandlers, watch_master
 from corn_core.wsgi import EnvironBuilder, ProxiedEnvironBuilder, RequestCycle
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ def boot_worker(worker: Worker, server: Server) -> int:
     try:
         worker.adopt_process()
         handlers.install()
+        os.register_at_fork(after_in_child=partial(_leave_worker, worker, handlers))
+        watch_master(worker.context.report)
         status = _boot(worker, server)
         if status == 0:
             worker.run()
@@ -52,6 +55,20 @@ def boot_worker(worker: Worker, server: Server) -> int:
     worker.hooks.call("worker_exit", server=server, worker=worker)
     worker.log.info("Worker exiting (pid: %s)", worker.pid)
     return status
+
+
+def _leave_worker(worker: Worker, handlers: SignalHandlers) -> None:
+    """Give up what belongs to the worker alone, in a process that the application has forked.
+
+    It may live longer than the worker, and then must neither hold the addresses nor ignore the
+    signals that end any other process.
+    """
+    handlers.remove()
+    for listener in worker.listeners:
+        # Closed, and never unregistered: epoll's list of descriptors is one for both processes.
+        listener.close()
+    if worker.booted:
+        worker.cycle.in_child = True
 
 
 def _boot(worker: Worker, server: Server) -> int:

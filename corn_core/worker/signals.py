@@ -5,6 +5,7 @@ TERM       finish what has begun, then exit
 INT, QUIT  call ``worker_int`` and exit at once
 ABRT       call ``worker_abort`` and exit at once; the master sends it on timeout
 USR1       reopen the log files
+URG        see whether the master is still there; the kernel sends it when that ends (Linux)
 RTMIN      write the stack of every thread to the master's pipe
 others     nothing: a HUP meant for the master must not kill its workers
 =========  ===============================================================
@@ -13,6 +14,8 @@ others     nothing: a HUP meant for the master must not kill its workers
 from __future__ import annotations
 
 import faulthandler
+import fcntl
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -31,7 +34,29 @@ _ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGABRT)
 _IGNORED = (signal.SIGHUP, signal.SIGUSR2, signal.SIGWINCH, signal.SIGTTIN, signal.SIGTTOU)
 
 
+F_SETSIG: int | None = getattr(fcntl, "F_SETSIG", None)
+"""Says which signal an event of a descriptor sends (Linux)."""
+
 Handler = Callable[[int, FrameType | None], object]
+
+
+def watch_master(report: int) -> None:
+    """Have SIGURG sent to this process as soon as its master has ended (Linux).
+
+    The master has the only reading end of the pipe. The signal reaches a worker that is inside a
+    long call of the application, which a look once a second does not.
+
+    :param report: the writing end.
+    """
+    if F_SETSIG is None:
+        return
+    try:
+        fcntl.fcntl(report, fcntl.F_SETOWN, os.getpid())
+        # Not SIGIO, which would end the process when Python has taken the handlers away.
+        fcntl.fcntl(report, F_SETSIG, signal.SIGURG)
+        fcntl.fcntl(report, fcntl.F_SETFL, fcntl.fcntl(report, fcntl.F_GETFL) | os.O_ASYNC)
+    except OSError:
+        return  # a kernel that cannot: the next heartbeat finds the same
 
 
 @contextmanager
@@ -88,6 +113,7 @@ class SignalHandlers:
         signal.signal(signal.SIGQUIT, self.on_quit)
         signal.signal(signal.SIGABRT, self.on_abort)
         signal.signal(signal.SIGUSR1, self.on_usr1)
+        signal.signal(signal.SIGURG, self.on_urg)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         for number in _IGNORED:
             # Not SIG_IGN: programs that the application starts would inherit that.
@@ -96,6 +122,20 @@ class SignalHandlers:
             faulthandler.register(DUMP_SIGNAL, file=self._report, all_threads=True)
         self._tell_unraisable = sys.unraisablehook
         sys.unraisablehook = self.on_unraisable
+
+    def remove(self) -> None:
+        """Restore what Python does on these signals, in a process that was forked by a worker."""
+        ours = (
+            *(self.on_term, self.on_quit, self.on_abort),
+            *(self.on_usr1, self.on_urg, self.on_ignored),
+        )
+        for number in (*_ENDING, *_IGNORED, signal.SIGUSR1, signal.SIGURG):
+            if signal.getsignal(number) in ours:
+                signal.signal(number, signal.SIG_DFL)
+        if signal.getsignal(signal.SIGINT) == signal.SIG_DFL:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        # Or a signal to that process would wake the worker, with which it shares the pipe.
+        signal.set_wakeup_fd(-1)
 
     def retire(self) -> None:
         """Let no further signal interrupt the way out."""
@@ -125,6 +165,11 @@ class SignalHandlers:
 
     def on_usr1(self, number: int, frame: FrameType | None) -> None:
         self._worker.run_soon(self._worker.log.reopen_files)
+
+    def on_urg(self, number: int, frame: FrameType | None) -> None:
+        # It also comes when the master has read from the pipe.
+        if os.getppid() != self._worker.ppid:
+            self._worker.run_soon(self._worker.look_for_master)
 
     def on_ignored(self, number: int, frame: FrameType | None) -> None:
         """Do nothing, but interrupt the poller as any handler does."""

@@ -48,16 +48,19 @@ class RequestBody:
     (``wsgi.input_terminated``).
 
     :param tmp_dir: where to put a long body, ``None`` for the system's temporary directory.
+    :param length: how long it will be; 0 if that is not known. A long one goes to the disk from the
+        start. A thousand of them that grow in memory first, side by side, would leave that in
+        pieces, which the C library does not give back.
     """
 
     __slots__ = ("_file", "_first", "_room", "_tmp_dir")
 
-    def __init__(self, tmp_dir: str | None) -> None:
+    def __init__(self, tmp_dir: str | None, length: int = 0) -> None:
         self._tmp_dir = tmp_dir
         self._file: io.BufferedIOBase | None = None
         # Most bodies come in one piece, which is then kept as it is.
         self._first = b""
-        self._room = MEMORY_LIMIT
+        self._room = MEMORY_LIMIT if length <= MEMORY_LIMIT else 0
 
     # -- the driver's side -----------------------------------------------------------
 

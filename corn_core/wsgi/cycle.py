@@ -6,9 +6,10 @@ every worker. Hooks and logs are told through ``RequestEvents``.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from corn_core.errors import (
     BadRequest,
@@ -21,6 +22,7 @@ from corn_core.errors import (
 )
 from corn_core.escape import escape
 from corn_core.interfaces import ResponseSink, WorkerView, WSGIApp
+from corn_core.process.output import flush_output
 from corn_core.wsgi.events import RequestEvents
 from corn_core.wsgi.files import FileWrapper
 from corn_core.wsgi.native import GONE, NativeCycle
@@ -66,6 +68,8 @@ class RequestCycle:
     ) -> None:
         self._worker = worker
         self._app = app
+        # True in a process that the application has forked, see _leave_child().
+        self.in_child = False
         self._build = builder.build
         self.errors = builder.errors
         self._written = builder.errors.pending
@@ -131,6 +135,8 @@ class RequestCycle:
             if request.version == (1, 1):
                 environ["wsgi.early_hints"] = response.early_hints
             result = self._app(environ, response.start_response)
+            if self.in_child:
+                self._leave_child(request)
             # A connection that was taken over may speak another protocol, so nothing is sent. A
             # list is the common case, and needs no close() and no chunks: its length is known.
             if connection.taken:
@@ -139,7 +145,9 @@ class RequestCycle:
                 response.send_list(result)
             else:
                 self._send(result, response, request)
-        except self._interrupts:
+        except self._interrupts as error:
+            if self.in_child:
+                self._leave_child(request, error)
             if not self._worker.aborted:
                 # After a timeout the master writes the access line, from the scoreboard: the
                 # request stays in it for that reason.
@@ -149,6 +157,8 @@ class RequestCycle:
         except BaseException as error:
             # BaseException, because asyncio's CancelledError, the Timeout of greenlets and
             # SystemExit come out of applications too, and none of them should end the worker.
+            if self.in_child:
+                self._leave_child(request, error)
             response.complete = False
             self._answer_failure(error, request, environ, response, connection)
         finally:
@@ -179,6 +189,31 @@ class RequestCycle:
         self._send_error_page(error, response)
         self._events.refused(request, response, connection)
 
+    def _leave_child(self, request: Request, error: BaseException | None = None) -> NoReturn:
+        """End a process that the application has forked, and that has come back from it.
+
+        It has copies of all that the worker has, and shares with it what the kernel keeps: the
+        sockets of clients and the poller. So it must not answer the request, which the worker does,
+        nor go back to the loop, nor clean up.
+        """
+        status = 1
+        if isinstance(error, SystemExit):
+            status = error.code if isinstance(error.code, int) else int(error.code is not None)
+        elif error is not None:
+            self._log.error(
+                "Error in a process that was forked by the request %s",
+                escape(request.uri),
+                exc_info=error,
+            )
+        else:
+            self._log.warning(
+                "A process that was forked by the request %s has returned from the application;"
+                " it is ended, and should have called os._exit() itself",
+                escape(request.uri),
+            )
+        flush_output()
+        os._exit(status)
+
     # -- the response ----------------------------------------------------------------
 
     def _send(self, result: Any, response: Response, request: Request) -> None:
@@ -192,6 +227,8 @@ class RequestCycle:
                 raise TypeError("the application returned None instead of an iterable")
             else:
                 response.send_iterable(result)
+                if self.in_child:
+                    self._leave_child(request)
         except BaseException:
             self._close_after_failure(result, request)
             raise

@@ -27,17 +27,51 @@ class Tally:
     failures: Counter[str] = field(default_factory=Counter)
 
 
-class Client(Thread):
+class Asker(Thread):
+    """A client that compares every answer with what it expects.
+
+    :ivar port: its own, of the connection that it has or had last.
+    """
+
+    def __init__(self, address: Address, name: str, keep: bool) -> None:
+        super().__init__(name=name, daemon=True)
+        self.port = 0
+        self._address = address
+        self._keep = keep
+        self._connection: http.client.HTTPConnection | None = None
+
+    def ask(self, target: str, expected: str) -> None:
+        """Send a request, on the connection that there is or a new one.
+
+        :raises OSError: when the connection fails.
+        :raises HTTPException: when the answer is another one.
+        """
+        if self._connection is None:
+            self._connection = http.client.HTTPConnection("127.0.0.1", timeout=TIMEOUT)
+            sock = self._address.connect(TIMEOUT)
+            self._connection.sock, self.port = sock, sock.getsockname()[1]
+        self._connection.request("GET", target)
+        response = self._connection.getresponse()
+        body = response.read().decode()
+        if response.status != 200 or body != expected:
+            raise http.client.HTTPException(f"{response.status} {body!r}")
+        if not self._keep or response.will_close:
+            self.close()
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+class Client(Asker):
     """One client, in a thread of its own until it is told to stop."""
 
     def __init__(self, address: Address, name: str, keep: bool, stop: Event) -> None:
-        super().__init__(name=name, daemon=True)
+        super().__init__(address, name, keep)
         self.tally = Tally()
-        self._address = address
-        self._keep = keep
         # Not named _stop: a Thread has a method of that name.
         self._ended = stop
-        self._connection: http.client.HTTPConnection | None = None
 
     def run(self) -> None:
         for number in itertools.count():
@@ -47,30 +81,13 @@ class Client(Thread):
             query = f"{self.name}-{number}"
             self.tally.sent += 1
             try:
-                self._ask(path, query)
+                self.ask(f"{path}?{query}", f"{path} {query}")
             except (OSError, http.client.HTTPException) as error:
                 self.tally.failures[f"{type(error).__name__}: {error}"] += 1
-                self._close()
+                self.close()
             else:
                 self.tally.answered += 1
-        self._close()
-
-    def _ask(self, path: str, query: str) -> None:
-        if self._connection is None:
-            self._connection = http.client.HTTPConnection("127.0.0.1", timeout=TIMEOUT)
-            self._connection.sock = self._address.connect(TIMEOUT)
-        self._connection.request("GET", f"{path}?{query}")
-        response = self._connection.getresponse()
-        body = response.read().decode()
-        if response.status != 200 or body != f"{path} {query}":
-            raise http.client.HTTPException(f"{response.status} {body!r}")
-        if not self._keep or response.will_close:
-            self._close()
-
-    def _close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        self.close()
 
 
 class Load:

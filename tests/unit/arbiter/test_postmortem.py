@@ -165,4 +165,4 @@ def test_the_oom_counter(case: str, tmp_path: Path) -> None:
 
 def test_no_oom_counter(tmp_path: Path) -> None:
     counter = OomCounter(str(tmp_path / "cgroup"), str(tmp_path))
-    assert counter.look() == "Perhaps out of memory?"
+    assert counter.look() == "Perhaps it was out of memory"

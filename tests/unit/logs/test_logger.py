@@ -8,6 +8,7 @@ import logging.config
 import os
 import re
 import socket
+import subprocess
 import sys
 import threading
 from datetime import timedelta
@@ -167,6 +168,47 @@ def test_what_a_pipe_does_not_take_is_an_error() -> None:
         write_all(write_fd, bytes(1 << 20))
     os.close(read_fd)
     os.close(write_fd)
+
+
+def test_pipe_that_is_not_read_costs_lines_and_no_waiting() -> None:
+    """Once one wait was in vain, until there is room again; then the log says what it lacks."""
+    read_fd, write_fd = os.pipe()
+    done = in_python(
+        "import resource, threading\n"
+        "os.set_blocking(1, False)\n"
+        "try:\n    while os.write(1, bytes(4096)): pass\n"
+        "except BlockingIOError: os.set_blocking(1, True)\n"
+        "os.dup2(1, 2)\n"
+        "logger = Logger(config)\n"
+        "for number in range(1000): logger.error('line %s', number)\n"
+        f"while os.read({read_fd}, 65536)[-1:] == b'': pass\n"
+        "logger.error('room')\n",
+        stdout=write_fd,
+        pass_fds=(read_fd,),
+    )
+    os.close(write_fd)
+    with open(read_fd, "rb") as pipe:
+        written = pipe.read().lstrip(b"\0").decode().splitlines()
+    assert done.returncode == 0
+    assert len(written) == 2
+    assert written[0].endswith("[ERROR] room")
+    assert "Lines lost before this one, which could not be written: 1000" in written[1]
+
+
+@pytest.mark.parametrize("target", ["/dev/full", "-"])
+def test_error_log_that_cannot_be_written_harms_nothing_else(target: str) -> None:
+    """Least of all standard error, where it would stay in the buffer."""
+    full = os.open("/dev/full", os.O_WRONLY)
+    done = in_python(
+        f"logger = Logger(config.replace(errorlog={target!r}))\n"
+        "for _ in range(3): logger.error('lost')\n"
+        "sys.stderr.flush()\n",
+        stderr=full if target == "-" else subprocess.PIPE,
+    )
+    os.close(full)
+    assert done.returncode == 0
+    if target != "-":
+        assert done.stderr == "error: cannot write /dev/full: [Errno 28] No space left on device\n"
 
 
 def test_stream_without_descriptor_is_written_to(monkeypatch: pytest.MonkeyPatch) -> None:

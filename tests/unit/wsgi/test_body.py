@@ -119,6 +119,16 @@ def append_beyond_limit(body: RequestBody) -> None:
     body.append(b"x" * (MEMORY_LIMIT + 1))
 
 
+def test_body_that_will_be_long_is_never_in_memory(tmp_path: Path) -> None:
+    body = RequestBody(str(tmp_path), length=MEMORY_LIMIT + 1)
+    body.append(b"x")
+    assert not isinstance(body._file, io.BytesIO)
+    body.append(b"y" * MEMORY_LIMIT)
+    body.finish()
+    assert body.read() == b"x" + b"y" * MEMORY_LIMIT
+    body.close()
+
+
 def append_after_one_in_memory(body: RequestBody) -> None:
     body.append(b"x")
     body.append(b"x" * MEMORY_LIMIT)

@@ -7,6 +7,8 @@ where eventlet does not work.
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import ModuleType
+from typing import ClassVar
 
 from corn_core.typing import Config, Logger
 from corn_core.worker import Worker, client_limits, held_back
@@ -29,6 +31,7 @@ class EventletWorker(Worker):
     )
 
     _driver: GreenletDriver | None = None
+    _hub: ClassVar[ModuleType | None] = None
 
     @classmethod
     def check_config(cls, config: Config) -> None:
@@ -46,6 +49,10 @@ class EventletWorker(Worker):
         with held_back():
             # A master forks and waits for its children itself.
             eventlet.monkey_patch(os=False)
+        # Only now, and not first in a signal's handler, which may come while it is imported.
+        from corn_eventlet import hub  # lazy: see above
+
+        cls._hub = hub
 
     def prepare(self) -> None:
         from greenlet import GreenletExit  # lazy: see above
@@ -61,13 +68,10 @@ class EventletWorker(Worker):
 
     def run_soon(self, act: Callable[[], None]) -> None:
         """Do what a signal asks for, but never in the hub, where nothing may wait."""
-        # lazy: see above
-        from corn_eventlet.hub import EventletScheduler, in_hub
-
-        if not in_hub():
+        if self._hub is None or not self._hub.in_hub():
             act()
         elif self._driver is not None:
             self._driver.run_soon(act)
         else:
             # The application is waiting for something while it is being imported.
-            EventletScheduler().spawn(act)
+            self._hub.EventletScheduler().spawn(act)

@@ -180,7 +180,7 @@ class GreenletDriver(BaseDriver):
         def accept_one() -> None:
             fd, peer = accept()
             channel = make_channel(fd)
-            client = Client(self, fd)
+            client = Client(self, channel.fileno())
             self._clients.add(client)
             client.begin(listener, channel, peer)
 

@@ -129,6 +129,9 @@ class ThreadedDriver(GatedDriver[Job]):
             self._alarm.close()
             self._crew.close()
 
+    def on_orphaned(self) -> None:
+        """Leave it to the loop, which is never inside a call for long, and in another thread."""
+
     def _watch(self) -> None:
         """Hand the loop over whenever its holder is stuck in a call, until the loop ends."""
         leadership, pace = self._leadership, self._leadership.pace

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from hashlib import sha256
@@ -212,6 +213,32 @@ def leave(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
     os._exit(7)
 
 
+def fork(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    """Fork a process that comes back into the server, as ?q= says: return, raise, exit."""
+    child = os.fork()
+    if child:
+        return text(start_response, str(child))
+    how = argument(environ)
+    if how == "raise":
+        raise RuntimeError("the child has failed")
+    if how == "exit":
+        sys.exit(3)
+    return text(start_response, "a child's answer")
+
+
+def close_standard(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    """Close the descriptors of the standard streams, as code does that becomes a daemon."""
+    os.closerange(0, 3)
+    return text(start_response, "closed")
+
+
+def output(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    """Write to the descriptors of standard output and error, whatever they are by now."""
+    for fd in (1, 2):
+        os.write(fd, b"what was printed")
+    return text(start_response, "written")
+
+
 def hint(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
     if "wsgi.early_hints" in environ:
         environ["wsgi.early_hints"]([("Link", "</style.css>; rel=preload")])
@@ -242,6 +269,9 @@ VIEWS: dict[str, View] = {
     "/fail-late": fail_late,
     "/fail-chunked": fail_chunked,
     "/leave": leave,
+    "/close-standard": close_standard,
+    "/output": output,
+    "/fork": fork,
     "/hint": hint,
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from signal import SIGHUP, SIGKILL, SIGTTIN, SIGTTOU, SIGUSR2, SIGWINCH, Signals
 
@@ -14,7 +15,7 @@ from corn_testkit.candidate import Candidate, Start, Subject
 from corn_testkit.client import read_reply
 from corn_testkit.gate import Gate
 from corn_testkit.privileges import GROUP, USER, command_for_all, gid, uid
-from corn_testkit.waiting import alive, wait_for
+from corn_testkit.waiting import alive, listening, wait_for
 
 IGNORED = (SIGHUP, SIGUSR2, SIGWINCH, SIGTTIN, SIGTTOU)
 
@@ -27,6 +28,52 @@ def test_workers_end_when_their_master_was_killed(start: Start) -> None:
     subject.signal(SIGKILL)
     subject.process.wait()
     wait_for(lambda: not any(map(alive, workers)), "the orphans to end")
+
+
+def test_worker_that_was_left_alone_ends_in_time_and_frees_its_address(
+    start: Start, gate: Gate
+) -> None:
+    """A worker whose master is gone ends within graceful_timeout, whatever a request does.
+
+    Its address is free at once.
+    """
+    subject = start("--graceful-timeout=1")
+    worker = subject.worker
+    port = subject.address.port
+    with subject.address.connect() as client:
+        client.sendall(gate.request)
+        gate.entered()
+        subject.signal(SIGKILL)
+        subject.process.wait()
+        wait_for(lambda: not listening(port), "the address to be free")
+        wait_for(lambda: not alive(worker), "the worker to end")
+    assert "Parent changed, shutting down within 1 seconds" in subject.log
+
+
+@pytest.mark.parametrize("how", ["return", "raise", "exit"])
+def test_child_of_the_application_does_not_act_as_the_worker(start: Start, how: str) -> None:
+    """A process that an application forks, and that comes back from it, ends there."""
+    subject = start()
+    subject.tracebacks_expected = how == "raise"
+    worker = subject.worker
+    for _ in range(2):
+        child = int(subject.get(f"/fork?q={how}"))
+        subject.wait_for_end_of(child)
+        for _ in range(3):
+            assert subject.get("/pid") == str(worker)
+    subject.stop()
+
+
+def test_closed_standard_streams_do_not_become_those_of_a_client(start: Start) -> None:
+    """Writing to a standard stream that the application has closed never reaches a client."""
+    subject = start()
+    assert subject.get("/close-standard") == "closed"
+    with ExitStack() as stack:
+        clients = [stack.enter_context(subject.address.connect()) for _ in range(4)]
+        for client in clients:
+            client.sendall(b"GET /output HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert [read_reply(client).text for client in clients] == ["written"] * 4
+    subject.stop()
 
 
 def test_worker_that_was_killed_is_replaced(start: Start) -> None:

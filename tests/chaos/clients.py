@@ -1,0 +1,105 @@
+"""Clients that know which of their requests failed, and those that misbehave."""
+
+from __future__ import annotations
+
+import http.client
+import itertools
+import socket
+import struct
+from contextlib import ExitStack
+from threading import Event
+from typing import NamedTuple
+
+from corn_testkit.client import Address
+from tests.soak.load import TIMEOUT, Asker
+
+PAUSE = 0.03
+"""Seconds between two requests of one client: the processor is for what happens meanwhile."""
+
+REQUEST = b"POST /mirror?vanish HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody"
+
+PHASES = {
+    "nothing": b"",
+    "head": b"POST /digest HTTP/1.1\r\nHost: x\r\nContent-Le",
+    "body": b"POST /digest HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nab",
+    "chunks": b"POST /digest HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab",
+}
+"""How far a client has come that then sends hardly anything."""
+
+
+class Failed(NamedTuple):
+    """A request that was not answered as it should; ``port`` is the client's."""
+
+    port: int
+    why: str
+
+
+class Client(Asker):
+    """Asks again and again until it is told to stop."""
+
+    def __init__(self, address: Address, name: str, keep: bool, ended: Event) -> None:
+        super().__init__(address, name, keep)
+        self.answered = 0
+        self.failed: list[Failed] = []
+        self._ended = ended
+
+    def run(self) -> None:
+        for number in itertools.count():
+            if self._ended.wait(PAUSE):
+                break
+            query = f"{self.name}-{number}"
+            try:
+                self.ask(f"/mirror?{query}", f"GET /mirror {query}")
+                self.answered += 1
+            except (OSError, http.client.HTTPException) as error:
+                self.failed.append(Failed(self.port, f"{type(error).__name__}: {error}"))
+                self.close()
+        self.close()
+
+
+class Crowd:
+    """Some clients that keep their connections, and some that make one for each request."""
+
+    def __init__(self, address: Address, kept: int, new: int) -> None:
+        self._ended = Event()
+        self._clients = [
+            *(Client(address, f"kept{number}", True, self._ended) for number in range(kept)),
+            *(Client(address, f"new{number}", False, self._ended) for number in range(new)),
+        ]
+        for client in self._clients:
+            client.start()
+
+    @property
+    def answered(self) -> int:
+        return sum(client.answered for client in self._clients)
+
+    def stop(self) -> list[Failed]:
+        """End it; returns the requests that failed."""
+        self._ended.set()
+        for client in self._clients:
+            client.join()
+        return [failed for client in self._clients for failed in client.failed]
+
+
+def vanish(address: Address, step: int) -> None:
+    """Leave after each octet of a request, and of its response; by turns politely and not."""
+    ends = range(0, len(REQUEST) + 1, step)
+    for number, end in enumerate(ends):
+        with address.connect(TIMEOUT) as client:
+            if number % 2:
+                # To close it is to reset it (socket(7), SO_LINGER).
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            client.sendall(REQUEST[:end])
+            if end == len(REQUEST):
+                client.recv(1)
+
+
+def dribble(address: Address, stack: ExitStack, count: int) -> list[socket.socket]:
+    """Open so many connections in each phase, which stay open as long as the stack does."""
+    clients = []
+    for start in PHASES.values():
+        for _ in range(count):
+            client = stack.enter_context(address.connect(TIMEOUT))
+            client.sendall(start)
+            clients.append(client)
+    return clients
