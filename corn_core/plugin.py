@@ -15,6 +15,7 @@ from corn_core.errors import (
     AppLoadError,
     BadRequest,
     BindError,
+    CommandError,
     ConfigError,
     CornError,
     SettingError,
@@ -26,6 +27,7 @@ from corn_core.escape import escape
 from corn_core.facade import on_demand
 from corn_core.frames import application_traceback, in_application
 from corn_core.framework import Framework
+from corn_core.interfaces import Command
 from corn_core.loaders.guard import run_guarded
 from corn_core.loaders.wsgi import WsgiLoader, load_app
 from corn_core.logs.atoms import CLIENT_ATOMS
@@ -82,6 +84,8 @@ __all__ = [
     "AppLoadError",
     "BadRequest",
     "BindError",
+    "Command",
+    "CommandError",
     "ConfigError",
     "CornError",
     "Expected",

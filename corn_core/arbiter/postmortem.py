@@ -81,14 +81,17 @@ def log_lost_request(log: Logger, view: SlotView, now: float, status: str) -> No
 
 
 def is_expected(handle: WorkerHandle, exit_code: int) -> bool:
-    """Tell whether the master, or the worker's own report, had announced this death."""
+    """Tell whether the master, an operator or the worker's own report had announced this death."""
     signals = {
         **dict.fromkeys(_GENTLE, handle.retiring),
         signal.SIGABRT: handle.aborted_at is not None,
         signal.SIGKILL: handle.killed_at is not None,
     }
+    if exit_code == -handle.signalled != 0:
+        return True
     if exit_code >= 0:
-        return handle.failed or handle.retiring or handle.aborted_at is not None
+        ordered = handle.failed or handle.retiring or handle.aborted_at is not None
+        return ordered or (exit_code == 0 and handle.signalled != 0)
     if DUMP_SIGNAL is not None and -exit_code == DUMP_SIGNAL:
         # It had not got as far as installing its handlers.
         return handle.dumped_at is not None
@@ -104,6 +107,8 @@ def exit_reason(handle: WorkerHandle, exit_code: int, oom_counted: bool) -> str:
         return "timeout" if handle.ready_at is not None else "boot"
     if handle.killed_at is not None:
         return "graceful_timeout"
+    if handle.signalled and not handle.retiring and is_expected(handle, exit_code):
+        return "killed"
     if exit_code == -signal.SIGKILL:
         return "oom" if oom_counted else "killed"
     if handle.reason is not None and is_expected(handle, exit_code):
