@@ -63,11 +63,13 @@ from corn_core.setting import (
 if TYPE_CHECKING:
     from corn_core.reloading.engines import PERIOD as RELOAD_PERIOD
     from corn_core.reloading.files import is_library
+    from corn_core.settings.printing import described as described_config
 else:
     __getattr__ = on_demand(
         __name__,
         late={
             "RELOAD_PERIOD": "corn_core.reloading.engines:PERIOD",
+            "described_config": "corn_core.settings.printing:described",
             "is_library": "corn_core.reloading.files:is_library",
         },
         deprecated={},
@@ -105,6 +107,7 @@ __all__ = [
     "application_traceback",
     "boolean",
     "comma_separated",
+    "described_config",
     "did_you_mean",
     "escape",
     "hookimpl",

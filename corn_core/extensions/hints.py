@@ -47,6 +47,8 @@ OPTIONS = {
     "--settings": "corn-django",
     "django_static": "corn-django",
     "--django-static": "corn-django",
+    "control": "corn-control",
+    "--control": "corn-control",
     "metrics_bind": "corn-prometheus",
     "--metrics-bind": "corn-prometheus",
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from corn_core.config import Config
@@ -43,13 +43,19 @@ def print_config(
     config: Config, hooks: Mapping[str, tuple[Callable[..., Any], str]] | None = None
 ) -> str:
     """Format the configuration, one line per setting or hook: ``name = value  # origin``."""
-    lines = [
-        f"{name} = {_shown(config.settings[name].shown(value))}  # {config.origin(name)}"
-        for name, value in config.as_dict().items()
-    ]
+    lines = [f"{name} = {text}  # {origin}" for name, text, origin in described(config)]
     for name, (function, origin) in (hooks or {}).items():
         lines.append(f"{name} = {_shown(function)}  # {origin}")
     return "\n".join(lines)
+
+
+def described(config: Config) -> Iterator[tuple[str, str, str]]:
+    """Yield each setting's name, its value as Python text, and where the value came from.
+
+    Of a secret, the text says only which type it has.
+    """
+    for name, value in config.as_dict().items():
+        yield name, _shown(config.settings[name].shown(value)), str(config.origin(name))
 
 
 def _shown(value: object) -> str:
