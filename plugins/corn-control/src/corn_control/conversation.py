@@ -70,7 +70,7 @@ class Conversation:
 
     @property
     def peer(self) -> str:
-        """Who it is, as far as the system can tell (Linux)."""
+        """The process and the user at the other end, as far as the system can tell (Linux)."""
         if not hasattr(socket, "SO_PEERCRED"):
             return "unknown"
         raw = self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)

@@ -83,7 +83,7 @@ def parser() -> argparse.ArgumentParser:
     add("workers", "list the workers")
     top = add("top", "watch the server; a line now and then if this is not a terminal")
     top.add_argument("--interval", type=_interval, default=1.0, metavar="SECONDS")
-    top.add_argument("--count", type=int, metavar="N", help="end after so many looks")
+    top.add_argument("--count", type=_count, metavar="N", help="end after so many looks")
     add("requests", "show what each worker does now")
     add("config", "show the settings, and where they came from")
     add("reload", "read the configuration again and replace the workers (HUP)")
@@ -157,6 +157,13 @@ def _interval(text: str) -> float:
     if not 0.1 <= seconds <= MAX_TIMEOUT:
         raise argparse.ArgumentTypeError(f"expected seconds from 0.1 to {MAX_TIMEOUT:g}")
     return seconds
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("expected a number from 1 on")
+    return number
 
 
 def _pair(text: str) -> tuple[str, str]:

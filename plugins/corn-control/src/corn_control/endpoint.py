@@ -1,6 +1,7 @@
 """The path and the socket that commands come in by.
 
-Whoever may write to the path may control the server: the mode is 0600 before the socket listens.
+A process that may write to the path may control the server, so the mode is 0600 before the socket
+listens.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ Check = Callable[[], Answer | None]
 
 
 class Events:
-    """What has happened to the server, as far as commands wait for it.
+    """Keeps what has happened to the server, as far as commands wait for it.
 
     :ivar served: the number of the last generation with as many workers as wanted.
     :ivar successor: the process id of a new master that has reported that it serves.

@@ -28,9 +28,9 @@ SETTINGS = (
             "The path of a unix socket on which the master takes the commands of cornctl, such as"
             " /run/shop/control.sock. Only the user that the master runs as, and root, may use it:"
             " its mode is 0600. Workers that run as another user cannot. There is no socket unless"
-            " you name one, because whoever can write to it can stop the server, and because only"
-            " you know a directory where nobody else may put a socket in its place. While it is"
-            " set, workers also count how long requests take."
+            " you name one: a process that can write to it can stop the server, and only you know a"
+            " directory where no other user may put a socket in its place. While it is set, workers"
+            " also count how long requests take."
         ),
         flags=("--control",),
         metavar="PATH",

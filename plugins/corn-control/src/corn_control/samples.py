@@ -1,4 +1,4 @@
-"""What has happened between two looks at a server: pure functions of its answers."""
+"""Compares two looks at a server: pure functions of its answers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Sample(NamedTuple):
 
 
 class Rates(NamedTuple):
-    """What a server has done between two looks.
+    """The work of a server between two looks.
 
     :param per_second: requests.
     :param mean: seconds that a request took; None if none was answered.

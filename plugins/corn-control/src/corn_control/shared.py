@@ -1,6 +1,6 @@
-"""What master and workers share: how long requests take, and the level of the log.
+"""Memory that master and workers share: how long requests take, and the level of the log.
 
-It is memory that the master maps before it forks. Every slot of the scoreboard has a region, which
+The master maps it before it forks. Every slot of the scoreboard has a region, which
 only the worker that holds the slot writes to; it is never cleared, so that sums continue when a
 worker is replaced. All numbers have 8 bytes, so that a reader sees either the old or the new one.
 """

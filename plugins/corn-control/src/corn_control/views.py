@@ -1,4 +1,4 @@
-"""What commands show of a server: pure functions of the workers' snapshots, and of the clock."""
+"""Makes what commands show: pure functions of the workers' snapshots, and of the clock."""
 
 from __future__ import annotations
 
