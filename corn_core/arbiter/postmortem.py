@@ -28,6 +28,9 @@ _GENTLE = (
     *(signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2),
 )
 
+_STATUS = {signal.SIGABRT: 1}
+"""The exit status of a worker that obeys a signal, if it is not 0."""
+
 _ORDERED = {Reason.RELOAD: "reload", Reason.SURPLUS: "surplus", Reason.STOP: "stop"}
 
 _NO_ENVIRON: Mapping[str, Any] = {}
@@ -87,11 +90,10 @@ def is_expected(handle: WorkerHandle, exit_code: int) -> bool:
         signal.SIGABRT: handle.aborted_at is not None,
         signal.SIGKILL: handle.killed_at is not None,
     }
-    if exit_code == -handle.signalled != 0:
+    if handle.signalled and exit_code in (-handle.signalled, _STATUS.get(handle.signalled, 0)):
         return True
     if exit_code >= 0:
-        ordered = handle.failed or handle.retiring or handle.aborted_at is not None
-        return ordered or (exit_code == 0 and handle.signalled != 0)
+        return handle.failed or handle.retiring or handle.aborted_at is not None
     if DUMP_SIGNAL is not None and -exit_code == DUMP_SIGNAL:
         # It had not got as far as installing its handlers.
         return handle.dumped_at is not None

@@ -85,8 +85,9 @@ class Supervisor:
     def _take_in(self, handle: WorkerHandle, message: Message, now: float) -> list[BootFailure]:
         if isinstance(message, Ready):
             handle.become_ready(now)
-            worker = self._server.WORKERS[handle.pid]
-            self._server.hooks.call("child_ready", server=self._server, worker=worker)
+            if handle.serving:  # not told to exit meanwhile
+                worker = self._server.WORKERS[handle.pid]
+                self._server.hooks.call("child_ready", server=self._server, worker=worker)
         elif isinstance(message, Failure):
             handle.fail(now)
             if handle.to_blame:

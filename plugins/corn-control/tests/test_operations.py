@@ -1,4 +1,4 @@
-"""What commands make of their arguments, and of what has happened to the server."""
+"""Commands: their arguments, and what has happened to the server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is shown of a server, and what is not."""
+"""Views of a server, and what they do not show."""
 
 from __future__ import annotations
 

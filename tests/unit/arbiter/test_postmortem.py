@@ -132,6 +132,8 @@ def test_the_reason_of_an_end(case: str) -> None:
     [
         (SIGKILL, -SIGKILL, True),
         (SIGTERM, 0, True),
+        (SIGABRT, 1, True),
+        (SIGABRT, 0, False),
         (SIGTERM, -SIGSEGV, False),
         (SIGTERM, 1, False),
         (0, 0, False),
