@@ -49,6 +49,8 @@ OPTIONS = {
     "--django-static": "corn-django",
     "control": "corn-control",
     "--control": "corn-control",
+    "dashboard": "corn-control",
+    "--dashboard": "corn-control",
     "metrics_bind": "corn-prometheus",
     "--metrics-bind": "corn-prometheus",
 }

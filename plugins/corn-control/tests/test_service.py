@@ -37,7 +37,7 @@ class Loop:
 
     def __init__(self, control: str | None = None) -> None:
         self.pid = os.getpid()
-        self.cfg = SimpleNamespace(control=control)
+        self.cfg = SimpleNamespace(control=control, dashboard=None)
         self.log = LOG
         self.plugins = Plugins()
         self.hooks = self.plugins.hooks

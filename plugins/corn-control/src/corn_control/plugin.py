@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from corn_core.plugin import Expected, Setting, hookimpl, optional
+from corn_core.plugin import (
+    AbstractAddress,
+    Expected,
+    FdAddress,
+    Setting,
+    hookimpl,
+    optional,
+    parse_address,
+)
 
 if TYPE_CHECKING:
     from corn_control.service import Service
@@ -16,6 +24,19 @@ def _path(raw: object) -> str:
     if not isinstance(raw, str) or not raw.strip() or "\0" in raw:
         raise Expected("the path of a unix socket")
     return raw.strip().removeprefix("unix:")
+
+
+def _address(raw: object) -> str:
+    expected = Expected("an address with a port, such as 127.0.0.1:8001, or unix:PATH")
+    if not isinstance(raw, str):
+        raise expected
+    text = raw.strip()
+    if isinstance(parse_address(text), AbstractAddress | FdAddress):
+        raise expected
+    if not text.startswith("unix:") and not text.rpartition(":")[2].isdigit():
+        # Without a port, the default would be that of the server's own address.
+        raise expected
+    return text
 
 
 SETTINGS = (
@@ -29,12 +50,27 @@ SETTINGS = (
             " /run/shop/control.sock. Only the user that the master runs as, and root, may use it:"
             " its mode is 0600. Workers that run as another user cannot. There is no socket unless"
             " you name one: a process that can write to it can stop the server, and only you know a"
-            " directory where no other user may put a socket in its place. While it is set, workers"
-            " also count how long requests take."
+            " directory where no other user may put a socket in its place. While it or dashboard is"
+            " set, workers also count how long requests take."
         ),
         flags=("--control",),
         metavar="PATH",
         default_text="no control socket",
+    ),
+    Setting(
+        name="dashboard",
+        section="Control",
+        parse=optional(_address),
+        default=None,
+        help=(
+            "The address of a page that shows the server in a browser, such as 127.0.0.1:8001:"
+            " workers, rates, latencies, requests in flight and the last messages of the master's"
+            " log. It can be looked at and nothing else, but by any client that can connect, and"
+            " it shows the paths of requests: choose an address that only you can reach."
+        ),
+        flags=("--dashboard",),
+        metavar="ADDRESS",
+        default_text="no dashboard",
     ),
 )
 
@@ -51,7 +87,7 @@ class Plugin:
 
     @hookimpl
     def corn_instruments(self, config: Config) -> Iterable[Any]:
-        if config.control is None:
+        if config.control is None and config.dashboard is None:
             return ()
         if self._service is None:
             from corn_control.service import Service  # lazy: for servers that are controlled

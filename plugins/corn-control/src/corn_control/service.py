@@ -8,6 +8,7 @@ from time import monotonic
 from typing import Any
 
 from corn_control.conversation import Conversation
+from corn_control.dashboard import Dashboard
 from corn_control.endpoint import SUCCESSOR, Endpoint, hand_over
 from corn_control.operations import QUIET, REPORT, Events, Operations, offered
 from corn_control.protocol import Refusal, Request, ask, refuse
@@ -31,7 +32,9 @@ class Service:
         self.shared = Shared()
         self.observer = Observer(self.shared)
         self._events = Events()
-        self._commands = Operations(self.shared, self._events).commands()
+        operations = Operations(self.shared, self._events)
+        self._commands = operations.commands()
+        self._dashboard = Dashboard(operations)
         self._endpoint: Endpoint | None = None
         self._listening = False
         self._wanted: str | None = None
@@ -50,6 +53,7 @@ class Service:
         self._wanted = server.cfg.control
         if self._wanted is not None:
             self._listen(server, self._wanted)
+        self._dashboard.open(server)
 
     def on_serving(self, server: Server) -> None:
         self._events.served = server.generation
@@ -70,6 +74,7 @@ class Service:
     def tend(self, server: Server) -> None:
         """Follow the configuration and the other master, and hurry clients; once a second."""
         self._follow(server)
+        self._dashboard.tend(server)
         if self._endpoint is not None:
             self._accept_again(server, self._endpoint)
         self._promote(server)
@@ -97,6 +102,7 @@ class Service:
             if server.successor:
                 hand_over(self._endpoint.path + SUCCESSOR, self._endpoint.path)
             self._stop_listening(server)
+        self._dashboard.close(server)
 
     def leave(self) -> None:
         """Close the master's descriptors in a process forked from it."""
@@ -105,6 +111,7 @@ class Service:
         self._clients.clear()
         if self._endpoint is not None:
             self._endpoint.socket.close()
+        self._dashboard.leave()
 
     # -- the socket --------------------------------------------------------------------------
 
