@@ -1,7 +1,4 @@
-"""Taking commands: one client of the socket, whatever it does, and the service as a whole.
-
-The loop of the master is turned by hand, so that each test says what has happened by when.
-"""
+"""The service as a whole, in a loop that is turned by hand: commands, socket, the other master."""
 
 from __future__ import annotations
 
@@ -11,285 +8,23 @@ import os
 import resource
 import socket
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from selectors import EVENT_READ, EVENT_WRITE, DefaultSelector
 from time import monotonic
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from corn_control.client import Connection, Unreachable
-from corn_control.conversation import IDLE, PATIENCE, Check, Conversation
+from corn_control.conversation import PATIENCE
 from corn_control.endpoint import SUCCESSOR
-from corn_control.protocol import MAX_LINE, Refusal, Request, ask
+from corn_control.protocol import Request, ask
 from corn_control.service import CLIENTS, Service
-from corn_core.extensions.manager import Plugins
-from corn_core.interfaces import HasFileno, Server, WorkerSnapshot
+from corn_control.viewer import Viewer
 from corn_core.plugin import BindError, Command, CommandError, hookimpl
 
-LOG = logging.getLogger("tests.control")
-
-
-class Loop:
-    """The master as the service needs it, without workers and over a selector of its own."""
-
-    def __init__(self, control: str | None = None) -> None:
-        self.pid = os.getpid()
-        self.cfg = SimpleNamespace(control=control, dashboard=None)
-        self.log = LOG
-        self.plugins = Plugins()
-        self.hooks = self.plugins.hooks
-        self.predecessor = self.successor = self.stopping = 0
-        self.generation = self.num_workers = 1
-        self.WORKERS: dict[int, Any] = {}
-        self.workers: Sequence[WorkerSnapshot] = ()
-        self.selector = DefaultSelector()
-        self.server = cast("Server", self)
-
-    def snapshot(self) -> tuple[WorkerSnapshot, ...]:
-        return tuple(self.workers)
-
-    def resize(self, workers: int) -> None:
-        self.num_workers = workers
-
-    def watch(
-        self, file: int | HasFileno, callback: Callable[[], object], writable: bool = False
-    ) -> None:
-        self.selector.register(file, EVENT_WRITE if writable else EVENT_READ, callback)
-
-    def unwatch(self, file: int | HasFileno) -> None:
-        self.selector.unregister(file)
-
-    def turn(self) -> int:
-        """Do what can be done without waiting; returns how much that was."""
-        events = self.selector.select(0)
-        for key, _ in events:
-            key.data()
-        return len(events)
-
-    def settle(self) -> None:
-        """Go on until there is nothing to do."""
-        for _ in range(1000):
-            if not self.turn():
-                return
-        raise AssertionError("the loop does not come to rest")
-
-    def close(self) -> None:
-        self.selector.close()
-
-
-class Site:
-    """A client and the conversation with it, of which ``done`` is what a waiting command waits for.
-
-    :ivar ran: the commands that were carried out.
-    """
-
-    def __init__(self) -> None:
-        self.loop = Loop()
-        self.client, ours = socket.socketpair()
-        self.client.setblocking(False)
-        self.ran: list[str] = []
-        self.open = True
-        self.done: Any = None
-        self.conversation = Conversation(ours, self.loop.server, self.run, self.forget)
-        self.conversation.start()
-
-    def run(self, conversation: Conversation, request: Request) -> Any:
-        self.ran.append(request.command)
-        if request.command == "refuse":
-            raise Refusal("refused", "no")
-        if request.command == "big":
-            return "x" * 10_000_000
-        if request.command == "odd":
-            return object()
-        return self.waiting() if request.command == "wait" else request.command
-
-    def waiting(self) -> Check:
-        def check() -> Any:
-            if isinstance(self.done, Refusal):
-                raise self.done
-            return self.done
-
-        return check
-
-    def forget(self, conversation: Conversation) -> None:
-        self.open = False
-
-    def send(self, *commands: str, timeout: float = 60.0) -> None:
-        self.client.sendall(b"".join(ask(Request(each, {}, timeout, each)) for each in commands))
-
-    def answers(self) -> list[dict[str, Any]]:
-        """Return what has been answered since the last call."""
-        self.loop.settle()
-        try:
-            found = self.client.recv(1 << 20)
-        except BlockingIOError:
-            return []
-        return [json.loads(line) for line in found.splitlines()]
-
-    def codes(self) -> list[str]:
-        return [
-            each["error"]["code"] if not each["ok"] else each["result"] for each in self.answers()
-        ]
-
-    def later(self, seconds: float) -> None:
-        """Let the conversation believe that time has passed."""
-        self.conversation.tend(monotonic() + seconds)
-        self.loop.settle()
-
-    def ended(self) -> bool:
-        return not self.open and self.client.recv(1 << 20) == b""
-
-
-@pytest.fixture
-def site() -> Iterator[Site]:
-    made = Site()
-    yield made
-    made.client.close()
-    if made.open:
-        made.conversation.close()
-    made.loop.close()
-
-
-def test_several_requests_over_one_connection(site: Site) -> None:
-    site.send("one", "refuse", "two")
-    assert [(each["id"], each["ok"]) for each in site.answers()] == [
-        *(("one", True), ("refuse", False), ("two", True)),
-    ]
-    site.send("three")
-    assert site.codes() == ["three"]
-    site.client.close()
-    site.loop.settle()
-    assert not site.open
-
-
-def test_nothing_is_answered_in_the_turn_in_which_it_is_asked(site: Site) -> None:
-    site.done = "done"
-    site.send("wait")
-    assert site.loop.turn() and site.ran == ["wait"]
-    site.conversation.check(monotonic())  # a hook that was called in the same turn
-    with pytest.raises(BlockingIOError):
-        site.client.recv(1)
-    assert site.codes() == ["done"]
-
-
-def test_a_command_that_takes_its_time(site: Site) -> None:
-    site.send("wait", "next")
-    assert site.codes() == [] and site.ran == ["wait"]
-    site.done = "done"
-    site.later(1)
-    assert site.codes() == ["done", "next"]
-
-
-def test_a_command_that_fails_later(site: Site) -> None:
-    site.send("wait")
-    site.loop.settle()
-    site.done = Refusal("refused", "it has failed")
-    site.later(1)
-    (answer,) = site.answers()
-    assert (answer["id"], answer["error"]["message"]) == ("wait", "it has failed")
-
-
-def test_a_command_that_is_not_done_in_time(site: Site) -> None:
-    site.send("wait", timeout=5)
-    site.loop.settle()
-    site.later(4.9)
-    assert site.codes() == []
-    site.later(5.1)
-    assert site.codes() == ["timeout"]
-    site.send("next")
-    assert site.codes() == ["next"]
-
-
-def test_bad_lines_are_answered_and_the_next_one_counts(site: Site) -> None:
-    site.client.sendall(b"reload\n\n\xff\n")
-    assert site.codes() == ["bad-json"] * 3
-    site.send("odd", "next")
-    assert site.codes() == ["internal", "next"]
-
-
-def test_a_line_that_is_too_long(site: Site) -> None:
-    site.client.sendall(b"x" * (MAX_LINE - 1))
-    assert site.codes() == []
-    site.client.sendall(b"x")
-    assert site.codes() == ["too-long"]
-    assert site.ended()
-
-
-def test_a_line_that_is_never_finished(site: Site) -> None:
-    site.client.sendall(b"{")
-    site.loop.settle()
-    site.later(PATIENCE - 0.1)
-    site.client.sendall(b" ")  # which gains it no time
-    site.loop.settle()
-    site.later(PATIENCE)
-    assert site.codes() == ["too-slow"]
-    assert site.ended()
-
-
-def test_a_client_that_asks_nothing(site: Site) -> None:
-    site.later(IDLE - 0.1)
-    assert site.open
-    site.later(IDLE)
-    assert site.ended()
-
-
-def test_a_client_that_never_reads(site: Site) -> None:
-    site.send("big")
-    site.loop.settle()
-    assert site.open and not site.conversation.idle
-    site.later(PATIENCE)
-    assert not site.open
-
-
-def test_a_client_that_sends_without_end_while_a_command_runs(site: Site) -> None:
-    site.send("wait")
-    site.loop.settle()
-    for _ in range(3):
-        if site.open:
-            site.client.sendall(b"x" * 8192)
-            site.loop.settle()
-    assert not site.open
-
-
-@pytest.mark.parametrize("rest", [b"", b"{"])
-def test_a_client_that_closes_its_side_gets_its_answer(site: Site, rest: bytes) -> None:
-    site.send("wait", "next")
-    site.client.sendall(rest)
-    site.client.shutdown(socket.SHUT_WR)
-    assert site.codes() == []
-    site.done = "done"
-    site.later(1)
-    assert site.codes() == ["done", "next"]
-    assert site.ended()
-
-
-def test_a_client_that_goes_before_its_answer(site: Site) -> None:
-    site.send("wait")
-    site.client.close()
-    site.loop.settle()
-    site.done = "done"
-    site.later(1)
-    assert not site.open
-
-
-@pytest.mark.parametrize(("done", "code"), [("done", "done"), (None, "stopping")])
-def test_the_end_of_the_server(site: Site, done: str | None, code: str) -> None:
-    site.send("wait")
-    site.loop.settle()
-    site.done = done
-    site.conversation.end()
-    assert site.codes() == [code]
-    assert site.ended()
-
-
-def test_who_it_is(site: Site) -> None:
-    assert site.conversation.peer.startswith(f"pid:{site.loop.pid} uid:")
-
-
-# -- the service ---------------------------------------------------------------------
+if TYPE_CHECKING:
+    from corn_control_tests.conftest import Loop
 
 
 class Offering:
@@ -318,9 +53,9 @@ def greeted(server: object, arguments: Any) -> Any:
 class Master:
     """A master with a control socket in a directory, and clients of it."""
 
-    def __init__(self, directory: Path) -> None:
-        self.path = directory / "control"
-        self.loop = Loop(str(self.path))
+    def __init__(self, path: Path, loop: Loop) -> None:
+        self.path = path
+        self.loop = loop
         self.service = Service()
         self.clients: list[socket.socket] = []
 
@@ -351,14 +86,14 @@ class Master:
 
 
 @pytest.fixture
-def master(tmp_path: Path) -> Iterator[Master]:
-    made = Master(tmp_path)
+def master(tmp_path: Path, make_loop: Callable[..., Loop]) -> Iterator[Master]:
+    path = tmp_path / "control"
+    made = Master(path, make_loop(str(path)))
     made.service.open(made.loop.server)
     yield made
     for client in made.clients:
         client.close()
     made.service.end(made.loop.server)
-    made.loop.close()
 
 
 def test_commands_of_plugins(master: Master, caplog: pytest.LogCaptureFixture) -> None:
@@ -457,17 +192,20 @@ def test_a_path_that_cannot_be_used_is_tried_again(
     assert stat.S_ISSOCK(taken.lstat().st_mode)
 
 
-def test_a_path_that_cannot_be_used_at_the_start(tmp_path: Path) -> None:
-    loop = Loop(str(tmp_path / "nowhere" / "control"))
+def test_a_path_that_cannot_be_used_at_the_start(
+    tmp_path: Path, make_loop: Callable[..., Loop]
+) -> None:
+    loop = make_loop(str(tmp_path / "nowhere" / "control"))
     with pytest.raises(BindError, match="No such file"):
         Service().open(loop.server)
-    loop.close()
 
 
-def test_the_successor_reports_and_takes_the_path(master: Master, tmp_path: Path) -> None:
+def test_the_successor_reports_and_takes_the_path(
+    master: Master, tmp_path: Path, make_loop: Callable[..., Loop]
+) -> None:
     """Both masters are in this process; each has a loop of its own."""
     successor = Service()
-    loop = Loop(str(master.path))
+    loop = make_loop(str(master.path))
     loop.pid, loop.predecessor = 4711, master.loop.pid
     master.loop.successor = 4711
     successor.open(loop.server)
@@ -482,5 +220,52 @@ def test_the_successor_reports_and_takes_the_path(master: Master, tmp_path: Path
     successor.tend(loop.server)
     assert successor._endpoint is not None and successor._endpoint.ours
     successor.end(loop.server)
-    loop.close()
     assert os.listdir(tmp_path) == []
+
+
+# -- the dashboard -------------------------------------------------------------------
+
+
+def test_the_dashboard_follows_the_configuration_and_the_other_master(
+    master: Master, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+
+    def addresses() -> list[str]:
+        found = [each.getMessage() for each in caplog.records]
+        return [each.split()[-1] for each in found if each.startswith("Dashboard at")]
+
+    master.loop.predecessor = 1
+    master.loop.cfg.dashboard = "127.0.0.1:0"
+    master.tick()
+    assert addresses() == [], "the old master has the address"
+    master.loop.predecessor = 0
+    master.tick()
+    master.tick()
+    (url,) = addresses()
+    port = int(url.rpartition(":")[2])
+    master.loop.cfg.dashboard = None
+    master.tick()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port))
+
+
+def test_a_browser_that_does_not_read_misses_events_and_is_let_go(master: Master) -> None:
+    browser, ours = socket.socketpair()
+    gone: list[Viewer] = []
+    viewer = Viewer(ours, master.loop.server, b"", gone.append)
+    viewer.tell(b"data: early\n\n")
+    browser.sendall(b"GET /events HTTP/1.1\r\nHost: a\r\n\r\n")
+    master.loop.settle()
+    assert viewer.listening
+    for number in range(3):
+        viewer.tell(b"data: %d " % number + b"x" * 5_000_000)
+        master.loop.settle()
+    viewer.tend(monotonic())
+    assert not gone
+    viewer.tend(monotonic() + PATIENCE)
+    assert gone == [viewer]
+    browser.settimeout(60)
+    with browser, browser.makefile("rb") as sent:
+        text = sent.read()
+    assert b"data: 0 " in text and b"early" not in text and b"data: 1 " not in text
