@@ -200,8 +200,9 @@ def test_a_path_that_cannot_be_used_at_the_start(
         Service().open(loop.server)
 
 
+@pytest.mark.parametrize("noticed", ["in its loop", "at its end", "not at all"])
 def test_the_successor_reports_and_takes_the_path(
-    master: Master, tmp_path: Path, make_loop: Callable[..., Loop]
+    master: Master, tmp_path: Path, make_loop: Callable[..., Loop], noticed: str
 ) -> None:
     """Both masters are in this process; each has a loop of its own."""
     successor = Service()
@@ -216,9 +217,11 @@ def test_the_successor_reports_and_takes_the_path(
     assert master.refusal("successor-serves", pid=1)[0] == "refused"
     master.service.end(master.loop.server)
     assert os.listdir(tmp_path) == ["control"]
-    loop.predecessor = 0
-    successor.tend(loop.server)
-    assert successor._endpoint is not None and successor._endpoint.ours
+    if noticed != "not at all":
+        loop.predecessor = 0
+    if noticed == "in its loop":
+        successor.tend(loop.server)
+        assert successor._endpoint is not None and successor._endpoint.ours
     successor.end(loop.server)
     assert os.listdir(tmp_path) == []
 

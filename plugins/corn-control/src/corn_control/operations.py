@@ -157,9 +157,9 @@ class Operations:
             Command("drain", "finish what has begun, and stop the server", self.drain),
             Command("log-level", "change the level of the error log", self.log_level),
             Command("reopen-logs", "open the log files anew, after they were moved", self.reopen),
-            Command("stacks", "show what the threads of a worker do", self.stacks),
-            Command("recycle", "replace a worker, which serves until then", self.recycle),
-            Command("kill", "end a worker; another takes its place", self.kill),
+            Command("stacks", "show what the threads of a worker do", _stacks),
+            Command("recycle", "replace a worker, which serves until then", _recycle),
+            Command("kill", "end a worker; another takes its place", _kill),
             Command(REPORT, "said by a new master to the one before it", self.successor_serves),
         )
         return {command.name: command for command in listed}
@@ -304,43 +304,47 @@ class Operations:
         self._shared.level = LOG_LEVELS[level]
         return {"level": level, "message": f"the log's level is {level} until the next reload"}
 
-    # -- one worker --------------------------------------------------------------------------
 
-    def stacks(self, server: Server, given: Arguments) -> Check:
-        (pid,) = understood(given, pid=integer(1))
-        _find(server, pid)
-        if not server.ask_for_stacks(pid):
-            raise CommandError(
-                f"worker {pid} cannot be asked now: it boots, is about to be aborted, or the"
-                " system has no real-time signals"
-            )
-        ready, text = monotonic() + STACKS, ""
+# -- commands for one worker --------------------------------------------------------
 
-        def done() -> Answer | None:
-            nonlocal text
-            if monotonic() < ready:
-                return None
-            text += server.take_stacks(pid)
-            if not text:
-                _find(server, pid)
-                return None
-            return {"pid": pid, "stacks": text}
 
-        return done
+def _stacks(server: Server, given: Arguments) -> Check:
+    (pid,) = understood(given, pid=integer(1))
+    _find(server, pid)
+    if not server.ask_for_stacks(pid):
+        raise CommandError(
+            f"worker {pid} cannot be asked now: it boots, is about to be aborted, or the"
+            " system has no real-time signals"
+        )
+    ready, text = monotonic() + STACKS, ""
 
-    def recycle(self, server: Server, given: Arguments) -> Check:
-        (pid,) = understood(given, pid=integer(1))
-        _refuse_while_stopping(server)
-        _find(server, pid)
-        if not server.recycle(pid, "operator"):
-            raise CommandError(f"worker {pid} does not serve, or is being replaced already")
-        return _gone(server, pid, "has been replaced")
+    def done() -> Answer | None:
+        nonlocal text
+        if monotonic() < ready:
+            return None
+        text += server.take_stacks(pid)
+        if not text:
+            _find(server, pid)
+            return None
+        return {"pid": pid, "stacks": text}
 
-    def kill(self, server: Server, given: Arguments) -> Check:
-        pid, name = understood(given, pid=integer(1), signal=optional(one_of(*SIGNALS)))
-        _find(server, pid)
-        server.signal_worker(pid, SIGNALS[name or "term"])
-        return _gone(server, pid, "has ended")
+    return done
+
+
+def _recycle(server: Server, given: Arguments) -> Check:
+    (pid,) = understood(given, pid=integer(1))
+    _refuse_while_stopping(server)
+    _find(server, pid)
+    if not server.recycle(pid, "operator"):
+        raise CommandError(f"worker {pid} does not serve, or is being replaced already")
+    return _gone(server, pid, "has been replaced")
+
+
+def _kill(server: Server, given: Arguments) -> Check:
+    pid, name = understood(given, pid=integer(1), signal=optional(one_of(*SIGNALS)))
+    _find(server, pid)
+    server.signal_worker(pid, SIGNALS[name or "term"])
+    return _gone(server, pid, "has ended")
 
 
 def _gone(server: Server, pid: int, what: str) -> Check:

@@ -98,6 +98,7 @@ class Service:
         self._events.over = True
         for client in list(self._clients):
             client.end()
+        self._promote(server)
         if self._endpoint is not None:
             if server.successor:
                 hand_over(self._endpoint.path + SUCCESSOR, self._endpoint.path)
@@ -190,11 +191,13 @@ class Service:
         self._reported = True
 
     def _promote(self, server: Server) -> None:
-        """Take the path of the predecessor, once that is gone."""
-        if self._beside and not server.predecessor and self._endpoint is not None:
-            self._beside = False
-            self._endpoint.move(self._endpoint.path.removesuffix(SUCCESSOR))
-            server.log.info("Control at: unix:%s", self._endpoint.path)
+        """Take the path of the predecessor, once that is gone, or has given it to us at its end."""
+        endpoint = self._endpoint
+        if endpoint is None or not self._beside or (server.predecessor and endpoint.ours):
+            return
+        self._beside = False
+        endpoint.move(endpoint.path.removesuffix(SUCCESSOR))
+        server.log.info("Control at: unix:%s", endpoint.path)
 
     # -- commands ----------------------------------------------------------------------------
 
