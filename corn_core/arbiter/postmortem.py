@@ -28,7 +28,7 @@ _GENTLE = (
     *(signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2),
 )
 
-_STATUS = {signal.SIGABRT: 1}
+_STATUS: Mapping[int, int] = {signal.SIGABRT: 1}
 """The exit status of a worker that obeys a signal, if it is not 0."""
 
 _ORDERED = {Reason.RELOAD: "reload", Reason.SURPLUS: "surplus", Reason.STOP: "stop"}

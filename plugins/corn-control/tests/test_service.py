@@ -226,6 +226,24 @@ def test_the_successor_reports_and_takes_the_path(
     assert os.listdir(tmp_path) == []
 
 
+def test_at_the_end_the_path_is_given_away_before_the_answer(
+    master: Master, tmp_path: Path
+) -> None:
+    found: list[list[str]] = []
+
+    def look() -> object:
+        found.append(os.listdir(tmp_path))
+        return "answered"
+
+    command = Command("last", "", lambda server, arguments: look)
+    master.loop.plugins.register(Offering(command), "one")
+    client = master.connect()
+    client.sendall(ask(Request("last", {})))
+    master.loop.turn()
+    master.service.end(master.loop.server)
+    assert found == [[]] and b"answered" in client.recv(4096)
+
+
 # -- the dashboard -------------------------------------------------------------------
 
 

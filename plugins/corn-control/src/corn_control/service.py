@@ -96,14 +96,15 @@ class Service:
     def end(self, server: Server) -> None:
         """Answer what waits for the end of the server, and leave the path to a successor."""
         self._events.over = True
-        for client in list(self._clients):
-            client.end()
         self._promote(server)
         if self._endpoint is not None:
             if server.successor:
                 hand_over(self._endpoint.path + SUCCESSOR, self._endpoint.path)
             self._stop_listening(server)
         self._dashboard.close(server)
+        # Last: a client that has its answer finds the successor at the path, or nothing.
+        for client in list(self._clients):
+            client.end()
 
     def leave(self) -> None:
         """Close the master's descriptors in a process forked from it."""
