@@ -41,6 +41,7 @@ from corn_core.net.address import (
     TcpAddress,
     UnixAddress,
     parse_address,
+    parse_listener,
 )
 from corn_core.net.listener import Listener, open_listener
 from corn_core.process.scoreboard import CAPACITY as MAX_WORKERS
@@ -122,6 +123,7 @@ __all__ = [
     "open_listener",
     "optional",
     "parse_address",
+    "parse_listener",
     "run_guarded",
     "seconds",
     "string",

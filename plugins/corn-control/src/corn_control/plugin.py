@@ -5,15 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from corn_core.plugin import (
-    AbstractAddress,
-    Expected,
-    FdAddress,
-    Setting,
-    hookimpl,
-    optional,
-    parse_address,
-)
+from corn_core.plugin import Expected, Setting, hookimpl, optional, parse_listener
 
 if TYPE_CHECKING:
     from corn_control.service import Service
@@ -24,19 +16,6 @@ def _path(raw: object) -> str:
     if not isinstance(raw, str) or not raw.strip() or "\0" in raw:
         raise Expected("the path of a unix socket")
     return raw.strip().removeprefix("unix:")
-
-
-def _address(raw: object) -> str:
-    expected = Expected("an address with a port, such as 127.0.0.1:8001, or unix:PATH")
-    if not isinstance(raw, str):
-        raise expected
-    text = raw.strip()
-    if isinstance(parse_address(text), AbstractAddress | FdAddress):
-        raise expected
-    if not text.startswith("unix:") and not text.rpartition(":")[2].isdigit():
-        # Without a port, the default would be that of the server's own address.
-        raise expected
-    return text
 
 
 SETTINGS = (
@@ -60,7 +39,7 @@ SETTINGS = (
     Setting(
         name="dashboard",
         section="Control",
-        parse=optional(_address),
+        parse=optional(parse_listener),
         default=None,
         help=(
             "The address of a page that shows the server in a browser, such as 127.0.0.1:8001:"
