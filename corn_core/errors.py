@@ -54,6 +54,10 @@ class BindError(CornError):
     """An address cannot be listened on."""
 
 
+class CommandError(CornError):
+    """A command to a running server cannot be carried out; the text is for the operator."""
+
+
 class BootError(CornError):
     """A worker could not boot, for a reason other than its application."""
 

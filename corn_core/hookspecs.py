@@ -21,7 +21,7 @@ from pluggy import HookspecMarker
 from corn_core.config import Config
 from corn_core.findings import Finding
 from corn_core.framework import Framework
-from corn_core.interfaces import Loader, Logger, Request, Response, Server, WorkerView
+from corn_core.interfaces import Command, Loader, Logger, Request, Response, Server, WorkerView
 from corn_core.setting import Setting
 
 if TYPE_CHECKING:
@@ -132,15 +132,16 @@ def when_serving(server: Server) -> None:
     """
 
 
-@_hook()
-def reload_failed(server: Server) -> None:
+@_hook(least=1)
+def reload_failed(server: Server, reason: str) -> None:
     """React to a reload that was given up.
 
     When: after the old configuration is in force again, because the new one could not be read
         or used, or because a worker could not boot with it. In the first case, ``on_reload`` has
         not been called.
     Process: master.
-    Arguments: ``server``, the arbiter.
+    Arguments: ``server``, the arbiter; ``reason``, a line that says why, as the log does. A
+        function in a config file may do without it.
     Result: ignored.
     If it raises: logged; the server continues as it was.
     Since: 0.1.
@@ -285,6 +286,19 @@ def on_tick(server: Server) -> None:
     Arguments: ``server``, the arbiter.
     Result: ignored.
     If it raises: logged; it is called again a second later.
+    Since: 0.1.
+    """
+
+
+@_hook()
+def child_ready(server: Server, worker: WorkerView) -> None:
+    """React to a worker that has booted and serves.
+
+    When: after the worker has reported that it accepts connections.
+    Process: master.
+    Arguments: ``server``, the arbiter; ``worker``, the master's own object for that worker.
+    Result: ignored.
+    If it raises: logged; the worker serves.
     Since: 0.1.
     """
 
@@ -462,6 +476,19 @@ def corn_instruments(config: Config) -> Iterable[object] | None:
         before, and may be the same objects.
     If it raises: fatal; the command ends with exit status 1. In a reload the old
         configuration stays in force.
+    Since: 0.1.
+    """
+
+
+@_hook(fatal=True)
+def corn_commands() -> Iterable[Command] | None:
+    """Add commands that an operator may give to the running master.
+
+    When: whenever a plugin that takes commands, such as ``corn-control``, looks one up.
+    Process: master.
+    Arguments: none.
+    Result: the commands, ``corn_core.plugin.Command``.
+    If it raises: fatal; the operator is told, and the server continues.
     Since: 0.1.
     """
 

@@ -99,6 +99,7 @@ class WorkerSnapshot(NamedTuple):
     :param request_started: when the one that has been there for longest began, 0.0 for none.
     :param method: of that request, or of the last one; ``path`` likewise.
     :param serving_since: when it began to serve; 0.0 while it boots.
+    :param generation: the number of the configuration that it was forked with.
     """
 
     pid: int
@@ -113,6 +114,7 @@ class WorkerSnapshot(NamedTuple):
     method: str
     path: str
     serving_since: float
+    generation: int = 0
 
 
 class CodeReloader(Protocol):
@@ -192,6 +194,10 @@ class Server(Protocol):
         """The number of workers to keep; TTIN, TTOU and a reload change it."""
 
     @property
+    def generation(self) -> int:
+        """The number of the configuration in force: 1 at the start; each reload takes the next."""
+
+    @property
     def worker_name(self) -> str:
         """The name of the worker class in force, such as ``gthread``."""
 
@@ -239,6 +245,29 @@ class Server(Protocol):
         :param why: one word, which ``child_exit`` gets as the reason.
         """
 
+    def resize(self, workers: int) -> None:
+        """Change the number of workers to keep, as TTIN and TTOU do."""
+
+    def signal_worker(self, pid: int, number: int) -> bool:
+        """Send a signal to a worker; what it dies of is then no surprise to the log.
+
+        Returns False, and does nothing, if there is no worker with that process id.
+        """
+
+    def ask_for_stacks(self, pid: int) -> bool:
+        """Ask a worker to write the stack of each of its threads; see :meth:`take_stacks`.
+
+        Returns False, and does nothing, if there is no worker with that process id that serves, if
+        the log is about to have its stacks because it is silent, or if the system lacks real-time
+        signals.
+        """
+
+    def take_stacks(self, pid: int) -> str:
+        """Return what a worker has written of its stacks since it was asked; empty if nothing.
+
+        Half a second is enough for a worker that can write them at all.
+        """
+
     def watch(
         self, file: int | HasFileno, callback: Callable[[], object], writable: bool = False
     ) -> None:
@@ -253,6 +282,23 @@ class Server(Protocol):
 
 
 # -- what plugins supply ------------------------------------------------------------------
+
+
+class Command(NamedTuple):
+    """An order that an operator may give to the master while it runs, see ``corn_commands``.
+
+    :param name: one word in lower case, perhaps with hyphens.
+    :param help: one line that says what it does.
+    :param run: called in the master's loop, so it must never wait for anything. It gets the master
+        and the arguments, and returns an answer that can be written as JSON. If what it does
+        takes time, it returns a function without arguments instead, which is called about once a
+        second, and whenever a worker begins to serve or ends, until it returns something other
+        than ``None``, which is the answer. Either may raise ``CommandError``.
+    """
+
+    name: str
+    help: str
+    run: Callable[[Server, Mapping[str, Any]], Any]
 
 
 class Logger(Protocol):

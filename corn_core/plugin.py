@@ -15,6 +15,7 @@ from corn_core.errors import (
     AppLoadError,
     BadRequest,
     BindError,
+    CommandError,
     ConfigError,
     CornError,
     ExtensionError,
@@ -28,6 +29,7 @@ from corn_core.facade import on_demand
 from corn_core.findings import Finding, Level
 from corn_core.frames import application_traceback, in_application
 from corn_core.framework import Framework
+from corn_core.interfaces import Command
 from corn_core.loaders.guard import run_guarded
 from corn_core.loaders.wsgi import WsgiLoader, load_app
 from corn_core.logs.atoms import CLIENT_ATOMS
@@ -41,6 +43,7 @@ from corn_core.net.address import (
     TcpAddress,
     UnixAddress,
     parse_address,
+    parse_listener,
 )
 from corn_core.net.listener import Listener, open_listener
 from corn_core.process.scoreboard import CAPACITY as MAX_WORKERS
@@ -63,11 +66,13 @@ from corn_core.setting import (
 if TYPE_CHECKING:
     from corn_core.reloading.engines import PERIOD as RELOAD_PERIOD
     from corn_core.reloading.files import is_library
+    from corn_core.settings.printing import described as described_config
 else:
     __getattr__ = on_demand(
         __name__,
         late={
             "RELOAD_PERIOD": "corn_core.reloading.engines:PERIOD",
+            "described_config": "corn_core.settings.printing:described",
             "is_library": "corn_core.reloading.files:is_library",
         },
         deprecated={},
@@ -84,6 +89,8 @@ __all__ = [
     "AppLoadError",
     "BadRequest",
     "BindError",
+    "Command",
+    "CommandError",
     "ConfigError",
     "CornError",
     "Expected",
@@ -106,6 +113,7 @@ __all__ = [
     "application_traceback",
     "boolean",
     "comma_separated",
+    "described_config",
     "did_you_mean",
     "escape",
     "hookimpl",
@@ -120,6 +128,7 @@ __all__ = [
     "open_listener",
     "optional",
     "parse_address",
+    "parse_listener",
     "run_guarded",
     "seconds",
     "string",

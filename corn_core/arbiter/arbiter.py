@@ -156,6 +156,31 @@ class Arbiter(ServerState):
         roster = self._workers.roster
         return pid in roster and roster[pid].recycle(why)
 
+    def signal_worker(self, pid: int, number: int) -> bool:
+        """Send a signal to a worker; what it dies of is then no surprise to the log.
+
+        Returns False, and does nothing, if there is no worker with that process id.
+        """
+        return self._supervisor.signal(pid, number)
+
+    def ask_for_stacks(self, pid: int) -> bool:
+        """Ask a worker to write the stack of each of its threads; see :meth:`take_stacks`.
+
+        Returns False, and does nothing, if there is no worker with that process id that serves, if
+        the log is about to have its stacks because it is silent, or if the system lacks real-time
+        signals.
+        """
+        return self._supervisor.ask_for_stacks(pid)
+
+    def take_stacks(self, pid: int) -> str:
+        """Return what a worker has written of its stacks since it was asked; empty if nothing."""
+        return self._supervisor.take_stacks(pid)
+
+    @property
+    def generation(self) -> int:
+        """The number of the configuration in force: 1 at the start; each reload takes the next."""
+        return self._reloading.current.number
+
     @property
     def predecessor(self) -> int:
         """The process id of the master that this one replaces, while that lives; otherwise 0."""
@@ -381,7 +406,7 @@ class Arbiter(ServerState):
         self.log.error("A worker failed to boot: %s", f"{failure.message}\n{details}".rstrip())
         if self._reloading.can_revert:
             self._complete = False
-            self._reloading.revert()
+            self._reloading.revert(f"a worker failed to boot: {failure.message}")
             self._workers.roster.backoff.forget()
         elif self._starting:
             loading = failure.status == AppLoadError.exit_status

@@ -28,6 +28,9 @@ _GENTLE = (
     *(signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2),
 )
 
+_STATUS: Mapping[int, int] = {signal.SIGABRT: 1}
+"""The exit status of a worker that obeys a signal, if it is not 0."""
+
 _ORDERED = {Reason.RELOAD: "reload", Reason.SURPLUS: "surplus", Reason.STOP: "stop"}
 
 _NO_ENVIRON: Mapping[str, Any] = {}
@@ -81,12 +84,14 @@ def log_lost_request(log: Logger, view: SlotView, now: float, status: str) -> No
 
 
 def is_expected(handle: WorkerHandle, exit_code: int) -> bool:
-    """Tell whether the master, or the worker's own report, had announced this death."""
+    """Tell whether the master, an operator or the worker's own report had announced this death."""
     signals = {
         **dict.fromkeys(_GENTLE, handle.retiring),
         signal.SIGABRT: handle.aborted_at is not None,
         signal.SIGKILL: handle.killed_at is not None,
     }
+    if handle.signalled and exit_code in (-handle.signalled, _STATUS.get(handle.signalled, 0)):
+        return True
     if exit_code >= 0:
         return handle.failed or handle.retiring or handle.aborted_at is not None
     if DUMP_SIGNAL is not None and -exit_code == DUMP_SIGNAL:
@@ -104,6 +109,8 @@ def exit_reason(handle: WorkerHandle, exit_code: int, oom_counted: bool) -> str:
         return "timeout" if handle.ready_at is not None else "boot"
     if handle.killed_at is not None:
         return "graceful_timeout"
+    if handle.signalled and not handle.retiring and is_expected(handle, exit_code):
+        return "killed"
     if exit_code == -signal.SIGKILL:
         return "oom" if oom_counted else "killed"
     if handle.reason is not None and is_expected(handle, exit_code):

@@ -20,7 +20,7 @@ from corn_core.arbiter.generation import (
 from corn_core.arbiter.peer import NEW, PeerMaster
 from corn_core.arbiter.server import LoadedConfig, ServerState
 from corn_core.arbiter.signals import StopRequested
-from corn_core.errors import CornError
+from corn_core.errors import CornError, one_line
 from corn_core.logs.handlers import give_log_files
 from corn_core.net import Listener
 from corn_core.process.handover import Handover
@@ -133,8 +133,8 @@ class Reload:
         """
         old = self._server.cfg
         generation = self._next_generation()
-        if generation is None:
-            self._give_up()
+        if isinstance(generation, str):
+            self._give_up(generation)
             return False
         known = {id(listener) for listener in self._server.LISTENERS}
         self._size_before = self._server.num_workers
@@ -152,38 +152,45 @@ class Reload:
         again = self.current._replace(number=self._generations.next_number)
         close_listeners(self._generations.begin(again))
 
-    def _next_generation(self) -> Generation | None:
-        """Read the configuration and open what it needs; returns None after logging a failure."""
+    def _next_generation(self) -> Generation | str:
+        """Read the configuration and open what it needs.
+
+        Returns why that is not possible instead, after logging it.
+        """
         log, generations = self._server.log, self._generations
         try:
             loaded = self._reconfigure()
         except CornError as error:
             # By contract it has left the process unchanged.
             log.error("%s", f"{error}\n{error.details}".rstrip())
-            return None
-        except Exception:
+            return str(error)
+        except Exception as error:
             # A plugin or a config file may raise anything; the server must outlive it.
             log.exception("The configuration cannot be read")
             self._reactivate(generations.current.loaded)
-            return None
+            return f"the configuration cannot be read: {one_line(error)}"
         # From here on the new configuration acts on the process: its directory, its variables,
         # its hooks. Each way out but the last has to take that back.
         try:
             return self._builder.build(generations.next_number, loaded, generations.listeners)
         except CornError as error:
             log.error("%s", f"{error}\n{error.details}".rstrip())
+            reason = str(error)
         except StopRequested:
             self._reactivate(generations.current.loaded)
             raise
         self._reactivate(generations.current.loaded)
-        return None
+        return reason
 
     def settle(self) -> None:
         """Give up what the old generation alone needs: a worker of the new one serves."""
         close_listeners(self._generations.prove())
 
-    def revert(self) -> None:
-        """Return to the generation that still serves; see :attr:`can_revert`."""
+    def revert(self, reason: str) -> None:
+        """Return to the generation that still serves; see :attr:`can_revert`.
+
+        :param reason: why the new one is of no use.
+        """
         failed = self._server.cfg
         dropped = self._generations.revert()
         generation = self._generations.current
@@ -193,12 +200,12 @@ class Reload:
         self.apply()
         if self._server.cfg.workers != failed.workers:
             self._server.resize(self._size_before)
-        self._give_up()
+        self._give_up(reason)
 
-    def _give_up(self) -> None:
+    def _give_up(self, reason: str) -> None:
         """Report a failed reload, with the old configuration in force."""
         self._server.log.error("Reload failed; the server continues as it was")
-        self._server.hooks.call("reload_failed", server=self._server)
+        self._server.hooks.call("reload_failed", server=self._server, reason=reason)
 
     def _reactivate(self, loaded: LoadedConfig) -> None:
         """Undo what reading a newer configuration has done to the process."""

@@ -53,6 +53,7 @@ class WorkerHandle:
     :ivar heartbeat: when it was last known to be alive.
     :ivar wear: why it is to be recycled, such as requests, memory or lifetime; empty if it is not.
     :ivar deadline: when it is killed if it is still there; infinity unless it is retiring.
+    :ivar signalled: the signal that an operator has had sent to it last; 0 for none.
     :ivar failed: it has reported that it cannot boot, and is about to exit.
     :ivar code_changed: it has reported that its code is not the latest, and the master has not
         acted on that yet.
@@ -77,6 +78,7 @@ class WorkerHandle:
     dumped_at: float | None = None
     aborted_at: float | None = None
     killed_at: float | None = None
+    signalled: int = 0
 
     def __post_init__(self) -> None:
         self.boot_since = self.heartbeat = self.spawned_at

@@ -85,6 +85,9 @@ class Supervisor:
     def _take_in(self, handle: WorkerHandle, message: Message, now: float) -> list[BootFailure]:
         if isinstance(message, Ready):
             handle.become_ready(now)
+            if handle.serving:  # not told to exit meanwhile
+                worker = self._server.WORKERS[handle.pid]
+                self._server.hooks.call("child_ready", server=self._server, worker=worker)
         elif isinstance(message, Failure):
             handle.fail(now)
             if handle.to_blame:
@@ -160,6 +163,35 @@ class Supervisor:
                 self._report_kill(self._roster[pid], now)
                 self._workers.send(pid, signal.SIGKILL)
         note(self._roster, action, now)
+
+    def signal(self, pid: int, number: int) -> bool:
+        """Send a signal to a worker for an operator; returns False if there is no such worker."""
+        if pid not in self._roster:
+            return False
+        self._workers.send(pid, number)
+        self._roster[pid].signalled = number
+        return True
+
+    def ask_for_stacks(self, pid: int) -> bool:
+        """Ask a worker that serves for its stacks; returns False if it cannot be asked now.
+
+        One that boots has perhaps no handler yet, and would die of the signal.
+        """
+        if DUMP_SIGNAL is None or pid not in self._roster or not self._dumps(pid):
+            return False
+        self._workers.take_dump(pid)
+        self._workers.send(pid, DUMP_SIGNAL)
+        return True
+
+    def take_stacks(self, pid: int) -> str:
+        """Take the stacks that a worker has written; none, once its timeout's report needs them."""
+        if pid not in self._roster or not self._dumps(pid):
+            return ""
+        return self._workers.take_dump(pid)
+
+    def _dumps(self, pid: int) -> bool:
+        handle = self._roster[pid]
+        return handle.ready_at is not None and handle.dumped_at is None
 
     def _report_timeout(self, handle: WorkerHandle, now: float) -> None:
         """Log what a stuck worker is doing, before it is gone."""

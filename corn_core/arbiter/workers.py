@@ -189,6 +189,7 @@ class Workers:
             method=view.method,
             path=view.path,
             serving_since=handle.ready_at or 0.0,
+            generation=handle.generation,
         )
 
     def note_heartbeats(self) -> list[WorkerHandle]:

@@ -65,6 +65,10 @@ OPTIONS = {
     "--settings": "corn-django",
     "django_static": "corn-django",
     "--django-static": "corn-django",
+    "control": "corn-control",
+    "--control": "corn-control",
+    "dashboard": "corn-control",
+    "--dashboard": "corn-control",
     "metrics_bind": "corn-prometheus",
     "--metrics-bind": "corn-prometheus",
 }

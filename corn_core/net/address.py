@@ -201,3 +201,19 @@ def parse_bind(raw: object) -> list[str]:
             raise Expected(f"each address only once ({address} is given twice)")
         seen.add(address)
     return texts
+
+
+def parse_listener(raw: object) -> str:
+    """Parse the address of a listener that a plugin has of its own: HOST:PORT, or unix:PATH.
+
+    A port has to be given, because the default is that of the server's own address.
+    """
+    expected = "an address with a port, such as 127.0.0.1:9100, or unix:PATH"
+    if not isinstance(raw, str):
+        raise Expected(expected)
+    text = raw.strip()
+    if isinstance(parse_address(text), (AbstractAddress, FdAddress)):
+        raise Expected(expected)
+    if not text.startswith("unix:") and not text.rpartition(":")[2].isdigit():
+        raise Expected(expected)
+    return text

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from corn_core.config import Config
@@ -64,17 +64,26 @@ def print_config(
     """
     given: list[str] = []
     sections: dict[str, list[str]] = {}
-    for name, value in config.as_dict().items():
-        setting, origin = config.settings[name], config.origin(name)
-        line = f"{name} = {_shown(setting.shown(value))}  # {origin}"
-        default = origin.kind == "default"
-        (sections.setdefault(setting.section, []) if default else given).append(line)
+    for name, text, place in described(config):
+        line = f"{name} = {text}  # {place}"
+        default = config.origin(name).kind == "default"
+        section = config.settings[name].section
+        (sections.setdefault(section, []) if default else given).append(line)
     for name, (function, place) in (hooks or {}).items():
         given.append(f"{name} = {_shown(function)}  # {place}")
     blocks = {"Set": given, **{f"{name}, by default": lines for name, lines in sections.items()}}
     return "\n\n".join(
         "\n".join([f"# {heading}", *lines]) for heading, lines in blocks.items() if lines
     )
+
+
+def described(config: Config) -> Iterator[tuple[str, str, str]]:
+    """Yield each setting's name, its value as Python text, and where the value came from.
+
+    Of a secret, the text says only which type it has.
+    """
+    for name, value in config.as_dict().items():
+        yield name, _shown(config.settings[name].shown(value)), str(config.origin(name))
 
 
 def _shown(value: object) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import importlib.util
 import json
@@ -15,6 +16,7 @@ from types import ModuleType
 
 import pytest
 
+from corn_control import cornctl
 from corn_core.hookspecs import HOOKS
 from corn_core.logs.atoms import ATOMS
 from corn_core.settings.registry import COMMANDS
@@ -161,6 +163,15 @@ def test_broken_links_are_found(tmp_path: Path) -> None:
     assert sorted(pages.broken_links(page)) == ["#three", "no.md"]
 
 
+def _flags_of(parser: argparse.ArgumentParser) -> Iterator[str]:
+    """Yield the flags of a command and of those below it; argparse lists them here only."""
+    for action in parser._actions:
+        yield from action.option_strings
+        if isinstance(action, argparse._SubParsersAction):
+            for each in action.choices.values():
+                yield from _flags_of(each)
+
+
 @pytest.mark.parametrize("page", [*PROSE, ROOT / "README.md"], ids=by_name)
 def test_flags_exist(page: Path) -> None:
     flags = {flag for setting in SETTINGS for flag in setting.flags}
@@ -170,6 +181,8 @@ def test_flags_exist(page: Path) -> None:
     if page.name == "coming-from-others.md":
         # The first column has the flags of another server.
         text = re.sub(r"^\|[^|]*\|", "|", text, flags=re.MULTILINE)
+    if "cornctl" in text:
+        flags.update(_flags_of(cornctl.parser()))
     named = {
         found
         for code in pages.inline_code(text)

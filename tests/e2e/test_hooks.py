@@ -79,8 +79,11 @@ def when_serving(server):
 def on_reload(server):
     server.log.info("State: reload.")
 
-def reload_failed(server):
-    server.log.info("State: reload failed.")
+def child_ready(server, worker):
+    server.log.info("State: %s is ready.", worker.pid in server.WORKERS)
+
+def reload_failed(server, reason):
+    server.log.info("State: reload failed, %s.", reason.split(",")[0])
     raise RuntimeError("this is logged")
 
 def on_stopping(server, reason):
@@ -102,9 +105,9 @@ def test_states_of_a_server(serve: Serve, tmp_path: Path) -> None:
     server.wait_for_log(r"State: 1 workers serve\.")
     server.stop()
     assert re.findall(r"State: (.*)\.", server.log) == [
-        "2 workers serve",
-        *("reload failed", "2 workers serve"),
-        *("reload", "1 workers serve"),
+        *("True is ready", "True is ready", "2 workers serve"),
+        *("reload failed, workers: expected a whole number of at least 1", "2 workers serve"),
+        *("reload", "True is ready", "1 workers serve"),
         "stopping True",
     ]
     assert server.log.count("RuntimeError: this is logged") == 1
@@ -152,6 +155,7 @@ def test_failure_that_stops_a_booting_worker(
         ("child_exit", "server, worker"),
         ("nworkers_changed", "server, new, old"),
         ("when_serving", "server"),
+        ("child_ready", "server, worker"),
         ("on_stopping", "server, reason"),
         ("on_exit", "server"),
     ],

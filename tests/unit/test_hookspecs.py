@@ -17,7 +17,7 @@ SIGNATURES = {
     "on_reload": "server",
     "when_ready": "server",
     "when_serving": "server",
-    "reload_failed": "server",
+    "reload_failed": "server reason",
     "pre_fork": "server worker",
     "post_fork": "server worker",
     "post_worker_init": "worker",
@@ -28,6 +28,7 @@ SIGNATURES = {
     "post_request": "worker req environ resp",
     "request_refused": "worker req resp",
     "on_tick": "server",
+    "child_ready": "server worker",
     "child_exit": "server worker status reason",
     "worker_exit": "server worker",
     "nworkers_changed": "server new_value old_value",
@@ -39,6 +40,7 @@ SIGNATURES = {
     "corn_configured": "config",
     "corn_explain": "name value",
     "corn_instruments": "config",
+    "corn_commands": "",
     "corn_environment": "config",
     "corn_worker_class": "name config",
     "corn_logger_class": "name config",
@@ -51,7 +53,7 @@ SIGNATURES = {
 FATAL = {
     *("on_starting", "when_ready", "post_fork", "post_worker_init", "pre_request", "pre_exec"),
     *("ssl_context", "corn_settings", "corn_framework", "corn_configured", "corn_instruments"),
-    *("corn_environment", "corn_check_app", "corn_wrap_app", "corn_explain"),
+    *("corn_environment", "corn_check_app", "corn_wrap_app", "corn_explain", "corn_commands"),
     *("corn_worker_class", "corn_logger_class", "corn_app_loader"),
 }
 
@@ -81,9 +83,9 @@ def test_hooks_with_one_answer_are_those_promised() -> None:
     assert {name for name, hook in HOOKS.items() if hook.firstresult} == FIRSTRESULT
 
 
-def test_fewer_arguments_are_for_two_hooks_only() -> None:
+def test_fewer_arguments_are_for_these_hooks_only() -> None:
     fewer = {name: hook.least for name, hook in HOOKS.items() if hook.least < len(hook.arguments)}
-    assert fewer == {"post_request": 2, "child_exit": 2}
+    assert fewer == {"reload_failed": 1, "post_request": 2, "child_exit": 2}
 
 
 @pytest.mark.parametrize("name", HOOKS)

@@ -127,6 +127,27 @@ def test_the_reason_of_an_end(case: str) -> None:
     assert exit_reason(roster[1], exit_code, oom_counted=False) == reason
 
 
+@pytest.mark.parametrize(
+    ("number", "exit_code", "expected"),
+    [
+        (SIGKILL, -SIGKILL, True),
+        (SIGTERM, 0, True),
+        (SIGABRT, 1, True),
+        (SIGABRT, 0, False),
+        (SIGTERM, -SIGSEGV, False),
+        (SIGTERM, 1, False),
+        (0, 0, False),
+    ],
+)
+def test_what_an_operator_has_killed_is_expected(
+    number: int, exit_code: int, expected: bool
+) -> None:
+    (handle,) = roster_of([ready])
+    handle.signalled = number
+    assert is_expected(handle, exit_code) is expected
+    assert (exit_reason(handle, exit_code, oom_counted=True) == "killed") is expected
+
+
 def test_want_of_memory_is_a_reason() -> None:
     (handle,) = roster_of([ready])
     assert exit_reason(handle, -SIGKILL, oom_counted=True) == "oom"

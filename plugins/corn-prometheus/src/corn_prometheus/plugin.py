@@ -5,39 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from corn_core.plugin import (
-    AbstractAddress,
-    Expected,
-    FdAddress,
-    Setting,
-    hookimpl,
-    optional,
-    parse_address,
-)
+from corn_core.plugin import Setting, hookimpl, optional, parse_listener
 
 if TYPE_CHECKING:
     from corn_core.typing import Config, Server, WorkerView
     from corn_prometheus.exporter import Exporter
 
 
-def _address(raw: object) -> str:
-    expected = "an address with a port, such as 127.0.0.1:9100, or unix:PATH"
-    if not isinstance(raw, str):
-        raise Expected(expected)
-    text = raw.strip()
-    if isinstance(parse_address(text), (AbstractAddress, FdAddress)):
-        raise Expected(expected)
-    if not text.startswith("unix:") and not text.rpartition(":")[2].isdigit():
-        # Without a port, the default would be that of the server's own address.
-        raise Expected(expected)
-    return text
-
-
 SETTINGS = (
     Setting(
         name="metrics_bind",
         section="Metrics",
-        parse=optional(_address),
+        parse=optional(parse_listener),
         default=None,
         help=(
             "The address of a listener for metrics, such as 127.0.0.1:9100 or unix:PATH. The"
