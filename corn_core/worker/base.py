@@ -314,14 +314,16 @@ class Worker:
             self.cycle.errors.flush_stale()
         self.look_for_master()
 
-    def look_for_master(self) -> None:
+    def look_for_master(self, gone: bool = False) -> None:
         """Stop the worker if its master is gone; and end this process if it is not the worker.
 
         A worker that is left alone has no master that ends it after ``graceful_timeout``, and
         another server may be waiting for its addresses. So it sets itself that limit, by a timer
         that works while C code holds the interpreter, and that shows where every thread was.
+
+        :param gone: whether the master is known to be gone.
         """
-        if self.orphaned or os.getppid() == self.ppid:
+        if self.orphaned or (not gone and os.getppid() == self.ppid):
             return
         if os.getpid() != self.pid:
             # The application has forked, and its child has come back to the loop. Nothing may be

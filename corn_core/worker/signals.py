@@ -21,6 +21,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from select import poll
 from types import FrameType
 
 from corn_core.errors import WorkerQuit
@@ -167,9 +168,12 @@ class SignalHandlers:
         self._worker.run_soon(self._worker.log.reopen_files)
 
     def on_urg(self, number: int, frame: FrameType | None) -> None:
-        # It also comes when the master has read from the pipe.
-        if os.getppid() != self._worker.ppid:
-            self._worker.run_soon(self._worker.look_for_master)
+        # It also comes when the master has read from the pipe. Not getppid(): a process that ends
+        # closes its pipes before its children are given to another.
+        pipe = poll()
+        pipe.register(self._report, 0)
+        if pipe.poll(0):
+            self._worker.run_soon(partial(self._worker.look_for_master, gone=True))
 
     def on_ignored(self, number: int, frame: FrameType | None) -> None:
         """Do nothing, but interrupt the poller as any handler does."""
