@@ -27,6 +27,7 @@ RANKS = (
         "dates",
         "facade",
         "framework",
+        "terminal",
     },
     {"hookspecs", "http", "net", "process"},
     {"settings", "extensions"},
