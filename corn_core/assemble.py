@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
 from corn_core import __version__
+from corn_core.answers import answer
 from corn_core.arbiter.arbiter import Arbiter
 from corn_core.arbiter.server import LoadedConfig, WorkerForked
 from corn_core.config import Config
@@ -25,7 +26,7 @@ from corn_core.process import daemon, privileges
 from corn_core.process.environment import ProcessEnvironment
 from corn_core.process.handover import is_heir
 from corn_core.process.title import prepare_title
-from corn_core.settings.commandline import early_command, early_value, help_text
+from corn_core.settings.commandline import early_command, early_value
 from corn_core.settings.printing import print_config
 from corn_core.settings.registry import Registry
 from corn_core.settings.sources import Resolution, resolve
@@ -80,8 +81,8 @@ def begin(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[Plugins, Reg
         print(listing(plugins))
         return None
     registry = registry_of(plugins)
-    if command == "help":
-        print(help_text(registry), end="")
+    if command is not None:
+        print(answer(command, argv, registry), end="")
         return None
     return plugins, registry
 

@@ -20,11 +20,13 @@ from pathlib import Path
 
 import apidoc
 
-from corn_core import errors, hookspecs
+from corn_core import hookspecs
 from corn_core.extensions.manager import load_plugins
 from corn_core.hookspecs import CORE, HOOKS, Hook
 from corn_core.setting import Setting
+from corn_core.settings.commandline import value_name
 from corn_core.settings.environment import CMD_ARGS, FOREIGN_CMD_ARGS
+from corn_core.settings.manual import exit_statuses
 from corn_core.settings.registry import COMMANDS, Registry
 
 ROOT = Path(__file__).parents[1]
@@ -76,18 +78,6 @@ def hook_fields(name: str) -> tuple[str, dict[str, str]]:
     text = inspect.getdoc(getattr(hookspecs, name)) or ""
     summary, *rest = re.split(r"^([A-Z][a-z ]+): ", text, flags=re.MULTILINE)
     return summary.strip(), dict(zip(rest[::2], (one.strip() for one in rest[1::2]), strict=True))
-
-
-def exit_statuses() -> dict[int, str]:
-    """Return the meaning of each exit status except 0, by the exception that causes it."""
-    found: dict[int, str] = {}
-    pending: list[type[errors.CornError]] = [errors.CornError]
-    while pending:
-        kind = pending.pop(0)
-        first = (inspect.getdoc(kind) or "").partition("\n\n")[0]
-        found.setdefault(kind.exit_status, " ".join(first.split()))
-        pending += kind.__subclasses__()
-    return dict(sorted(found.items()))
 
 
 # -- Markdown ------------------------------------------------------------------------
@@ -192,10 +182,7 @@ def _facts(setting: Setting) -> Iterator[str]:
 
 def spellings(setting: Setting) -> list[str]:
     """Return the flags of a setting, each with the placeholder of its argument."""
-    if setting.action not in ("store", "append"):
-        return list(setting.flags)
-    metavar = setting.metavar or (f"{{{','.join(setting.choices)}}}" if setting.choices else "")
-    return [f"{flag} {metavar or setting.name.upper()}" for flag in setting.flags]
+    return [f"{flag} {value_name(setting)}".rstrip() for flag in setting.flags]
 
 
 def hooks_page() -> str:
@@ -251,15 +238,18 @@ def command_line_page() -> str:
 def _command_line(registry: Registry) -> Iterator[str]:
     yield from title(
         "Command line",
-        "What `corn -h` shows, with links to the whole description of each setting. Where a flag"
-        " takes an argument, `--flag VALUE` and `--flag=VALUE` are the same. `python -m corn_core`"
-        " is the same program.",
+        "What `corn -h all` shows, with links to the whole description of each setting. Where a"
+        " flag takes an argument, `--flag VALUE` and `--flag=VALUE` are the same."
+        " `python -m corn_core` is the same program.",
     )
     yield "```text\ncorn [OPTIONS] [MODULE:APP]\n```"
     yield "## Commands"
     yield paragraph("Each of these answers and exits; the server does not start.")
     yield "\n".join(
-        item(f"{', '.join(map(code, command.flags))}: {command.help}")
+        item(
+            f"{', '.join(code(f'{flag} {command.metavar}'.rstrip()) for flag in command.flags)}:"
+            f" {prose(command.help, registry)}"
+        )
         for command in COMMANDS.values()
     )
     for (owner, section), settings in registry.sections().items():

@@ -34,7 +34,7 @@ SETTINGS = (
             " file."
         ),
         flags=("-c", "--config"),
-        metavar="CONFIG",
+        metavar="FILE",
         places=("cli",),
     ),
 )

@@ -34,7 +34,7 @@ RANKS = (
     {"wsgi", "logs", "loaders", "reloading"},
     {"worker", "serving"},
     {"arbiter"},
-    {"builtin", "app", "assemble", "cli", "validate", "__main__"},
+    {"answers", "builtin", "app", "assemble", "cli", "validate", "__main__"},
 )
 """The packages and modules of corn_core, lowest rank first."""
 
