@@ -32,6 +32,7 @@ DOCS = ROOT / "docs"
 
 PROSE = sorted(DOCS.glob("*.md"))
 TUTORIALS = sorted(DOCS.glob("writing-*.md"))
+QUICKSTARTS = DOCS / "quickstarts.md"
 REFERENCE = sorted(DOCS.glob("reference/*.md"))
 OTHERS = [
     *(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")),

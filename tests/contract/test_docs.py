@@ -23,7 +23,7 @@ from corn_testkit.fixtures import Serve
 from corn_testkit.pytest_plugin import OPTIONS
 from corn_testkit.waiting import wait_for
 from tests.contract import pages
-from tests.contract.pages import DOCS, OTHERS, PROSE, REFERENCE, ROOT, TUTORIALS
+from tests.contract.pages import DOCS, OTHERS, PROSE, QUICKSTARTS, REFERENCE, ROOT, TUTORIALS
 from tests.contract.walkthrough import Walkthrough
 
 
@@ -130,7 +130,7 @@ def by_name(page: Path) -> str:
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
-@pytest.mark.parametrize("page", [page for page in PROSE if page not in TUTORIALS], ids=by_name)
+@pytest.mark.parametrize("page", sorted({*PROSE} - {*TUTORIALS, QUICKSTARTS}), ids=by_name)
 def test_examples_work(page: Path, walkthrough: Walkthrough) -> None:
     for block in pages.blocks(page.read_text()):
         walkthrough.follow(block)
