@@ -37,6 +37,7 @@ def load_generator() -> ModuleType:
 
 generator = load_generator()
 SETTINGS = list(generator.load_registry())
+PAGES_OF_SETTINGS = generator.pages_of(generator.load_registry())
 
 
 def reference(name: str) -> str:
@@ -61,7 +62,7 @@ def test_reference_is_what_the_generator_makes(name: str) -> None:
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
 def test_setting_is_described(setting: generator.Setting) -> None:  # type: ignore[name-defined]
-    text = section(reference("settings.md"), setting.name)
+    text = section(reference(PAGES_OF_SETTINGS[setting.name]), setting.name)
     for flag in setting.flags:
         assert re.search(rf"`{flag}[ `]", text)
         assert re.search(rf"`{flag}[ `]", reference("command-line.md"))
@@ -99,6 +100,14 @@ def test_members_are_described_with_their_types() -> None:
     assert "- `action`: how the flag acts." in section(reference("api.md"), "Setting")
 
 
+def test_links_are_pointed_at_the_page_of_a_setting() -> None:
+    text = "[a](reference/settings.md#workers), [b](reference/settings-workers.md#bind), [c](x#a)"
+    assert generator.relinked(text, generator.load_registry()) == (
+        "[a](reference/settings-workers.md#workers), [b](reference/settings-listening.md#bind),"
+        " [c](x#a)"
+    )
+
+
 def test_hooks_that_are_never_called_are_found() -> None:
     called = generator.called_hooks()
     assert "pre_fork" in called and "worker_int" in called
@@ -108,7 +117,10 @@ def test_hooks_that_are_never_called_are_found() -> None:
 def test_text_cannot_become_markup() -> None:
     registry = generator.load_registry()
     assert generator.prose("a [b] *c* max_requests", registry) == (
-        r"a \[b\] \*c\* [`max_requests`](#max_requests)"
+        r"a \[b\] \*c\* [`max_requests`](settings-workers.md#max_requests)"
+    )
+    assert generator.prose("max_requests", registry, "settings-workers.md") == (
+        "[`max_requests`](#max_requests)"
     )
     word = "x" * (generator.WIDTH - 2)
     assert generator.paragraph(f"- {word} 2. y") == f"\\- {word}\n2\\. y"
