@@ -1,6 +1,6 @@
 """Measure corn beside servers that people know, and draw the chart of the README; see README.md.
 
-Writes figures.json and docs/_static/figures.svg. Takes about three minutes; nothing runs longer
+Writes figures.json and docs/_static/figures.svg. Takes about five minutes; nothing runs longer
 than its bound.
 """
 

@@ -90,6 +90,8 @@ class Walkthrough:
             "PIP_QUIET": "1",
             "PIP_ROOT_USER_ACTION": "ignore",
             "PYTHONPATH": str(target),
+            # See pyproject.toml.
+            "PYTEST_ADDOPTS": "-p no:dash",
         }
 
     def follow(self, block: Block) -> None:
