@@ -18,6 +18,7 @@ from corn_core import assemble
 from corn_core.cli import report
 from corn_core.config import CODE, Config, Origin
 from corn_core.errors import ConfigError, CornError, did_you_mean
+from corn_core.findings import Review
 from corn_core.framework import Framework, in_framework
 from corn_core.hookspecs import HOOKS
 from corn_core.interfaces import WSGIApp
@@ -186,8 +187,7 @@ class Application(BaseApplication):
         A subclass that overrides it calls this one. What it sets before, files and flags
         override; what it sets afterwards is final.
         """
-        explain = self._plugins.explain
-        given, args = parse(self._registry, self._argv, explain)
+        given, args = parse(self._registry, self._argv, Review(self._plugins.explain))
         options = {name: raw for name, (_, raw) in given.items()}
         returned = self.init(None, SimpleNamespace(**options), args) or {}
         own = self.cfg.given
@@ -198,8 +198,9 @@ class Application(BaseApplication):
         def ask(_: Config) -> Framework:
             return Framework({**own, **returned}, origin)
 
+        review = Review(self._plugins.explain)
         self.cfg = EmbeddedConfig(
-            resolve(self._registry, self._argv, self._environ, self._directory, ask, explain)
+            resolve(self._registry, self._argv, self._environ, self._directory, ask, review)
         )
 
 

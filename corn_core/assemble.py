@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 from corn_core import __version__
 from corn_core.answers import answer
@@ -17,6 +18,7 @@ from corn_core.extensions import hints
 from corn_core.extensions.drivers import find_reload_engine, name_of_worker
 from corn_core.extensions.listing import listing
 from corn_core.extensions.manager import DISABLE_PLUGINS, Plugins, load_plugins
+from corn_core.findings import Finding, Review
 from corn_core.framework import Framework
 from corn_core.interfaces import Loader, Logger, WSGIApp
 from corn_core.logs import enable_loggers
@@ -29,7 +31,7 @@ from corn_core.process.title import prepare_title
 from corn_core.settings.commandline import early_command, early_value
 from corn_core.settings.printing import print_config
 from corn_core.settings.registry import Registry
-from corn_core.settings.sources import Resolution, resolve
+from corn_core.settings.sources import Resolution
 from corn_core.validate import ValidLoader, let_worker_refuse, logger_of, worker_class_of
 from corn_core.worker.base import Worker
 from corn_core.worker.boot import boot_worker
@@ -37,30 +39,6 @@ from corn_core.wsgi.environ import SERVER_SOFTWARE
 
 Read = Callable[[str], Resolution]
 """Reads all sources, given the directory to which paths are relative."""
-
-
-def run(argv: Sequence[str], environ: Mapping[str, str]) -> int:
-    """Do what the command line says; returns the exit status.
-
-    It also returns in a worker, when that ends: the process then exits like any Python program,
-    and functions that the application registered with atexit run.
-
-    :raises CornError: when the server cannot start.
-    """
-    begun = begin(argv, environ)
-    if begun is None:
-        return 0
-    plugins, registry = begun
-    # As it is now: raw_env changes the process, and must not change what a reload reads.
-    variables = dict(environ)
-
-    def read(directory: str) -> Resolution:
-        def ask(config: Config) -> Framework | None:
-            return framework_of(plugins, config, directory)
-
-        return resolve(registry, argv, variables, directory, ask, plugins.explain)
-
-    return start(Assembly(plugins, read))
 
 
 def begin(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[Plugins, Registry] | None:
@@ -78,7 +56,7 @@ def begin(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[Plugins, Reg
     # The table shows what is wrong with a plugin, so a bad one must not make it fail.
     plugins = load_plugins(disabled, strict=command != "plugins")
     if command == "plugins":
-        print(listing(plugins))
+        print(listing(plugins, os.get_terminal_size(1).columns if os.isatty(1) else None))
         return None
     registry = registry_of(plugins)
     if command is not None:
@@ -135,7 +113,8 @@ def serve(loaded: LoadedConfig, assembly: Assembly) -> int:
     """Run the master, and the worker in each process that it forks."""
     for name in filter(os.environ.get, hints.VARIABLES):
         # The plugin would have taken it from the environment.
-        loaded.log.warning("%s", assembly.plugins.explain(name))
+        for finding in assembly.plugins.explain(name, os.environ[name]):
+            loaded.log.warning("%s", finding)
     # A master that replaces another is already where that was.
     again = is_heir(os.environ, os.getpid())
     launch = daemon.Launch() if again else daemon.launch(loaded.config)
@@ -178,15 +157,15 @@ class Assembly:
             that was in force before acts on the process again; at the start there is none, and the
             command ends.
         """
-        resolution = self.read(self.process.start_directory)
+        resolution = by_our_names(self.read(self.process.start_directory), Review())
         self.plugins.hooks.call("corn_configured", config=resolution.config)
         before = self.resolution
         try:
-            self._enter(resolution)
-            return self._load(resolution)
+            self.enter(resolution)
+            return self.load(resolution)
         except CornError:
             if before is not None:
-                self._enter(before)
+                self.enter(before)
             raise
 
     def notes(self) -> list[str]:
@@ -196,7 +175,7 @@ class Assembly:
         self._told = len(notes)
         return news
 
-    def _enter(self, resolution: Resolution) -> None:
+    def enter(self, resolution: Resolution) -> None:
         """Apply a configuration to this process: its hooks, its directory, its variables."""
         config = resolution.config
         self.plugins.register_instruments(config)
@@ -211,34 +190,57 @@ class Assembly:
 
     def _reenter(self, resolution: Resolution, config: Config, log: Logger) -> None:
         """Return to a configuration after another turned out to be unusable."""
-        self._enter(resolution)
+        self.enter(resolution)
         log.setup(config)
         self.plugins.hooks.set_logger(log)
 
-    def _load(self, resolution: Resolution) -> LoadedConfig:
+    def find_worker_class(self, config: Config) -> type[Worker]:
+        """Find the worker class of a configuration."""
+        hooks, name = self.plugins.hooks, config.worker_class
+        return worker_class_of(hooks.first("corn_worker_class", name=name, config=config), config)
+
+    def find_logger_class(self, config: Config) -> Callable[[Config], Any]:
+        """Find the logger class of a configuration."""
+        name = config.logger_class
+        found: Callable[[Config], Any] = self.plugins.hooks.first(
+            "corn_logger_class", name=name, config=config
+        )
+        return found
+
+    def find_loader(self, resolution: Resolution) -> Loader:
+        """Find what loads the application."""
+        config = resolution.config
+        found = self.loader or resolution.loader
+        return found or ValidLoader(
+            self.plugins.hooks.first("corn_app_loader", config=config), config
+        )
+
+    def load(self, resolution: Resolution, warn: bool = True) -> LoadedConfig:
+        """Load what a configuration names, except for the application.
+
+        :param warn: False if what is doubtful has been reported.
+        """
         hooks, config = self.plugins.hooks, resolution.config
-        found = hooks.first("corn_worker_class", name=config.worker_class, config=config)
-        worker_class = worker_class_of(found, config)
-        logger_class = hooks.first("corn_logger_class", name=config.logger_class, config=config)
-        loader = self.loader or resolution.loader
-        if loader is None:
-            loader = ValidLoader(hooks.first("corn_app_loader", config=config), config)
+        worker_class = self.find_worker_class(config)
+        logger_class = self.find_logger_class(config)
+        loader = self.find_loader(resolution)
         config = config.replace(default_proc_name=loader.name(config))
         let_worker_refuse(worker_class, config)
         encryption = tls.prepare(config, hooks)
         if not (config.check_config or config.print_config):
             privileges.check_privileges(config)  # unprivileged users may check too
         if config.reload:
-            _check_reload(config)
+            check_reload(config)
         # Last of all steps that may fail, because it opens files.
         log = logger_of(logger_class, config)
         hooks.set_logger(log)
-        self._report(log, config, worker_class, resolution)
+        if warn:
+            self._report(log, config, worker_class, resolution)
         return LoadedConfig(
             config=config,
             log=log,
             worker_class=worker_class,
-            load_app=partial(_load_app, loader, config),
+            load_app=partial(load_app, loader, config),
             activate=partial(self._reenter, resolution, config, log),
             tls=encryption,
         )
@@ -247,38 +249,34 @@ class Assembly:
         self, log: Logger, config: Config, worker_class: type[Worker], resolution: Resolution
     ) -> None:
         """Report problems to the operator that do not prevent a start."""
-        notes = (*tls.notes(config), *privileges.warnings(config), *daemon.warnings(config))
-        for warning in (*self.notes(), *resolution.warnings, *notes):
+        for warning in (*self.notes(), *resolution.warnings, *doubts(config, worker_class)):
             log.warning("%s", warning)
-        worker_name = name_of_worker(config.worker_class, worker_class)
-        for name in filter(config.__contains__, worker_class.ignored_settings):
-            origin = config.origin(name)
-            if origin.kind != "default":
-                log.warning("%s has no effect on worker class %s (%s)", name, worker_name, origin)
-        if config.reload and config.preload_app:
-            log.warning(
-                "The reloader is incompatible with application preloading: changes to modules"
-                " that preload_app has imported are not noticed"
-            )
         log.debug("Configuration:\n%s", print_config(config, resolution.hooks))
 
     def check(self, loaded: LoadedConfig) -> int:
         """Load the application, and print the configuration if that was asked for."""
         try:
-            app = loaded.load_app()
-            loaded.worker_class.check_app(app, loaded.config)
-            release_output()  # output from now on is for the user who asked
-            self.plugins.hooks.call("corn_check_app", config=loaded.config, app=app)
+            self.try_app(loaded)
         except AppLoadError as error:
             # A check ends with 0 or 1, whatever the error.
             error.exit_status = 1
             raise
         if loaded.config.print_config and self.resolution is not None:
             print(print_config(loaded.config, self.resolution.hooks))
-        self._require_plugins()
+        self.require_plugins()
         return 0
 
-    def _require_plugins(self) -> None:
+    def try_app(self, loaded: LoadedConfig) -> None:
+        """Load the application, and let the worker class and the plugins look at it.
+
+        :raises CornError: when one of them refuses it.
+        """
+        app = loaded.load_app()
+        loaded.worker_class.check_app(app, loaded.config)
+        release_output()  # output from now on is for the user who asked
+        self.plugins.hooks.call("corn_check_app", config=loaded.config, app=app)
+
+    def require_plugins(self) -> None:
         """Refuse what a server only warns of: it would run without a plugin that is installed."""
         names = [failure.entry_point.name for failure in self.plugins.failures]
         if names:
@@ -289,7 +287,46 @@ class Assembly:
             )
 
 
-def _load_app(loader: Loader, config: Config) -> WSGIApp:
+def by_our_names(resolution: Resolution, review: Review) -> Resolution:
+    """Name the drivers that the classes of another server stand for, and note it."""
+    config = resolution.config
+    values, origins = config.as_dict(), {name: config.origin(name) for name in config.names()}
+    notes = []
+    for setting in hints.TAKEN_FOR:
+        driver = hints.taken_for(setting, values[setting])
+        if driver is not None:
+            text = f"{setting} {values[setting]!r} is taken for {driver!r}"
+            notes.append(Finding("note", text, origin=str(origins[setting]), name=setting))
+            values[setting] = driver
+    if not notes:
+        return resolution
+    review.add(*notes)
+    warnings = [*resolution.warnings, *map(str, notes)]
+    return resolution._replace(config=Config(config.settings, values, origins), warnings=warnings)
+
+
+def doubts(config: Config, worker_class: type[Worker]) -> Iterator[Finding]:
+    """Yield what an operator should know about a configuration, though it works."""
+    for text in tls.notes(config):
+        yield Finding("ignored", text)
+    for text in (*privileges.warnings(config), *daemon.warnings(config)):
+        yield Finding("note", text)
+    worker_name = name_of_worker(config.worker_class, worker_class)
+    for name in filter(config.__contains__, worker_class.ignored_settings):
+        origin = config.origin(name)
+        if origin.kind != "default":
+            text = f"{name} has no effect on worker class {worker_name}"
+            yield Finding("note", text, origin=str(origin), name=name)
+    if config.reload and config.preload_app:
+        yield Finding(
+            "note",
+            "The reloader is incompatible with application preloading: changes to modules"
+            " that preload_app has imported are not noticed",
+        )
+
+
+def load_app(loader: Loader, config: Config) -> WSGIApp:
+    """Load the application, and let the server keep its loggers."""
     try:
         return loader.load(config)
     finally:
@@ -297,7 +334,7 @@ def _load_app(loader: Loader, config: Config) -> WSGIApp:
         enable_loggers()
 
 
-def _check_reload(config: Config) -> None:
+def check_reload(config: Config) -> None:
     """Refuse files that a worker could not watch, and unknown engines, before binding."""
     # lazy: needed only in development
     from corn_core.reloading.files import check_extra_files

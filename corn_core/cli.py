@@ -49,7 +49,7 @@ def _import_server() -> Callable[..., int]:
     gc.disable()
     try:
         # lazy: for the reason above
-        from corn_core.assemble import run
+        from corn_core.command import run
     finally:
         gc.freeze()
         # Before the configuration is read, because it may change this itself.

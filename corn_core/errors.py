@@ -210,8 +210,14 @@ def line_in(error: BaseException, filename: str) -> int | None:
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:
     """Return "; did you mean ...?" for an unknown name, or nothing if no name is close."""
+    close = closest(name, names)
+    return f"; did you mean {close!r}?" if close else ""
+
+
+def closest(name: str, names: Iterable[str], cutoff: float = 0.75) -> str | None:
+    """Return the name that is most like an unknown one; None if there is none like it."""
     # lazy: needed only for mistakes
     from difflib import get_close_matches
 
-    close = get_close_matches(name, list(names), n=1, cutoff=0.75)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    close = get_close_matches(name, list(names), n=1, cutoff=cutoff)
+    return close[0] if close else None

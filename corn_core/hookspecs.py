@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from pluggy import HookspecMarker
 
 from corn_core.config import Config
+from corn_core.findings import Finding
 from corn_core.framework import Framework
 from corn_core.interfaces import Loader, Logger, Request, Response, Server, WorkerView
 from corn_core.setting import Setting
@@ -426,6 +427,23 @@ def corn_configured(config: Config) -> None:
     Result: ignored.
     If it raises: fatal; a ``ConfigError`` is shown as it is, exit status 1. In a
         reload the old configuration stays in force.
+    Since: 0.1.
+    """
+
+
+@_hook(fatal=True)
+def corn_explain(name: str, value: object) -> Iterable[Finding] | None:
+    """Explain a name or a value that another server would understand.
+
+    When: while the sources are read, for each flag and each name in a config file that is
+        not known, and for each value that a setting refuses; by ``--check-config`` for
+        each hook function and each driver too.
+    Process: master.
+    Arguments: ``name``, the name or the flag; ``value``, what it is set to.
+    Result: findings (``corn_core.plugin.Finding``); those of level ``error`` end the
+        start, ``ignored`` and ``note`` are logged, ``fine`` says that nothing is lost.
+    If it raises: fatal; the command ends with exit status 1. In a reload the old
+        configuration stays in force.
     Since: 0.1.
     """
 

@@ -17,6 +17,7 @@ from corn_core.errors import (
     BindError,
     ConfigError,
     CornError,
+    ExtensionError,
     SettingError,
     WorkerQuit,
     did_you_mean,
@@ -24,6 +25,7 @@ from corn_core.errors import (
 )
 from corn_core.escape import escape
 from corn_core.facade import on_demand
+from corn_core.findings import Finding, Level
 from corn_core.frames import application_traceback, in_application
 from corn_core.framework import Framework
 from corn_core.loaders.guard import run_guarded
@@ -85,9 +87,12 @@ __all__ = [
     "ConfigError",
     "CornError",
     "Expected",
+    "ExtensionError",
     "FdAddress",
+    "Finding",
     "Framework",
     "IniFile",
+    "Level",
     "Listener",
     "Origin",
     "Parser",

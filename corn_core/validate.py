@@ -70,7 +70,12 @@ def logger_of(logger_class: Callable[[Config], Any], config: Config) -> Logger:
     """
     what = f"logger class {config.logger_class!r}"
     log = _guarded(what, lambda: logger_class(config))
-    _check_attributes(what, log, _LOGGER, "; corn_core.plugin.SimpleLogger has all of them")
+    _check_attributes(
+        what,
+        log,
+        _LOGGER,
+        "; derive it from corn_core.plugin.SimpleLogger, which has all of them",
+    )
     return log  # type: ignore[no-any-return]  # its attributes are all that can be known
 
 

@@ -14,7 +14,7 @@ import inspect
 import re
 import textwrap
 import tomllib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -22,6 +22,7 @@ from pathlib import Path
 import apidoc
 
 from corn_core import hookspecs
+from corn_core.extensions.hints import ATTRIBUTES
 from corn_core.extensions.manager import load_plugins
 from corn_core.hookspecs import CORE, HOOKS, Hook
 from corn_core.setting import Setting
@@ -29,11 +30,17 @@ from corn_core.settings.commandline import value_name
 from corn_core.settings.environment import CMD_ARGS, FOREIGN_CMD_ARGS
 from corn_core.settings.manual import exit_statuses
 from corn_core.settings.registry import COMMANDS, Registry
+from corn_gunicorn import table
+from corn_gunicorn.attributes import DEEPER
+from corn_gunicorn.finder import MISSING
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "docs" / "reference"
 
 WIDTH = 98
+
+GUNICORN_PAGE = "coming-from-gunicorn.md"
+"""Written by hand, except for the tables at its end."""
 
 NOTICE = "<!-- Written by docs/generate.py. Change the declarations in the code, not this page. -->"
 
@@ -444,6 +451,54 @@ def _public(one: apidoc.Public, name: str, registry: Registry) -> Iterator[str]:
         yield "\n".join(map(item, items))
 
 
+def gunicorn_page() -> str:
+    """Return the page as it is, with the tables below the notice made anew."""
+    before, _, _ = (ROOT / "docs" / GUNICORN_PAGE).read_text().partition(NOTICE)
+    return f"{before.rstrip()}\n\n{page([NOTICE, *_gunicorn()])}"
+
+
+def _gunicorn() -> Iterator[str]:
+    rows = [*table.SETTINGS, *table.HOOKS]
+    yield "## Settings and hooks that corn does not have"
+    lost: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        if not row.carried:
+            lost.setdefault((row.text, row.instead), []).append(f"{code(row.name)} {versions(row)}")
+    headings = ("Gunicorn, and since when", "why", "instead")
+    yield markdown_table(headings, ((", ".join(names), *why) for why, names in lost.items()))
+    yield "## Settings and hooks with a difference"
+    remarks = {row.name: remark(row) for row in rows if row.carried}
+    differ = [(code(name), text) for name, text in remarks.items() if text]
+    yield markdown_table(("setting", "in corn"), differ)
+    yield "## Settings and hooks that are the same"
+    names = (code(name) for name, text in remarks.items() if not text)
+    yield paragraph(f"{', '.join(names)}.")
+    yield "## Attributes in hook functions"
+    attributes = sorted({**ATTRIBUTES, **DEEPER}.items())
+    yield markdown_table(("Gunicorn", "instead"), ((code(path), how) for path, how in attributes))
+    yield "## Modules without a counterpart"
+    absent = sorted(MISSING.items())
+    yield markdown_table(("module", "instead"), ((code(name), how) for name, how in absent))
+
+
+def remark(row: table.Known) -> str:
+    """Say what is different in a setting that corn has."""
+    parts = [f"with the plugin {row.plugin}" if row.plugin else "", row.text]
+    parts += [f"{value}: {instead}" for value, instead in row.values.items()]
+    return "; ".join(part for part in parts if part)
+
+
+def versions(row: table.Known) -> str:
+    until = f"to {row.until}" if row.until else ""
+    return " ".join(part for part in (row.since, until) if part)
+
+
+def markdown_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    cells = ([cell if "`" in cell else _escape(cell) for cell in row] for row in rows)
+    lines = [headings, ["---"] * len(headings), *cells]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "settings.md": settings_page,
     **{name: partial(settings_of, name) for name in (*SETTINGS_PAGES, PLUGIN_SETTINGS)},
@@ -451,6 +506,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "command-line.md": command_line_page,
     "modules.md": modules_page,
     "api.md": api_page,
+    f"../{GUNICORN_PAGE}": gunicorn_page,
 }
 
 

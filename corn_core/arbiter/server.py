@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from corn_core.arbiter.policy import Stopping
 from corn_core.config import Config
 from corn_core.extensions.drivers import name_of_worker
+from corn_core.extensions.hints import no_attribute
 from corn_core.interfaces import Hooks, Logger, WSGIApp
 from corn_core.net import Listener
 from corn_core.net.tls import Tls
@@ -90,6 +91,31 @@ class ServerState:
         """The number of workers to keep; TTIN, TTOU and a reload change it."""
         return self._num_workers
 
+    @num_workers.setter
+    def num_workers(self, number: int) -> None:
+        """Keep so many from now on, as hook functions written for Gunicorn ask for it."""
+        self.resize(number)
+
+    @property
+    def worker_class(self) -> type[Worker]:
+        """The worker class in force."""
+        return self._loaded.worker_class
+
+    @property
+    def worker_age(self) -> int:
+        """The age of the youngest worker."""
+        return max((worker.age for worker in self.WORKERS.values()), default=0)
+
+    def kill_worker(self, pid: int, number: int) -> None:
+        """Send a signal to a worker; the master replaces it when it has ended."""
+        if pid in self.WORKERS:
+            os.kill(pid, number)
+
+    def kill_workers(self, number: int) -> None:
+        """Send a signal to all workers."""
+        for pid in self.WORKERS:
+            self.kill_worker(pid, number)
+
     @property
     def worker_name(self) -> str:
         """The name of the worker class in force: gthread, also for sync with several threads."""
@@ -111,6 +137,12 @@ class ServerState:
     def address(self) -> list[str]:
         """The addresses that the configuration names."""
         return list(self.cfg.bind)
+
+    if not TYPE_CHECKING:  # or mypy would not find a misspelt attribute any more
+
+        def __getattr__(self, name: str) -> NoReturn:
+            # Called only for attributes that do not exist.
+            raise no_attribute("server", self, name)
 
     def adopt(self, loaded: LoadedConfig, listeners: list[Listener]) -> None:
         """Put a configuration in force."""

@@ -216,7 +216,11 @@ def _unknown(kind: _Kind, name: str) -> str:
         return f"no {kind.one} is installed; pip install {kind.default}"
     if name in kind.known:
         have = _have(kind, installed, f"no {kind.one} is installed")
-        return f"{kind.noun} {name!r} is not installed; pip install {kind.known[name]}{have}"
+        # The only worker there is may well be what the user wants.
+        only = kind is _WORKER and len(installed) == 1
+        other = f", or take the installed one: -k {installed[0]}" if only else ""
+        advice = f"pip install {kind.known[name]}{other}"
+        return f"{kind.noun} {name!r} is not installed; {advice}{have}"
     have = _have(kind, installed, f"no {kind.one} is installed; pip install {kind.default}")
     hint = astray(name) or did_you_mean(name, [*installed, *kind.known])
     return f"{kind.noun} {name!r} is not known{hint}{have}"

@@ -15,6 +15,7 @@ WORKERS = {
     "eventlet": "corn-eventlet",
     "tornado": "corn-tornado",
     "aiohttp": "corn-aiohttp",
+    "asgi": "corn-asgi",
 }
 
 LOGGERS = {"simple": "corn-core", "json": "corn-jsonlog", "statsd": "corn-statsd"}
@@ -32,10 +33,27 @@ OPTIONS = {
     "--static-immutable": "corn-static",
     "static_index": "corn-static",
     "--static-index": "corn-static",
+    "asgi_loop": "corn-asgi",
+    "--asgi-loop": "corn-asgi",
+    "asgi_lifespan": "corn-asgi",
+    "--asgi-lifespan": "corn-asgi",
+    "websocket_max_message_size": "corn-asgi",
+    "--websocket-max-message-size": "corn-asgi",
+    "websocket_max_queue": "corn-asgi",
+    "--websocket-max-queue": "corn-asgi",
+    "websocket_ping_interval": "corn-asgi",
+    "--websocket-ping-interval": "corn-asgi",
+    "websocket_ping_timeout": "corn-asgi",
+    "--websocket-ping-timeout": "corn-asgi",
+    "websocket_compression": "corn-asgi",
+    "--websocket-compression": "corn-asgi",
+    "--no-websocket-compression": "corn-asgi",
     "statsd_host": "corn-statsd",
     "--statsd-host": "corn-statsd",
     "statsd_prefix": "corn-statsd",
     "--statsd-prefix": "corn-statsd",
+    "statsd_names": "corn-statsd",
+    "--statsd-names": "corn-statsd",
     "dogstatsd_tags": "corn-statsd",
     "--dogstatsd-tags": "corn-statsd",
     "paste": "corn-paste",
@@ -54,3 +72,106 @@ OPTIONS = {
 
 VARIABLES = {"NOTIFY_SOCKET": "corn-systemd"}
 """Environment variables by which another program asks for something that a plugin does."""
+
+GUNICORN_PLUGIN = "corn-gunicorn"
+"""The distribution that knows what to do in the place of what only Gunicorn has."""
+
+GUNICORN = {
+    *("asgi_disconnect_grace_period", "asgi_lifespan", "asgi_loop", "casefold_http_method"),
+    *("control_socket", "control_socket_disable", "control_socket_mode", "dirty_app", "dirty_apps"),
+    *("dirty_graceful_timeout", "dirty_post_fork", "dirty_threads", "dirty_timeout"),
+    *("dirty_worker_exit", "dirty_worker_init", "dirty_workers", "enable_backlog_metric"),
+    *("http2_cleartext", "http2_initial_window_size", "http2_max_concurrent_streams"),
+    *("http2_max_frame_size", "http2_max_header_list_size", "http_parser", "http_protocols"),
+    *("no_control_socket", "on_dirty_starting", "permit_obsolete_folding"),
+    *("permit_unconventional_http_method", "permit_unconventional_http_version", "protocol"),
+    *("root_path", "strip_header_spaces", "tolerate_dangerous_framing", "uwsgi_allow_from"),
+    *("uwsgi_allow_ips", "websocket_max_message_size", "x_forwarded_for_header"),
+}
+"""Gunicorn's settings, and flags without the hyphens, that have no counterpart of the same name."""
+
+_GUNICORN_WORKERS = {
+    "sync.SyncWorker": "sync",
+    "gthread.ThreadWorker": "gthread",
+    "ggevent.GeventWorker": "gevent",
+    "ggevent.GeventPyWSGIWorker": "gevent_pywsgi",
+    "geventlet.EventletWorker": "eventlet",
+    "gtornado.TornadoWorker": "tornado",
+    "gaiohttp.AiohttpWorker": "aiohttp",
+    "gasgi.ASGIWorker": "asgi",
+}
+
+TAKEN_FOR = {
+    "worker_class": {
+        **{f"gunicorn.workers.{path}": name for path, name in _GUNICORN_WORKERS.items()},
+        "geventwebsocket.gunicorn.workers.GeventWebSocketWorker": "gevent_websocket",
+        "aiohttp.GunicornWebWorker": "aiohttp",
+        "aiohttp.GunicornUVLoopWebWorker": "aiohttp",
+        "aiohttp.worker.GunicornWebWorker": "aiohttp",
+        "aiohttp.worker.GunicornUVLoopWebWorker": "aiohttp",
+        "uvicorn.workers.UvicornWorker": "asgi",
+        "uvicorn.workers.UvicornH11Worker": "asgi",
+        "uvicorn_worker.UvicornWorker": "asgi",
+        "uvicorn_worker.UvicornH11Worker": "asgi",
+        "gaiohttp": "aiohttp",
+        "egg:gunicorn": "sync",
+    },
+    "logger_class": {
+        "gunicorn.glogging.Logger": "simple",
+        "gunicorn.instrument.statsd.Statsd": "statsd",
+    },
+}
+"""Classes that existing configurations name, by the setting, and the drivers that do the same."""
+
+
+def taken_for(setting: str, value: object) -> str | None:
+    """Return the driver that does what another server's class does, or None for any other value."""
+    known = TAKEN_FOR.get(setting)
+    if known is None or not isinstance(value, str):
+        return None
+    if setting == "worker_class" and value.startswith("egg:gunicorn#"):
+        return value.removeprefix("egg:gunicorn#")
+    # Both ways to write a path, as egg: is the beginning of something else.
+    path = value if value.startswith("egg:") else value.replace(":", ".")
+    return known.get(path)
+
+
+_RESIZE = "server.num_workers can be set"
+_FORKS = "the master forks, reaps and times out by itself"
+_SIGNAL = "os.kill(server.pid, ...) with the signal that means it"
+
+ATTRIBUTES = {
+    "server.app": "worker.app in the hooks of a worker; the settings are in server.cfg",
+    "server.START_CTX": "USR2 starts the same command again, in the same directory",
+    "server.SIG_QUEUE": _SIGNAL,
+    "server.dirty_arbiter": "corn has no pool of processes for long tasks",
+    "server.halt": _SIGNAL,
+    "server.manage_workers": _RESIZE,
+    "server.murder_workers": _FORKS,
+    "server.pidfile": "server.cfg.pidfile is its path",
+    "server.reap_workers": _FORKS,
+    "server.reexec": _SIGNAL,
+    "server.reload": _SIGNAL,
+    "server.spawn_worker": _RESIZE,
+    "server.spawn_workers": _RESIZE,
+    "server.stop": _SIGNAL,
+    "server.wakeup": _SIGNAL,
+    "worker.PIPE": "worker.wakeup.fd is readable after a signal",
+    "worker.handle_exit": "worker.alive = False lets it finish and exit",
+    "worker.handle_quit": "worker.alive = False lets it finish and exit",
+    "worker.init_process": "the hooks post_fork and post_worker_init",
+    "worker.init_signals": "the hooks worker_int and worker_abort",
+    "worker.load_wsgi": "worker.wsgi is the application, once it is loaded",
+    "worker.wait_fds": "worker.sockets are the listening sockets",
+}
+"""Attributes of Gunicorn's objects that hook functions use, and what takes their place."""
+
+
+def no_attribute(role: str, owner: object, name: str) -> AttributeError:
+    """Make the error for an attribute that is not there, with what takes its place.
+
+    :param role: what hook functions call the object: ``server`` or ``worker``.
+    """
+    instead = ATTRIBUTES.get(f"{role}.{name}")
+    text = f"{type(owner).__name__!r} object has no attribute {name!r}"
+    return AttributeError(f"{text}: {instead}" if instead else text, name=name, obj=owner)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from importlib.metadata import EntryPoint
 
 from corn_core.errors import one_line
@@ -12,11 +13,13 @@ from corn_core.hookspecs import HOOKS
 HEADINGS = ("distribution", "version", "group", "name", "state", "details")
 
 
-def listing(plugins: Plugins) -> str:
+def listing(plugins: Plugins, columns: int | None = None) -> str:
     """Format what is installed in corn's groups: its distribution, its purpose, and if it loads.
 
     This imports all drivers, while a server imports only the chosen ones.
 
+    :param columns: the width of the terminal; details that do not fit go on below. None leaves
+        every row on its line, for programs that read it.
     :param plugins: loaded with ``strict=False``, so that a bad plugin does not hide the others.
     """
     rows = [HEADINGS]
@@ -27,9 +30,24 @@ def listing(plugins: Plugins) -> str:
             # The details may be long, so they come last, where they do not widen other lines.
             state, details = _plugin(plugins, each) if group == PLUGINS else _driver(each)
             rows.append((name, version, group, each.name, state, details))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
-    lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
-    return "\n".join(lines)
+    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS) - 1)]
+    return "\n".join(line for row in rows for line in _lines(row, widths, columns))
+
+
+def _lines(row: tuple[str, ...], widths: list[int], columns: int | None) -> Iterator[str]:
+    """Format a row, in several lines if it has to be."""
+    *cells, details = row
+    start = "".join(f"{cell:{width}}  " for cell, width in zip(cells, widths, strict=True))
+    if columns is None:
+        yield f"{start}{details}".rstrip()
+        return
+    # lazy: only this command wraps text
+    from textwrap import wrap
+
+    room = max(columns - len(start), 30)
+    for part in wrap(details, room, break_long_words=False, break_on_hyphens=False) or [""]:
+        yield f"{start}{part}".rstrip()
+        start = " " * len(start)
 
 
 def _plugin(plugins: Plugins, entry_point: EntryPoint) -> tuple[str, str]:

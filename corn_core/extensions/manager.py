@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from importlib.metadata import EntryPoint
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import pluggy
@@ -15,6 +16,7 @@ from corn_core.extensions.entrypoints import PLUGINS, distribution_of, entry_poi
 from corn_core.extensions.faults import first_fault, unmarked
 from corn_core.extensions.hooks import Hooks
 from corn_core.extensions.positional import CONFIG_FILE, ConfigHooks, config_file_plugin
+from corn_core.findings import Finding
 from corn_core.hookspecs import CORE
 from corn_core.setting import Setting, comma_separated
 
@@ -143,8 +145,23 @@ class Plugins:
                 f"{self._label(plugin)}: {hook} failed: {one_line(error)}"
             ) from error
 
-    def explain(self, option: str) -> str | None:
-        """Explain why a first-party plugin's option has no effect; returns None for any other."""
+    def explain(self, name: str, value: object = None) -> list[Finding]:
+        """Say what is known of a setting, a flag or a hook that has this value.
+
+        :raises HookFailed: when a plugin fails.
+        """
+        # Not what a config file defines or imports for itself.
+        own = value is None or callable(value) or isinstance(value, ModuleType)
+        needs = None if own else self._needed_for(name)
+        if needs:
+            return [Finding("error", needs)]
+        found: list[Finding] = []
+        for plugin, findings in self.hooks.call_each("corn_explain", name=name, value=value):
+            found += self._several(plugin, "corn_explain", findings)
+        return found or _foreign(name, value)
+
+    def _needed_for(self, option: str) -> str | None:
+        """Name the first-party plugin that an option needs, and say why it is not there."""
         distribution = hints.OPTIONS.get(option) or hints.VARIABLES.get(option)
         if distribution is None:
             return None
@@ -155,6 +172,8 @@ class Plugins:
         for failure in self.failures:
             if failure.entry_point.name == plugin:
                 return f"{needs} could not be loaded: {failure.reason}"
+        if self.manager.has_plugin(plugin):
+            return None
         return f"{needs} is not installed; pip install {distribution}"
 
     def notes(self) -> list[str]:
@@ -197,6 +216,16 @@ class Plugins:
         entry_point = self._entry_points.get(name)
         of = f" ({distribution_of(entry_point)})" if entry_point else ""
         return f"plugin {name!r}{of}"
+
+
+def _foreign(name: str, value: object) -> list[Finding]:
+    """Tell of what only Gunicorn has, unless it is set to nothing."""
+    setting = name.removeprefix("--").replace("-", "_")
+    if setting not in hints.GUNICORN or not value or isinstance(value, ModuleType):
+        return []
+    # Not an error: some of the names are words that a config file may use for things of its own.
+    advice = f"pip install {hints.GUNICORN_PLUGIN}, and corn --check-config says what to do instead"
+    return [Finding("ignored", f"{name} is a setting of Gunicorn that corn does not have", advice)]
 
 
 def load_plugins(disabled: Collection[str] = (), *, strict: bool = True) -> Plugins:

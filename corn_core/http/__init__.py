@@ -16,6 +16,7 @@ from corn_core.http.response import (
     encode_head,
     encode_informational,
     error_page,
+    read_field,
 )
 
 __all__ = [
@@ -30,4 +31,5 @@ __all__ = [
     "encode_head",
     "encode_informational",
     "error_page",
+    "read_field",
 ]

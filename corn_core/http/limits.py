@@ -89,7 +89,7 @@ SETTINGS = (
             " one is answered 431. Large cookies need a high limit. With 0 only the cap on"
             " the whole head remains, in which the fields count as a mebibyte."
         ),
-        flags=("--limit-request-field_size", "--limit-request-field-size"),
+        flags=("--limit-request-field-size", "--limit-request-field_size"),
         metavar="BYTES",
     ),
     Setting(
@@ -97,6 +97,7 @@ SETTINGS = (
         section="Security",
         parse=integer(0),
         default=GIBIBYTE,
+        default_text="1073741824 (1 GiB)",
         help=(
             "The longest request body, in bytes. A longer one is answered 413: at once if"
             " Content-Length announces it, otherwise when a chunk would exceed it. Bodies wait in"

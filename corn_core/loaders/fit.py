@@ -21,6 +21,22 @@ if TYPE_CHECKING:
 ARGUMENTS = 2
 """environ and start_response (PEP 3333)."""
 
+ASGI_ARGUMENTS = 3
+"""scope, receive and send."""
+
+
+def refuse_asgi(app: object, config: Config) -> None:
+    """Refuse what can only be called like an ASGI application.
+
+    :raises AppLoadError: which says what to type instead.
+    """
+    if accepts(app, ASGI_ARGUMENTS) and not accepts(app, ARGUMENTS):
+        name = config.wsgi_app
+        raise AppLoadError(
+            f"{name!r} is an ASGI application, and worker class {config.worker_class!r} serves"
+            f" WSGI; serve it with 'corn -k asgi {name}' (pip install corn-asgi)"
+        )
+
 
 def check_call(app: object, config: Config) -> None:
     """Refuse an application that cannot be called with environ and start_response.

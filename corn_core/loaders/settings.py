@@ -36,7 +36,8 @@ SETTINGS = (
     Setting(
         name="pythonpath",
         section="Application",
-        parse=comma_separated,
+        # None is the default in Gunicorn's configurations.
+        parse=lambda raw: [] if raw is None else comma_separated(raw),
         default=[],
         help=(
             "Directories to search first for modules, in this order, separated by commas."

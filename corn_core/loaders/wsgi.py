@@ -44,7 +44,7 @@ def _required_uri(config: Config) -> str:
     if not config.wsgi_app:
         raise ConfigError(
             "no application to serve: name one, as in 'corn shop.wsgi:app',"
-            " or set wsgi_app in the config file"
+            " or set wsgi_app in the config file; 'corn -h' lists the options"
         )
     uri: str = config.wsgi_app
     return uri
@@ -135,7 +135,7 @@ def _look_up(target: Target, module: ModuleType) -> Any:
         value = _run(target, f"looking up {where}.{name}", partial(getattr, found, name, _NOTHING))
         if value is _NOTHING:
             offer = "" if depth else _offer(module)
-            hint = did_you_mean(name, dir(found))
+            hint = _instead(target, module, depth) or did_you_mean(name, dir(found))
             raise AppLoadError(f"{target.uri!r}: {where} has no {name!r}{offer}{hint}")
         found = value
     return found
@@ -147,6 +147,14 @@ def _offer(module: ModuleType) -> str:
     names = [name for name, value in values.items() if _is_candidate(module, name, value)]
     names.sort(key=lambda name: (_likelihood(name), issubclass(type(values[name]), type)))
     return f" (callables there: {', '.join(names[:5])})" if names else ""
+
+
+def _instead(target: Target, module: ModuleType, depth: int) -> str:
+    """Suggest what to write, where a module alone was named and the usual name is not in it."""
+    names = [name for name in LIKELY_NAMES if _is_candidate(module, name, vars(module).get(name))]
+    if depth or not names or target.uri.strip() != target.module:
+        return ""
+    return f"; did you mean '{target.module}:{names[0]}'?"
 
 
 def _likelihood(name: str) -> int:

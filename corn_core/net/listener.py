@@ -281,7 +281,8 @@ def bind_all(
 ) -> list[Listener]:
     """Listen on every address, or on none.
 
-    An address that is in use, or does not exist yet, is tried five times, one second apart.
+    An address that is in use, or does not exist yet, is tried five times, one second apart; once
+    where a terminal shows the answer.
 
     :param wait: waits one second; the master passes a function that also watches for signals.
     :param reuse_port: leave it to each worker to listen on the TCP addresses.
@@ -307,16 +308,16 @@ def _try_patiently(
     log: Logger,
     wait: Callable[[float], object],
 ) -> Listener:
-    for tries_left in reversed(range(TRIES)):
+    for tries_left in reversed(range(1 if os.isatty(2) else TRIES)):
         try:
             return open_it()
         except OSError as error:
             if error.errno not in _PASSING:
                 raise BindError(f"cannot listen on {address}: {_reason(address, error)}") from None
             if error.errno == errno.EADDRINUSE:
-                log.error("Connection in use: %s", _shown(address))
+                log.error("Connection in use: %s", address)
             else:
-                log.error("Invalid address: %s", _shown(address))
+                log.error("Invalid address: %s", address)
             if not tries_left:
                 raise BindError(f"cannot listen on {address}: {_reason(address, error)}") from None
         log.error("Retrying in 1 second.")
@@ -417,12 +418,6 @@ def _set_options(sock: socket.socket, reuse_port: bool) -> None:
         # A connection is handed over together with its request, so the first read finds data.
         # After a second without data it is handed over all the same.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 1)
-
-
-def _shown(address: Address) -> object:
-    if isinstance(address, TcpAddress):
-        return (address.host, address.port)
-    return address.path if isinstance(address, UnixAddress) else str(address)
 
 
 def _reason(address: Address, error: OSError) -> str:

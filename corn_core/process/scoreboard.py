@@ -65,7 +65,11 @@ SETTINGS = (
     ),
 )
 
-BOOTING, IDLE, BUSY, DRAINING = range(4)
+BOOTING = 0
+IDLE = 1
+BUSY = 2
+DRAINING = 3
+"""The state of a worker that finishes what it has begun and accepts nothing new."""
 STATE_NAMES = ("booting", "idle", "busy", "draining")
 """The states of a worker, as ``server.snapshot()`` names them."""
 

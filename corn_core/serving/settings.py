@@ -87,6 +87,7 @@ SETTINGS = (
         section="Security",
         parse=integer(0),
         default=1024 * MEBIBYTE,
+        default_text="1073741824 (1 GiB)",
         help=(
             "The bytes of one response that a worker keeps for a client that reads more slowly"
             " than the application writes. Half a mebibyte is kept in memory, the rest in a"

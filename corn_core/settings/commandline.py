@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
 from corn_core.config import Origin, parsed
 from corn_core.errors import ConfigError, did_you_mean
+from corn_core.findings import Finding, Review
 from corn_core.hookspecs import CORE
 from corn_core.setting import Setting
 from corn_core.settings.environment import default_value, extra_arguments
@@ -15,9 +16,6 @@ from corn_core.settings.registry import COMMANDS, Registry
 
 Given = dict[str, tuple[str, Any]]
 """The settings given as arguments: by name, the flag that was used and the raw value."""
-
-Explain = Callable[[str], str | None]
-"""Explains why a flag or a setting is unknown; returns None if there is no better explanation."""
 
 USAGE = "corn [OPTIONS] [MODULE:APP]"
 DESCRIPTION = "Serve the WSGI application APP of the Python module MODULE."
@@ -52,28 +50,31 @@ def early_value(setting: Setting, argv: Sequence[str], environ: Mapping[str, str
     return default_value(setting, environ)[0]
 
 
+def early_flag(setting: Setting, argv: Sequence[str], environ: Mapping[str, str]) -> bool:
+    """Tell whether a flag without a value is given; known even if other arguments are wrong."""
+    _, more = extra_arguments(environ)
+    return any(flag in _split(each)[0] for flag in setting.flags for each in (argv, more))
+
+
 def parse(
-    registry: Registry, argv: Sequence[str], explain: Explain, variable: str = ""
+    registry: Registry, argv: Sequence[str], review: Review, variable: str = ""
 ) -> tuple[Given, list[str]]:
     """Parse the arguments into values of settings and the arguments that are not flags.
 
     :param variable: the environment variable that the arguments came from, for messages.
-    :raises ConfigError: for a flag that does not exist, or lacks its value.
+    :raises ConfigError: for a flag that lacks its value; also for one that does not exist, unless
+        the review gathers errors.
     """
     flags, rest = _split(argv)
     if not flags:
         # The variable is rarely set, and making a parser takes more than a millisecond.
         return {}, [*rest]
-    place = f" ({variable})" if variable else ""
     try:
         # Positional arguments are not declared, because argparse would accept only adjacent ones.
         namespace, others = _parser(registry, for_help=False).parse_known_args(flags)
     except _Refused as error:
-        raise ConfigError(f"{error}{place}") from None
-    for token in others:
-        if token.startswith("-") and token != "-":
-            raise ConfigError(f"{_unknown(registry, token, explain)}{place}")
-    return vars(namespace), [*others, *rest]
+        raise ConfigError(f"{error}{f' ({variable})' if variable else ''}") from None
+    return vars(namespace), [*_arguments(registry, others, review, variable), *rest]
 
 
 def flag_origin(flag: str, variable: str) -> Origin:
@@ -192,12 +193,34 @@ def _help(setting: Setting) -> str:
 def _shown(default: object) -> str:
     if default is None:
         return ""
+    if isinstance(default, float):
+        return f"{default:g}"
     return ", ".join(default) if isinstance(default, list) else str(default)
 
 
-def _unknown(registry: Registry, token: str, explain: Explain) -> str:
-    flag = token.partition("=")[0]
-    return explain(flag) or f"there is no flag {flag}{did_you_mean(flag, registry.flags())}"
+def _arguments(
+    registry: Registry, tokens: Sequence[str], review: Review, variable: str
+) -> Iterator[str]:
+    """Yield the tokens that are neither unknown flags nor their values."""
+    value_follows = False
+    for token, following in zip(tokens, [*tokens[1:], ""], strict=False):
+        if token.startswith("-") and token != "-":
+            flag, equals, value = token.partition("=")
+            findings = _unknown(registry, flag, value if equals else following, review, variable)
+            review.add(*findings)
+            value_follows = not equals and any(each.takes_argument for each in findings)
+        elif not value_follows:
+            yield token
+        else:
+            value_follows = False
+
+
+def _unknown(
+    registry: Registry, flag: str, value: str, review: Review, variable: str
+) -> list[Finding]:
+    hint = did_you_mean(flag, registry.flags())
+    otherwise = Finding("error", f"there is no flag {flag}{hint}", origin=variable, name=flag)
+    return review.explain(flag, value, variable) or [otherwise]
 
 
 def _split(argv: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:

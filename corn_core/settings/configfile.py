@@ -15,6 +15,7 @@ from corn_core.errors import ConfigError, line_in, one_line
 from corn_core.frames import explained
 from corn_core.setting import Setting, optional, string
 from corn_core.settings.commandline import Given, flag_origin
+from corn_core.settings.environment import FOREIGN_FILE
 from corn_core.settings.registry import Registry
 
 DEFAULT_FILE = "corn.conf.py"
@@ -84,6 +85,11 @@ def chosen_file(
         return None
     secrets = {setting.name for setting in registry if setting.secret}
     return ChosenFile(location, execute(location, cwd, origin, secrets))
+
+
+def overlooked(cwd: str) -> bool:
+    """Tell whether Gunicorn would read a config file in the directory."""
+    return os.path.exists(os.path.join(cwd, FOREIGN_FILE))
 
 
 def _location(registry: Registry, given: Sequence[tuple[Given, str]]) -> tuple[str | None, Origin]:

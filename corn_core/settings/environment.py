@@ -13,6 +13,8 @@ from corn_core.setting import Setting
 CMD_ARGS = "CORN_CMD_ARGS"
 FOREIGN_CMD_ARGS = "GUNICORN_CMD_ARGS"
 """Read when ``CORN_CMD_ARGS`` is not set."""
+FOREIGN_FILE = "gunicorn.conf.py"
+"""Not read unless it is named: it may be there for another server, and Gunicorn reads it."""
 
 
 def default_value(setting: Setting, environ: Mapping[str, str]) -> tuple[Any, Origin]:

@@ -8,21 +8,37 @@ from typing import Any
 from corn_core.config import Config
 from corn_core.setting import Setting, boolean
 
-SETTINGS = (
-    Setting(
-        name="check_config",
-        section="Commands",
-        parse=boolean,
-        default=False,
-        help=(
-            "Read the configuration, load the application and exit, with status 0 if"
-            " all of it works. Nothing is bound or forked. A plugin that cannot be loaded is a"
-            " failure of the check, though a server would warn and run without it."
-        ),
-        flags=("--check-config",),
-        action="store_true",
-        places=("cli",),
+CHECK_CONFIG = Setting(
+    name="check_config",
+    section="Commands",
+    parse=boolean,
+    default=False,
+    help=(
+        "Read the configuration, load the application and exit, with status 0 if"
+        " all of it works and none of it would be ignored. Everything that is wrong is reported at"
+        " once, also what Gunicorn has and corn has not. Nothing is bound or forked. A plugin that"
+        " cannot be loaded is a failure of the check, though a server would warn and run"
+        " without it."
     ),
+    flags=("--check-config",),
+    action="store_true",
+    places=("cli",),
+)
+
+JSON = Setting(
+    name="check_json",
+    section="Commands",
+    parse=boolean,
+    default=False,
+    help="Write the report of --check-config to standard output as JSON.",
+    flags=("--json",),
+    action="store_true",
+    places=("cli",),
+)
+
+SETTINGS = (
+    CHECK_CONFIG,
+    JSON,
     Setting(
         name="print_config",
         section="Commands",
@@ -42,14 +58,23 @@ SETTINGS = (
 def print_config(
     config: Config, hooks: Mapping[str, tuple[Callable[..., Any], str]] | None = None
 ) -> str:
-    """Format the configuration, one line per setting or hook: ``name = value  # origin``."""
-    lines = [
-        f"{name} = {_shown(config.settings[name].shown(value))}  # {config.origin(name)}"
-        for name, value in config.as_dict().items()
-    ]
-    for name, (function, origin) in (hooks or {}).items():
-        lines.append(f"{name} = {_shown(function)}  # {origin}")
-    return "\n".join(lines)
+    """Format the configuration, one line per setting or hook: ``name = value  # origin``.
+
+    What differs from the defaults comes first, and the others by section.
+    """
+    given: list[str] = []
+    sections: dict[str, list[str]] = {}
+    for name, value in config.as_dict().items():
+        setting, origin = config.settings[name], config.origin(name)
+        line = f"{name} = {_shown(setting.shown(value))}  # {origin}"
+        default = origin.kind == "default"
+        (sections.setdefault(setting.section, []) if default else given).append(line)
+    for name, (function, place) in (hooks or {}).items():
+        given.append(f"{name} = {_shown(function)}  # {place}")
+    blocks = {"Set": given, **{f"{name}, by default": lines for name, lines in sections.items()}}
+    return "\n\n".join(
+        "\n".join([f"# {heading}", *lines]) for heading, lines in blocks.items() if lines
+    )
 
 
 def _shown(value: object) -> str:

@@ -8,22 +8,24 @@ that a config file is executed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from importlib import import_module
 from types import ModuleType
 from typing import Any, NamedTuple
 
 from corn_core.config import Config, Kind, Origin, parsed
-from corn_core.errors import ConfigError, SettingError, did_you_mean, one_line
+from corn_core.errors import ConfigError, SettingError, closest, one_line
+from corn_core.findings import Finding, Level, Review
 from corn_core.frames import explained
 from corn_core.framework import Ask, Framework
 from corn_core.hookspecs import HOOKS
 from corn_core.interfaces import Loader
-from corn_core.settings.commandline import Explain, Given, flag_origin, parse
-from corn_core.settings.configfile import ChosenFile, chosen_file, importable
+from corn_core.settings.commandline import Given, flag_origin, parse
+from corn_core.settings.configfile import ChosenFile, chosen_file, importable, overlooked
 from corn_core.settings.environment import (
     CMD_ARGS,
     FOREIGN_CMD_ARGS,
+    FOREIGN_FILE,
     default_value,
     extra_arguments,
 )
@@ -60,7 +62,7 @@ def resolve(
     environ: Mapping[str, str],
     cwd: str,
     framework: Ask | None = None,
-    explain: Explain = lambda option: None,
+    review: Review | None = None,
 ) -> Resolution:
     """Read all sources and add them up.
 
@@ -69,22 +71,26 @@ def resolve(
     :param cwd: the directory to which paths of config files are relative.
     :param framework: returns the settings from a framework's own file. Another source may name
         that file, so the function gets the sum of the others.
-    :param explain: says why a flag or setting is unknown, if that is known.
+    :param review: gathers what is wrong or doubtful, and knows other servers' settings. If it
+        gathers errors too, a setting that cannot take its value has its default.
     :raises ConfigError: when a source cannot be read or a setting cannot take a value; the text
         says which, and where it came from.
     """
+    review = review or Review()
     variable, more = extra_arguments(environ)
     given = _Given(
-        environ, variable, parse(registry, more, explain, variable), parse(registry, argv, explain)
+        environ, variable, parse(registry, more, review, variable), parse(registry, argv, review)
     )
     # Executed once, although its values may be added up twice.
     file = chosen_file(registry, [(given.command[0], ""), (given.more[0], variable)], cwd)
-    layers = _Layers(registry, explain, cwd)
-    resolution = layers.add_up(given, file, None)
-    found = framework(resolution.config) if framework else None
+    before = len(review.findings)
+    resolution = _Layers(registry, review, cwd).add_up(given, file, None)
+    found = review.attempt(framework, resolution.config) if framework else None
     if found is None:
         return resolution
-    return _Layers(registry, explain, cwd).add_up(given, file, found)
+    # The same sources are added up once more, and the same findings are made.
+    del review.findings[before:]
+    return _Layers(registry, review, cwd).add_up(given, file, found)
 
 
 class _Given(NamedTuple):
@@ -102,14 +108,13 @@ class _Given(NamedTuple):
 class _Layers:
     """The sum of the sources so far; each method adds one more on top."""
 
-    def __init__(self, registry: Registry, explain: Explain, cwd: str) -> None:
+    def __init__(self, registry: Registry, review: Review, cwd: str) -> None:
         self.registry = registry
-        self.explain = explain
+        self.review = review
         self.cwd = cwd
         self.values: dict[str, Any] = {}
         self.origins: dict[str, Origin] = {}
         self.hooks: dict[str, ConfigHook] = {}
-        self.warnings: list[str] = []
 
     def add_up(
         self, given: _Given, file: ChosenFile | None, framework: Framework | None
@@ -117,12 +122,14 @@ class _Layers:
         """Add all sources, from the least authoritative to the most."""
         variable = given.variable
         if variable == FOREIGN_CMD_ARGS:
-            self.warnings.append(f"{variable} is used because {CMD_ARGS} is not set")
+            self.say("note", f"{variable} is used because {CMD_ARGS} is not set")
         self.set_defaults(given.environ)
         if framework is not None:
             self.set_framework(framework)
         if file is not None:
             self.set_file(file)
+        elif overlooked(self.cwd) and "config" not in given.command[0] | given.more[0]:
+            self.say("ignored", f"{FOREIGN_FILE} is not read; corn -c {FOREIGN_FILE} reads it")
         self.set_flags(given.more[0], variable)
         self.set_flags(given.command[0])
         rest = given.command[1] or given.more[1]
@@ -130,17 +137,38 @@ class _Layers:
         return Resolution(
             config=Config({each.name: each for each in self.registry}, self.values, self.origins),
             hooks=self.hooks,
-            warnings=self.warnings,
+            warnings=self.review.warnings,
             loader=framework.loader if framework is not None else None,
         )
 
+    def say(self, level: Level, text: str, origin: Origin | str = "", name: str = "") -> None:
+        self.review.add(Finding(level, text, origin=str(origin), name=name))
+
     def set(self, name: str, raw: object, origin: Origin) -> None:
-        self.values[name] = parsed(self.registry[name], raw, origin)
-        self.origins[name] = origin
+        try:
+            self.values[name] = parsed(self.registry[name], raw, origin)
+        except ConfigError as error:
+            self.refuse(error, name, raw, origin)
+        else:
+            self.origins[name] = origin
+            if self.review.gathers:
+                self.review.add(*self.review.explain(name, raw, str(origin)))
+
+    def refuse(self, error: ConfigError, name: str, raw: object, origin: Origin) -> None:
+        """Add a value that cannot be taken to the findings, with what plugins know of it."""
+        explained = self.review.explain(name, raw, str(origin))
+        if not explained and not self.review.gathers:
+            raise error
+        self.review.add(*(explained or [Finding.of(error, name)]))
 
     def set_defaults(self, environ: Mapping[str, str]) -> None:
         for each in self.registry:
-            self.values[each.name], self.origins[each.name] = default_value(each, environ)
+            try:
+                found = default_value(each, environ)
+            except ConfigError as error:
+                self.refuse(error, each.name, None, Origin("environment", each.env or ""))
+                found = default_value(each, {})
+            self.values[each.name], self.origins[each.name] = found
 
     def set_flags(self, given: Given, variable: str = "") -> None:
         for name, (flag, raw) in given.items():
@@ -149,38 +177,44 @@ class _Layers:
     def set_app(self, rest: Sequence[str], variable: str) -> None:
         """Use the first positional argument as the application; warn that others are ignored."""
         for argument in rest[1:]:
-            self.warnings.append(
-                f"argument {argument!r} is ignored; the application is {rest[0]!r}"
-            )
+            self.say("ignored", f"argument {argument!r} is ignored; the application is {rest[0]!r}")
         if rest:
             kind: Kind = "cmd_args" if variable else "argument"
             self.set(APP_SETTING, rest[0], Origin(kind, variable or "command line"))
 
     def set_framework(self, framework: Framework) -> None:
         """Add the settings and hooks of a framework; any other name is an error."""
-        self.warnings += framework.warnings
+        for warning in framework.warnings:
+            self.say("note", warning)
         directory = framework.directory or self.cwd
         for name, raw in framework.settings.items():
-            if not self._take(name, raw, framework.origin(name), directory):
-                raise ConfigError(f"{self._no_such(name)} ({framework.origin(name)})")
+            origin = framework.origin(name)
+            if not self._take(name, raw, origin, directory):
+                self.review.add(*self._no_such(name, raw, origin))
 
-    def _no_such(self, name: str) -> str:
+    def _no_such(self, name: str, raw: object, origin: Origin) -> list[Finding]:
         if name in self.registry:
-            return f"{name} can only be set by {', '.join(self.registry[name].flags)}"
-        hint = did_you_mean(name, self._names_in_files())
-        return self.explain(name) or f"there is no setting {name!r}{hint}"
+            text = f"{name} can only be set by {', '.join(self.registry[name].flags)}"
+        else:
+            meant = self._similar(name)
+            hint = f"; did you mean {meant!r}?" if meant else ""
+            text = f"there is no setting {name!r}{hint}"
+            explained = self.review.explain(name, raw, str(origin))
+            if explained:
+                return explained
+        return [Finding("error", text, origin=str(origin), name=name)]
 
     def set_file(self, file: ChosenFile) -> None:
         """Add the settings and hooks of a config file, which may have names of its own too."""
         location, contents = file
         if not location.startswith("python:") and not location.endswith(".py"):
-            self.warnings.append(
-                f"config file {contents.name!r} is read as Python, though not named .py"
+            self.say(
+                "note", f"config file {contents.name!r} is read as Python, though not named .py"
             )
         for name, raw in contents.values.items():
             origin = contents.origin(name)
-            if not self._take(name, raw, origin, self.cwd) and not isinstance(raw, ModuleType):
-                self._judge_other(name, raw, origin)
+            if not self._take(name, raw, origin, self.cwd):
+                self._judge_other(name, raw, origin, contents.values)
 
     def _take(self, name: str, raw: object, origin: Origin, directory: str) -> bool:
         """Set a setting or hook if a file may set it; returns False if it may not."""
@@ -193,9 +227,18 @@ class _Layers:
             return False
         return True
 
-    def _names_in_files(self) -> list[str]:
-        hooks = (hook.name for hook in HOOKS.values() if hook.in_config_file)
-        return [*self.registry.names(), *hooks]
+    def _similar(self, name: str) -> str | None:
+        """Find the setting or hook that has nearly this name, or a flag of nearly this name."""
+        flags = {
+            flag.lstrip("-").replace("-", "_"): setting.name
+            for setting in self.registry
+            for flag in setting.flags
+        }
+        hooks = [hook.name for hook in HOOKS.values() if hook.in_config_file]
+        # Short ones are words that config files use for things of their own.
+        names = [*self.registry.names(), *hooks, *(flag for flag in flags if len(flag) > 4)]
+        found = closest(name, names, 0.8)
+        return found if found in self.registry else flags.get(found or "", found)
 
     def _set_hook(self, name: str, raw: object, origin: Origin, directory: str) -> None:
         if raw is None:
@@ -204,22 +247,29 @@ class _Layers:
             with importable(self.cwd), importable(directory):
                 raw = _imported(name, raw.strip(), origin)
         if not callable(raw):
-            raise SettingError(name, "a function, or the dotted name of one", raw, str(origin))
+            error = SettingError(name, "a function, or the dotted name of one", raw, str(origin))
+            self.refuse(error, name, raw, origin)
+            return
+        if self.review.gathers:
+            self.review.add(*self.review.explain(name, raw, str(origin)))
         self.hooks[name] = ConfigHook(raw, str(origin))
 
-    def _judge_other(self, name: str, raw: object, origin: Origin) -> None:
-        """Warn about a name that may not be set in a file, if it looks like a mistake."""
+    def _judge_other(self, name: str, raw: object, origin: Origin, given: Collection[str]) -> None:
+        """Judge a name that may not be set in a file: a mistake, or the file's own affair.
+
+        :param given: all names in the file.
+        """
         if name in self.registry or name in HOOKS:
-            self.warnings.append(f"{name} has no effect in a config file ({origin})")
+            self.say("ignored", f"{name} has no effect in a config file", origin, name)
             return
-        reason = self.explain(name)
-        if reason and raw is not None and not callable(raw):
-            raise ConfigError(f"{reason} ({origin})")
-        if name != name.lower() or name.startswith("_"):
-            return
-        hint = did_you_mean(name, self._names_in_files())
-        if hint:
-            self.warnings.append(f"{name!r} is neither a setting nor a hook{hint} ({origin})")
+        explained = self.review.explain(name, raw, str(origin))
+        self.review.add(*explained)
+        private = name != name.lower() or name.startswith("_") or isinstance(raw, ModuleType)
+        meant = None if explained or private else self._similar(name)
+        # A file that sets timeout as well has made it of its own timeout_str.
+        if meant and meant not in given:
+            hint = f"{name!r} is neither a setting nor a hook; did you mean {meant!r}?"
+            self.say("ignored", hint, origin, name)
 
 
 def _imported(name: str, path: str, origin: Origin) -> object:

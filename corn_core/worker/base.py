@@ -6,12 +6,13 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 from time import monotonic
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, NoReturn
 
 from corn_core.config import Config
 from corn_core.errors import AppLoadError
+from corn_core.extensions.hints import no_attribute
 from corn_core.interfaces import Hooks, Logger, Slot, WSGIApp
-from corn_core.loaders.fit import check_call
+from corn_core.loaders.fit import check_call, refuse_asgi
 from corn_core.loaders.wsgi import is_asynchronous
 from corn_core.net import Listener
 from corn_core.net.tls import Tls
@@ -116,6 +117,8 @@ class Worker:
     :ivar aborted: True if the master stops the worker because it was silent for too long.
     :ivar nr: the number of requests answered so far.
     :ivar max_requests: the number of requests after which it is replaced, 0 for never.
+
+    There are ``wsgi``, ``timeout`` and ``tmp`` too, for hook functions written for Gunicorn.
     """
 
     multithread: ClassVar[bool] = False
@@ -181,6 +184,30 @@ class Worker:
     def __str__(self) -> str:
         return f"<{type(self).__name__} {self.pid}>"
 
+    # -- what hook functions written for Gunicorn know -------------------------------
+
+    @property
+    def wsgi(self) -> WSGIApp:
+        """The application; the same as :attr:`app`."""
+        return self.app
+
+    @property
+    def timeout(self) -> float:
+        """The seconds that the worker may be silent."""
+        timeout: float = self.cfg.timeout
+        return timeout
+
+    @property
+    def tmp(self) -> Worker:
+        """The object whose ``notify`` says that the worker is not stuck: the worker itself."""
+        return self
+
+    if not TYPE_CHECKING:  # or mypy would not find a misspelt attribute any more
+
+        def __getattr__(self, name: str) -> NoReturn:
+            # Called only for attributes that do not exist.
+            raise no_attribute("worker", self, name)
+
     # -- what a subclass supplies ----------------------------------------------------
 
     @classmethod
@@ -202,6 +229,7 @@ class Worker:
         Called with what the loader gave, in each worker before :meth:`prepare`, and by
         ``--check-config``. A worker that serves its library's own applications lets those pass.
         """
+        refuse_asgi(app, config)
         if is_asynchronous(app):
             raise AppLoadError(
                 f"{config.wsgi_app!r}: it gives a coroutine when it is called, which"

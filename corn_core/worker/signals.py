@@ -80,6 +80,7 @@ class SignalHandlers:
     def __init__(self, worker: Worker, report: int) -> None:
         self._worker = worker
         self._report = report
+        self._leaving_soon = False
 
     def install(self) -> None:
         signal.signal(signal.SIGTERM, self.on_term)
@@ -100,6 +101,9 @@ class SignalHandlers:
         """Let no further signal interrupt the way out."""
         for number in _ENDING:
             signal.signal(number, self.on_ignored)
+        if self._leaving_soon:
+            # The interpreter's end resets the handler, and the timer would kill the process then.
+            signal.setitimer(signal.ITIMER_REAL, 0)
 
     def on_term(self, number: int, frame: FrameType | None) -> None:
         self._worker.alive = False
@@ -138,6 +142,7 @@ class SignalHandlers:
         def leave(number: int, frame: FrameType | None) -> None:
             raise order
 
+        self._leaving_soon = True
         signal.signal(signal.SIGALRM, leave)
         # Not at once: that would be in here, and lost too.
         signal.setitimer(signal.ITIMER_REAL, 0.01)

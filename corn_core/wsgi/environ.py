@@ -12,7 +12,7 @@ from corn_core.errors import BadRequest, ScriptNameMismatch, SettingError
 from corn_core.setting import Expected, Setting, comma_separated
 from corn_core.wsgi.files import ErrorStream, FileWrapper
 from corn_core.wsgi.offered import SOCKET_NAMES, OfferedSocket
-from corn_core.wsgi.trust import parse_peers, peer_test
+from corn_core.wsgi.trust import SchemeFields, parse_peers, peer_test
 
 if TYPE_CHECKING:
     from corn_core.config import Config
@@ -143,11 +143,8 @@ class EnvironBuilder:
         self.script_name = read_script_name(variables)
         self.is_trusted = peer_test(config.forwarded_allow_ips)
         self._forwarder_names = frozenset(config.forwarder_headers)
-        self._scheme_fields = tuple(
-            ("HTTP_" + name.replace("-", "_"), name, secure)
-            for name, secure in config.secure_scheme_headers.items()
-        )
-        self._scheme_keys = tuple(key for key, _, _ in self._scheme_fields)
+        self._scheme = SchemeFields(config.secure_scheme_headers)
+        self._scheme_keys = self._scheme.keys
         self._socket_names = socket_names
         self.errors = ErrorStream(log)
         self._constants: Environ = {
@@ -204,7 +201,7 @@ class EnvironBuilder:
         for key in self._scheme_keys:
             if key in fields:
                 if self.is_trusted(connection.peer):
-                    environ["wsgi.url_scheme"] = self._claimed_scheme(request)
+                    environ["wsgi.url_scheme"] = self._scheme.read(request)
                 break
         if listener.is_unix:
             _set_server(environ)
@@ -267,23 +264,6 @@ class EnvironBuilder:
             environ["SCRIPT_NAME"], environ["PATH_INFO"] = prefix, path
             if prefix:
                 _split_path(environ, prefix, path)
-
-    def _claimed_scheme(self, request: Request) -> str:
-        """Return the scheme that a front-end's fields claim, of which there is at least one."""
-        claims = set()
-        for key, name, secure in self._scheme_fields:
-            value = request.fields.get(key)
-            if value is None:
-                continue
-            lines = [value]
-            if "," in value:
-                # Perhaps a repeated field, which had its values joined: each line counts.
-                lines = [text for header, text in request.headers if header == name] or lines
-            for line in lines:
-                claims.add("https" if line == secure else "http")
-        if len(claims) > 1:
-            raise BadRequest("the fields of secure_scheme_headers contradict each other")
-        return claims.pop()
 
 
 def _split_path(environ: Environ, prefix: str, path: str) -> None:

@@ -19,11 +19,17 @@ BLOCK_SIZE = 64 * 1024
 _KEPT = 64 * 1024
 """Characters written to ``wsgi.errors`` that are kept for a flush."""
 
+
+def _sendfile(raw: object) -> bool:
+    """Accept ``None`` too, which is the default in Gunicorn's configurations."""
+    return raw is None or boolean(raw)
+
+
 SETTINGS = (
     Setting(
         name="sendfile",
         section="Server Mechanics",
-        parse=boolean,
+        parse=_sendfile,
         default=True,
         help=(
             "Send files that an application returns through wsgi.file_wrapper with sendfile(2),"

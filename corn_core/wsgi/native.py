@@ -81,6 +81,11 @@ class NativeCycle:
         """
         return Exchange(self, (method, uri, version, headers), connection)
 
+    def begin_parsed(self, request: Request, connection: ConnectionInfo) -> Exchange:
+        """Begin the exchange of a request that corn's own parser has read; as :meth:`begin`."""
+        head = (request.method, request.uri, request.version, ())
+        return Exchange(self, head, connection, request)
+
     @property
     def wanted(self) -> bool:
         """Tell whether a hook or the access log needs what an exchange is told at its end."""
@@ -110,12 +115,18 @@ class Exchange:
 
     __slots__ = ("_cycle", "_ended", "_head", "_request", "_started", "_token", "connection")
 
-    def __init__(self, cycle: NativeCycle, head: Head, connection: ConnectionInfo) -> None:
+    def __init__(
+        self,
+        cycle: NativeCycle,
+        head: Head,
+        connection: ConnectionInfo,
+        request: Request | None = None,
+    ) -> None:
         self._cycle = cycle
         self._ended = False
         self._started = monotonic()
         self._head = head
-        self._request: Request | None = None
+        self._request = request
         self.connection = connection
         path = head[1].partition("?")[0]
         self._token = cycle.slot.begin_request(self._started, head[0], path)
@@ -142,7 +153,8 @@ class Exchange:
 
         :param sent: bytes of the body.
         """
-        self._end(f"{status} {reason}", headers, sent)
+        # Without an observer, the status line is not worth its making.
+        self._end(f"{status} {reason}" if self._cycle.events.after else "", headers, sent)
 
     def abandon(self) -> None:
         """End an exchange whose client has left before there was a response."""

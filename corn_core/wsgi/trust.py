@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from corn_core.errors import BadRequest
 from corn_core.setting import Expected, comma_separated
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Network, IPv6Network
+
+    from corn_core.http import Request
 
 _MEMO_LIMIT = 1024
 
@@ -89,3 +92,38 @@ def _is_listed(host: str, plain: set[str], networks: list[IPv4Network | IPv6Netw
 
     address = ip_address(host)
     return any(address in network for network in networks)
+
+
+class SchemeFields:
+    """Reads the fields by which a front-end says that its client used https.
+
+    :param secure: the setting ``secure_scheme_headers``.
+    :ivar keys: the environ names of these fields. :meth:`read` is for requests that have one of
+        them, from a peer that is trusted.
+    """
+
+    def __init__(self, secure: Mapping[str, str]) -> None:
+        self._secure = {
+            "HTTP_" + name.replace("-", "_"): (name, value) for name, value in secure.items()
+        }
+        self.keys = tuple(self._secure)
+
+    def read(self, request: Request) -> str:
+        """Return the scheme, ``http`` or ``https``.
+
+        :raises BadRequest: when the fields contradict each other.
+        """
+        claims = set()
+        for key, (name, secure) in self._secure.items():
+            value = request.fields.get(key)
+            if value is None:
+                continue
+            lines = [value]
+            if "," in value:
+                # Perhaps a repeated field, which had its values joined: each line counts.
+                lines = [text for header, text in request.headers if header == name] or lines
+            for line in lines:
+                claims.add("https" if line == secure else "http")
+        if len(claims) > 1:
+            raise BadRequest("the fields of secure_scheme_headers contradict each other")
+        return claims.pop()

@@ -19,6 +19,7 @@ RANKS = (
     {
         "corn_core",
         "errors",
+        "findings",
         "frames",
         "interfaces",
         "setting",
@@ -34,7 +35,7 @@ RANKS = (
     {"wsgi", "logs", "loaders", "reloading"},
     {"worker", "serving"},
     {"arbiter"},
-    {"answers", "builtin", "app", "assemble", "cli", "validate", "__main__"},
+    {"answers", "builtin", "app", "assemble", "check", "cli", "command", "validate", "__main__"},
 )
 """The packages and modules of corn_core, lowest rank first."""
 

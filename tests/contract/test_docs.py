@@ -178,9 +178,13 @@ def test_flags_exist(page: Path) -> None:
     flags = {flag for setting in SETTINGS for flag in setting.flags}
     flags.update(flag for command in COMMANDS.values() for flag in command.flags)
     flags.update(OPTIONS)
+    text = page.read_text()
+    if page.name == "coming-from-others.md":
+        # The first column has the flags of another server.
+        text = re.sub(r"^\|[^|]*\|", "|", text, flags=re.MULTILINE)
     named = {
         found
-        for code in pages.inline_code(page.read_text())
+        for code in pages.inline_code(text)
         for found in re.findall(r"(?<![\w-])--[a-z][\w-]*", code)
     }
     assert named <= flags

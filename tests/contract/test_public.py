@@ -21,7 +21,7 @@ SOURCES = dict(public.sources())
 _COMMAND = {
     *("corn_core.assemble", "corn_core.cli", "corn_core.extensions.manager"),
     *("corn_core.settings.commandline", "corn_core.settings.registry"),
-    "corn_core.settings.sources",
+    *("corn_core.settings.sources", "corn_core.findings"),
 }
 """What the command itself is made of."""
 
@@ -33,6 +33,20 @@ EXCEPTIONS = {
     "plugins/corn-django/src/corn_django/management/commands/corn.py": _COMMAND,
     "plugins/corn-paste/src/corn_paste/runner.py": _COMMAND,
     "plugins/corn-testkit/src/corn_testkit/describe.py": _COMMAND,
+    # They stand for Gunicorn's own modules, or say what of the core takes the place of these.
+    "plugins/corn-gunicorn/src/corn_gunicorn/absent.py": {"corn_core.extensions.drivers"},
+    "plugins/corn-gunicorn/src/corn_gunicorn/attributes.py": {
+        *("corn_core.extensions.hints", "corn_core.hookspecs"),
+    },
+    "plugins/corn-gunicorn/src/corn_gunicorn/classes.py": {"corn_core.extensions.drivers"},
+    "plugins/corn-gunicorn/src/corn_gunicorn/counterparts/__init__.py": {"corn_core.wsgi.environ"},
+    "plugins/corn-gunicorn/src/corn_gunicorn/counterparts/app/wsgiapp.py": {"corn_core.cli"},
+    "plugins/corn-gunicorn/src/corn_gunicorn/counterparts/arbiter.py": {
+        "corn_core.arbiter.arbiter",
+    },
+    "plugins/corn-gunicorn/src/corn_gunicorn/counterparts/glogging.py": {
+        *("corn_core.logs.access", "corn_core.logs.logconfig"),
+    },
     # The page describes the memory that this module lays out.
     "docs/architecture.md block 0": {"corn_core.process.scoreboard"},
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import socket
 from pathlib import Path
@@ -75,6 +76,66 @@ def test_check_config_refuses(arguments: list[str], message: str) -> None:
     outcome = run("--check-config", *arguments)
     assert outcome.returncode == 1
     assert message in outcome.stderr
+
+
+def test_check_config_reports_everything_at_once(tmp_path: Path) -> None:
+    (tmp_path / "site.py").write_text(
+        "workers = 'x'\npreload = True\nhttp_protocols = 'h2'\n"
+        "worker_class = 'egg:gunicorn#sync'\n"
+        "def when_ready(a, b): ...\n"
+        "def on_exit(): ...\n"
+    )
+    arguments = ("--check-config", "-c", "site.py", "--bnd=x", "nowhere:app")
+    outcome = run(*arguments, cwd=tmp_path, env={"CORN_DISABLE_PLUGINS": "gunicorn"})
+    assert outcome.returncode == 1
+    assert outcome.stderr.splitlines() == [
+        "error: there is no flag --bnd; did you mean '--bind'?",
+        "error: workers: expected a whole number of at least 1, or auto, got 'x' (site.py line 1)",
+        "ignored: 'preload' is neither a setting nor a hook; did you mean 'preload_app'?"
+        " (site.py line 2)",
+        "ignored: http_protocols is a setting of Gunicorn that corn does not have (site.py line 3)",
+        "    pip install corn-gunicorn, and corn --check-config says what to do instead",
+        "note: worker_class 'egg:gunicorn#sync' is taken for 'sync' (site.py line 4)",
+        f"error: when_ready: expected a function of 1 argument (server), got when_ready(a, b)"
+        f" ({tmp_path}/site.py line 5)",
+        f"error: on_exit: expected a function of 1 argument (server), got on_exit()"
+        f" ({tmp_path}/site.py line 6)",
+        f"error: 'nowhere:app': there is no module 'nowhere' in {tmp_path} nor elsewhere on the"
+        " search path (see --chdir, --pythonpath)",
+        "5 refused, 2 ignored",
+    ]
+
+
+def test_check_config_as_json(tmp_path: Path) -> None:
+    (tmp_path / "noisy.py").write_text("print('hello')\ndef app(environ, start_response): ...\n")
+    outcome = run("--check-config", "--json", "--workers=x", "noisy:app", cwd=tmp_path)
+    assert outcome.returncode == 1
+    assert json.loads(outcome.stdout) == {
+        "findings": [
+            {
+                "level": "error",
+                "name": "workers",
+                "text": "workers: expected a whole number of at least 1, or auto, got 'x'",
+                "instead": "",
+                "origin": "flag --workers",
+            }
+        ]
+    }
+    alone = run("--json", "noisy:app", cwd=tmp_path)
+    text = "error: --json is the form of a report; give it with --check-config\n"
+    assert (alone.returncode, alone.stderr) == (1, text)
+    fine = run("--check-config", "--json", "noisy:app", cwd=tmp_path)
+    assert (fine.returncode, json.loads(fine.stdout)) == (0, {"findings": []})
+
+
+def test_check_config_notices_what_only_another_server_reads(tmp_path: Path) -> None:
+    (tmp_path / "gunicorn.conf.py").write_text("workers = 2\n")
+    (tmp_path / "shop.py").write_text("def app(environ, start_response): ...\n")
+    outcome = run("--check-config", "shop:app", cwd=tmp_path)
+    text = "gunicorn.conf.py is not read; corn -c gunicorn.conf.py reads it"
+    assert (outcome.returncode, outcome.stderr) == (1, f"ignored: {text}\n")
+    named = run("--check-config", "-c", "gunicorn.conf.py", "shop:app", cwd=tmp_path)
+    assert (named.returncode, named.stderr) == (0, "")
 
 
 def test_check_config_looks_in_pythonpath(tmp_path: Path) -> None:

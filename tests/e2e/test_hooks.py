@@ -235,3 +235,42 @@ def test_reload_that_fails_in_a_library_logs_its_traceback(serve: Serve, tmp_pat
     assert f'File "{tmp_path}/a_library.py", line 2, in look' in traceback
     assert "corn_core" not in traceback
     assert server.get() == "hello"
+
+
+RECIPES = """
+import os
+import signal
+
+
+def when_ready(server):
+    server.log.info("class %s, age %s", server.worker_class.__name__, server.worker_age)
+
+
+def post_worker_init(worker):
+    worker.tmp.notify()
+    worker.log.info("serves %s for %s", worker.wsgi is worker.app, worker.timeout)
+
+
+def on_tick(server):
+    if server.num_workers == 1:
+        server.num_workers = 2
+    elif len(server.WORKERS) == 2 and os.path.exists("go"):
+        os.unlink("go")
+        server.log.info("age %s", server.worker_age)
+        server.kill_worker(0, signal.SIGKILL)
+        server.kill_workers(signal.SIGTERM)
+"""
+
+
+def test_attributes_that_recipes_for_gunicorn_use(serve: Serve, tmp_path: Path) -> None:
+    (tmp_path / "corn.conf.py").write_text(RECIPES)
+    (tmp_path / "shop.py").write_text(
+        "def app(environ, start_response):\n    start_response('200 OK', [])\n    return []\n"
+    )
+    server = serve("shop:app", "--timeout=20", cwd=tmp_path)
+    wait_for(lambda: server.log.count("serves True for 20.0") == 2, "a second worker")
+    assert "class SyncWorker, age 0" in server.log
+    (tmp_path / "go").touch()
+    wait_for(lambda: server.log.count("serves True for 20.0") == 4, "the replacements")
+    assert "age 2" in server.log
+    server.stop()

@@ -209,7 +209,7 @@ def test_reload_that_fails_later_returns_to_the_old_configuration(
     configured.write("SECOND")
     (tmp_path / "shop_app.py").write_text("def app(:")
     server.signal(SIGHUP)
-    server.wait_for_log("^SECOND ERROR Reload failed; the server continues as it was")
+    server.wait_for_log("^FIRST ERROR Reload failed; the server continues as it was")
     configured.path.write_text("broken")
     server.signal(SIGHUP)
     server.wait_for_log("^FIRST ERROR logconfig: .*broken")

@@ -37,6 +37,7 @@ SIGNATURES = {
     "corn_settings": "",
     "corn_framework": "config directory",
     "corn_configured": "config",
+    "corn_explain": "name value",
     "corn_instruments": "config",
     "corn_environment": "config",
     "corn_worker_class": "name config",
@@ -50,7 +51,7 @@ SIGNATURES = {
 FATAL = {
     *("on_starting", "when_ready", "post_fork", "post_worker_init", "pre_request", "pre_exec"),
     *("ssl_context", "corn_settings", "corn_framework", "corn_configured", "corn_instruments"),
-    *("corn_environment", "corn_check_app", "corn_wrap_app"),
+    *("corn_environment", "corn_check_app", "corn_wrap_app", "corn_explain"),
     *("corn_worker_class", "corn_logger_class", "corn_app_loader"),
 }
 

@@ -107,7 +107,9 @@ def test_logger_that_is_none(config: Config) -> None:
         logger_of(HalfALogger, config)
     message = str(caught.value)
     assert message.startswith("logger class 'mine' has no critical, exception, log, access, ")
-    assert message.endswith("access_enabled; corn_core.plugin.SimpleLogger has all of them")
+    assert message.endswith(
+        "access_enabled; derive it from corn_core.plugin.SimpleLogger, which has all of them"
+    )
 
 
 def test_logger_that_cannot_be_made(config: Config) -> None:

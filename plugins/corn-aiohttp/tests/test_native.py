@@ -10,6 +10,7 @@ from signal import SIGHUP, SIGQUIT, SIGTERM
 import aiohttp
 import pytest
 
+from corn_aiohttp.application import is_native
 from corn_testkit.client import get, parse, read_all, receive_until
 from corn_testkit.fixtures import Serve
 from corn_testkit.gate import Gate
@@ -222,3 +223,14 @@ def test_proxy_protocol_is_refused(serve: Serve) -> None:
     server = serve("--proxy-protocol", *NATIVE, cwd=APPS, wait=False)
     server.wait(status=3)
     assert "proxy_protocol: expected off" in server.log
+
+
+async def asgi(scope: object, receive: object, send: object) -> None: ...
+
+
+async def factory() -> None: ...
+
+
+def test_asgi_application_is_not_taken_for_a_factory() -> None:
+    assert not is_native(asgi)
+    assert is_native(factory)

@@ -84,7 +84,9 @@ def test_name_is_looked_up_again_when_it_was_not_found(
 
 
 def configuration(host: str | None, prefix: str = "") -> Any:
-    return SimpleNamespace(statsd_host=host, statsd_prefix=prefix, dogstatsd_tags="")
+    return SimpleNamespace(
+        statsd_host=host, statsd_prefix=prefix, dogstatsd_tags="", statsd_names="corn"
+    )
 
 
 @pytest.fixture

@@ -84,6 +84,19 @@ def test_refused_request_has_no_duration(client: StatsdClient, wire: Wire) -> No
     assert wire.take() == ["corn.requests:1|c\ncorn.request.status.431:1|c"]
 
 
+def test_names_of_gunicorn_can_be_kept(wire: Wire) -> None:
+    client = StatsdClient(wire, "shop", names="gunicorn")  # type: ignore[arg-type]
+    RequestMeter(client).refused(answer("404 Not Found"))
+    client.incr("corner.sold")
+    with client.pipeline() as packet:
+        packet.gauge("corn.workers", 3)
+    assert wire.take() == [
+        "shop.gunicorn.requests:1|c\nshop.gunicorn.request.status.404:1|c",
+        "shop.corner.sold:1|c",
+        "shop.gunicorn.workers:3|g",
+    ]
+
+
 # -- gauges --------------------------------------------------------------------------
 
 

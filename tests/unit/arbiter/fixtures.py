@@ -22,7 +22,7 @@ _OF_OTHERS = (
 
 
 def config(**values: object) -> Config:
-    """The defaults of what the master reads, and these values."""
+    """Make a configuration of the defaults of what the master reads, and these values."""
     settings = {
         setting.name: setting
         for setting in (
@@ -83,7 +83,7 @@ class Lines:
 
 
 def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
-    raise AssertionError("nobody calls it")
+    raise AssertionError("it is not called")
 
 
 def loaded(log: Lines | None = None, app: WSGIApp = app, **values: object) -> LoadedConfig:

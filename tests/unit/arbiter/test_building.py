@@ -1,4 +1,4 @@
-"""How a configuration's sockets, pidfile and application take the place of another's."""
+"""Put a configuration's sockets, pidfile and application in the place of another's."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_an_address_that_cannot_be_had(tmp_path: Path) -> None:
 
 
 def another_app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
-    raise AssertionError("nobody calls it")
+    raise AssertionError("it is not called")
 
 
 def test_preloading_loads_once_and_another_app_anew() -> None:
@@ -110,7 +110,7 @@ def test_the_pidfile_follows_the_configuration(tmp_path: Path) -> None:
     assert a.read_text() == f"{os.getpid()}\n"
     a.unlink()
     pidfile = update_pidfile(pidfile, str(a))
-    assert a.exists(), "somebody had removed it"
+    assert a.exists(), "it had been removed"
     pidfile = update_pidfile(pidfile, str(b))
     assert b.exists() and not a.exists()
     with pytest.raises(ConfigError):

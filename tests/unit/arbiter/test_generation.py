@@ -1,4 +1,4 @@
-"""Which generation is in force, and whose sockets may be closed."""
+"""Tell which generation is in force, and whose sockets may be closed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What two masters of one server may do while there are two of them."""
+"""Say what two masters of one server may do while there are two of them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def ours(tmp_path: Path) -> Iterator[Listener]:
 
 
 def handed_over(ours: Listener) -> Handover:
-    """What a master would hand over; the descriptor is a copy, as the other process has one."""
+    """Make what a master would hand over, with a copy of the descriptor as the other has one."""
     return Handover(OTHER, ((os.dup(ours.fileno()), str(ours.address)),))
 
 

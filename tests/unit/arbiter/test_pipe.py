@@ -36,7 +36,7 @@ def write(pipe: tuple[int, int]) -> Write:
 
 
 def told(text: bytes) -> bytes:
-    """What Worker.report writes."""
+    """Make what Worker.report writes."""
     return MARK + text + b"\n"
 
 

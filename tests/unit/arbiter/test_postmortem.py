@@ -1,4 +1,4 @@
-"""What is said about workers that were killed or found dead."""
+"""Explain workers that were killed or found dead."""
 
 from __future__ import annotations
 
@@ -64,21 +64,21 @@ term = Term(1, Reason.STOP)
 EXITS: dict[str, tuple[list[Action], int, bool]] = {
     "by itself": ([], 0, False),
     "with an error": ([], 1, False),
-    "killed by somebody": ([], -SIGKILL, False),
+    "killed from outside": ([], -SIGKILL, False),
     "crashed": ([], -SIGSEGV, False),
-    "terminated by somebody": ([], -SIGTERM, False),
+    "terminated from outside": ([], -SIGTERM, False),
     "told to go": ([term], 0, True),
     "told to go before it could listen": ([term], -SIGTERM, True),
-    "hung up on by somebody": ([], -SIGHUP, False),
-    "hung up on by somebody on the way out": ([term], -SIGHUP, True),
+    "hung up on from outside": ([], -SIGHUP, False),
+    "hung up on from outside on the way out": ([term], -SIGHUP, True),
     "crashed on the way out": ([term], -SIGSEGV, False),
-    "killed by somebody on the way out": ([term], -SIGKILL, False),
+    "killed from outside on the way out": ([term], -SIGKILL, False),
     "told to quit": ([Quit(1)], -SIGQUIT, True),
     "killed at its deadline": ([term, Kill(1)], -SIGKILL, True),
     "aborted": ([Dump(1), Abort(1)], 1, True),
     "aborted before it could listen": ([Dump(1), Abort(1)], -SIGABRT, True),
     "dumped before it could listen": ([Dump(1)], -SIGRTMIN, True),
-    "sent the dump signal by somebody": ([], -SIGRTMIN, False),
+    "sent the dump signal from outside": ([], -SIGRTMIN, False),
     "crashed while it was stuck": ([Dump(1)], -SIGSEGV, False),
 }
 

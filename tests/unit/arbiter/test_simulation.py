@@ -93,7 +93,7 @@ class Simulation(RuleBasedStateMachine):
                     assert handle.aborted_at is not None or overdue, "killed without a warning"
 
     def check_fork(self, action: Spawn) -> None:
-        """Nothing is forked during a back-off, but one at a time if the service is down."""
+        """Fork nothing during a back-off, except one at a time if the service is down."""
         if self.now >= self.roster.backoff.until:
             return
         assert action.workers == 1

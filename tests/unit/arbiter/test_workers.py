@@ -1,4 +1,4 @@
-"""What only real processes can show of the master, beyond the life that tests/e2e follows."""
+"""Show what only real processes can of the master, beyond the life that tests/e2e follows."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def started(serve: Serve, directory: Path, *arguments: str) -> Server:
 
 
 def listening(path: Path) -> bool:
-    """Whether any process listens on a unix socket, whether or not its path is still there."""
+    """Tell whether any process listens on a unix socket, whether or not its path is still there."""
     lines = Path("/proc/net/unix").read_text().splitlines()
     # proc_net(5): flags are the fourth field; 00010000 is __SO_ACCEPTCON.
     return any(line.split()[3] == "00010000" for line in lines if line.endswith(f" {path}"))
@@ -208,7 +208,7 @@ def test_output_that_is_buffered_at_a_fork_is_written_once(
 ORPHANS = """
 import os, subprocess, sys
 for _ in range(3):
-    # Their parent exits at once, and whoever is PID 1 inherits them.
+    # Their parent exits at once, and PID 1 inherits them.
     subprocess.run(["sh", "-c", "(sleep 0.5; exit 5) &"])
 os.execv(sys.argv[1], sys.argv[1:])
 """
@@ -240,7 +240,7 @@ def test_as_pid_1_it_reaps_what_others_leave_behind(
 
         wait_for(lambda: len(children(init)) == 1, "the orphans to end")
         wait_for(lambda: zombies() == 0, "the orphans to be reaped")
-        assert "Worker (pid" not in server.log, "they are no workers"
+        assert "Worker (pid" not in server.log, "they are not workers"
         os.kill(init, SIGTERM)
         server.wait(0)
     finally:

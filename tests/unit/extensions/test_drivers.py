@@ -116,8 +116,8 @@ def test_egg_of_another_distribution(site: Site) -> None:
     assert refusal("egg:gunicorn#gevent") == egg
     egg = "worker class 'egg:corn-gevent#gvent': corn-gevent has no 'gvent'; did you mean 'gevent'?"
     assert refusal("egg:corn-gevent#gvent") == egg
-    egg = "worker class 'egg:nobody#nothing': nobody has no 'nothing'"
-    assert refusal("egg:nobody#nothing") == egg
+    egg = "worker class 'egg:absent#nothing': absent has no 'nothing'"
+    assert refusal("egg:absent#nothing") == egg
 
 
 def test_known_worker_that_is_not_installed(site: Site) -> None:
@@ -126,6 +126,14 @@ def test_known_worker_that_is_not_installed(site: Site) -> None:
     assert refusal("gevent") == (
         "worker class 'gevent' is not installed; pip install corn-gevent"
         " (installed workers: gthread, sync)"
+    )
+
+
+def test_the_only_worker_is_offered(site: Site) -> None:
+    install_worker(site, "gthread")
+    assert refusal("sync") == (
+        "worker class 'sync' is not installed; pip install corn-sync, or take the installed one:"
+        " -k gthread (installed workers: gthread)"
     )
 
 

@@ -1,4 +1,4 @@
-"""Which entry points are found, how often they are looked for, and who loads them."""
+"""Find entry points: which, how often they are looked for, and what loads them."""
 
 from __future__ import annotations
 

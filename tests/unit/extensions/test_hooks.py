@@ -1,4 +1,4 @@
-"""How hooks are called, and what their failures do."""
+"""Call hooks, and see what their failures do."""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from corn_core.extensions.listing import listing
 from corn_core.extensions.manager import load_plugins
 from tests.unit.extensions.conftest import Site
@@ -17,14 +19,24 @@ def on_starting(server): ...
 """
 
 
-def rows(site: Site, disabled: tuple[str, ...] = ()) -> list[list[str]]:
-    """The lines of the table, cut where its columns are."""
-    text = listing(load_plugins(disabled, strict=False))
+def rows(site: Site, disabled: tuple[str, ...] = (), columns: int | None = None) -> list[list[str]]:
+    """Cut the lines of the table where its columns are."""
+    text = listing(load_plugins(disabled, strict=False), columns)
     assert not any(line != line.rstrip() for line in text.splitlines())
-    return [[cell.strip() for cell in line.split("  ") if cell] for line in text.splitlines()]
+    assert columns is None or all(len(line) <= columns for line in text.splitlines())
+    found: list[list[str]] = []
+    for line in text.splitlines():
+        cells = [cell.strip() for cell in line.split("  ") if cell.strip()]
+        if line.startswith(" "):
+            # Details that go on below.
+            found[-1][-1] += f" {cells[0]}"
+        else:
+            found.append(cells)
+    return found
 
 
-def test_everything_is_listed_with_its_state(site: Site) -> None:
+@pytest.mark.parametrize("columns", [None, 100, 120])
+def test_everything_is_listed_with_its_state(site: Site, columns: int | None) -> None:
     site.plugin("good", PLUGIN, version="2.0")
     site.plugin("bad", "import no_such_module")
     site.plugin("off", PLUGIN)
@@ -34,7 +46,7 @@ def test_everything_is_listed_with_its_state(site: Site) -> None:
         {"corn.workers": {"quick": "quick:Worker", "slow": "quick:Slow"}},
         {"quick": "class Worker: ..."},
     )
-    assert rows(site, ("off",)) == [
+    assert rows(site, ("off",), columns) == [
         ["distribution", "version", "group", "name", "state", "details"],
         ["corn-bad", "1.2", "corn.plugins", "bad", "fails", "ModuleNotFoundError: No module named"
          " 'no_such_module'"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection
 from types import ModuleType
 from typing import Any
 
@@ -30,7 +31,7 @@ def corn_settings():
 
 
 def call_post_fork(plugins: Plugins) -> list[str]:
-    """The plugins that were called, in order."""
+    """Return the plugins that were called, in order."""
     called: list[str] = []
     plugins.hooks.call("post_fork", server=None, worker=called)
     return called
@@ -167,7 +168,7 @@ def test_class_in_the_place_of_an_object_is_called_that(site: Site) -> None:
 def test_hook_that_is_not_marked_is_noted(site: Site) -> None:
     site.plugin("bare", "def when_ready(server): pass\ndef pre_fork_all(server): pass\n")
     site.plugin("good", GOOD)
-    # What a plugin imports under the name of a hook is not its own, nor is what is no function.
+    # What a plugin imports under the name of a hook is not its own, nor is what is not a function.
     site.plugin("borrower", "from corn_good_plugin import post_fork\non_exit = None\n")
     assert load_plugins().warnings == [
         "plugin 'bare' (corn-bare 1.2): when_ready is not marked with hookimpl, so it is never"
@@ -324,32 +325,60 @@ def test_instrument_that_is_not_in_a_list_is_an_error(site: Site) -> None:
     )
 
 
+def explained(option: str, disabled: Collection[str] = ()) -> list[str]:
+    return [str(finding) for finding in load_plugins(disabled).explain(option, "x")]
+
+
 def test_option_of_a_plugin_that_is_not_installed(site: Site) -> None:
-    assert load_plugins().explain("--statsd-host") == (
+    assert explained("--statsd-host") == [
         "--statsd-host needs the plugin corn-statsd, which is not installed;"
         " pip install corn-statsd"
-    )
+    ]
 
 
 def test_option_of_a_plugin_that_is_disabled(site: Site) -> None:
     site.plugin("statsd", "")
-    explanation = load_plugins({"statsd"}).explain("statsd_host")
-    assert explanation == (
+    assert explained("statsd_host", {"statsd"}) == [
         "statsd_host needs the plugin corn-statsd, which is disabled by --disable-plugin or"
         " CORN_DISABLE_PLUGINS"
-    )
+    ]
 
 
 def test_option_of_a_plugin_that_could_not_be_loaded(site: Site) -> None:
     site.plugin("statsd", "import no_such_module")
-    assert load_plugins().explain("--statsd-host") == (
+    assert explained("--statsd-host") == [
         "--statsd-host needs the plugin corn-statsd, which could not be loaded:"
         " ModuleNotFoundError: No module named 'no_such_module'"
-    )
+    ]
 
 
 def test_option_of_nobody_is_not_explained(site: Site) -> None:
-    assert load_plugins().explain("--sttsd-host") is None
+    assert explained("--sttsd-host") == []
+
+
+def test_option_of_gunicorn_names_the_plugin_that_knows_it(site: Site) -> None:
+    advice = "pip install corn-gunicorn, and corn --check-config says what to do instead"
+    for option in ("http_protocols", "--http-protocols"):
+        assert explained(option) == [
+            f"{option} is a setting of Gunicorn that corn does not have; {advice}"
+        ]
+    assert load_plugins().explain("control_socket_disable", False) == []
+
+
+def test_explanations_of_all_plugins(site: Site) -> None:
+    for name in ("one", "two"):
+        site.plugin(
+            name,
+            f"""
+from corn_core import hookimpl
+from corn_core.findings import Finding
+
+@hookimpl
+def corn_explain(name, value):
+    return [Finding("note", f"{name}: {{name}} = {{value}}")]
+""",
+        )
+    assert explained("depth") == ["two: depth = x", "one: depth = x"]
 
 
 ORDERED = """

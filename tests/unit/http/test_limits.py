@@ -46,8 +46,8 @@ def test_out_of_range_is_an_error_and_not_cut(name: str, highest: int) -> None:
 
 def test_flags_have_both_spellings_of_the_manual() -> None:
     assert BY_NAME["limit_request_field_size"].flags == (
-        "--limit-request-field_size",
         "--limit-request-field-size",
+        "--limit-request-field_size",
     )
 
 

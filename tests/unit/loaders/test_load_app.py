@@ -337,7 +337,7 @@ OFFER = " (callables there: app, create_app, make_site, forgot_to_return, gives_
         ("shop:create_ap()", f"shop has no 'create_ap'{OFFER}; did you mean 'create_app'?"),
         ("shop:site.wsgy", "shop.site has no 'wsgy'; did you mean 'wsgi'?"),
         ("shop:site.zebra", "shop.site has no 'zebra'"),
-        ("shop", f"shop has no 'application'{OFFER}; did you mean 'Application'?"),
+        ("shop", f"shop has no 'application'{OFFER}; did you mean 'shop:app'?"),
         ("shop:zebra", f"shop has no 'zebra'{OFFER}"),
         ("shop:nothing", f"nothing is None, not a WSGI application{OFFER}"),
         ("shop:config", f"config is a dict, not a WSGI application{OFFER}"),

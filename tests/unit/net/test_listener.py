@@ -174,8 +174,20 @@ def test_address_in_use_is_tried_five_times(bound: Bound, caplog: pytest.LogCapt
         with pytest.raises(BindError, match=f"^cannot listen on 127.0.0.1:{port}: Address already"):
             bound(f"127.0.0.1:{port}")
     assert bound.pauses == [1.0] * 4
-    in_use = f"Connection in use: ('127.0.0.1', {port})"
+    in_use = f"Connection in use: 127.0.0.1:{port}"
     assert caplog.messages == [in_use, "Retrying in 1 second."] * 4 + [in_use]
+
+
+def test_address_in_use_is_tried_once_at_a_terminal(
+    bound: Bound, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "isatty", lambda fd: True)
+    with occupied_port() as other:
+        port = other.getsockname()[1]
+        with pytest.raises(BindError, match=f"^cannot listen on 127.0.0.1:{port}: Address already"):
+            bound(f"127.0.0.1:{port}")
+    assert bound.pauses == []
+    assert caplog.messages == [f"Connection in use: 127.0.0.1:{port}"]
 
 
 def test_address_that_becomes_free_is_taken(bound: Bound, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -193,7 +205,7 @@ def test_address_of_no_interface_is_tried_again(
     with pytest.raises(BindError, match="no interface of this machine has that address"):
         bound("192.0.2.1:0")
     assert len(bound.pauses) == 4
-    assert caplog.messages[0] == "Invalid address: ('192.0.2.1', 0)"
+    assert caplog.messages[0] == "Invalid address: 192.0.2.1:0"
 
 
 def test_nothing_stays_bound_when_one_address_fails(bound: Bound, path: str) -> None:
@@ -259,7 +271,7 @@ def test_socket_thatis_answered_is_not_touched(
     with pytest.raises(BindError, match=rf"cannot listen on unix:{path}: Address already in use"):
         bound(f"unix:{path}")
     assert len(bound.pauses) == 4
-    assert caplog.messages[0] == f"Connection in use: {path}"
+    assert caplog.messages[0] == f"Connection in use: unix:{path}"
     drop_waiting_connections(first)
     assert serves(first)
 

@@ -1,4 +1,4 @@
-"""What a master tells its successor: it arrives, and nobody else takes it for his own."""
+"""Hand over what a master tells its successor, and no other process."""
 
 from __future__ import annotations
 

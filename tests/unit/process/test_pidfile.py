@@ -272,7 +272,7 @@ def test_setting() -> None:
 
 
 def create_in_child(path: Path, start: int, end: tuple[int, int]) -> int:
-    """A process that creates the pidfile at a byte on one pipe, and lives until the other ends.
+    """Start a process that creates the pidfile at a byte on one pipe; the end of the other ends it.
 
     Its exit status says how that went; 0: the file is its own.
     """

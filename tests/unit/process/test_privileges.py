@@ -1,4 +1,4 @@
-"""What needs no other process: values, and what is to change; tests/e2e drops for real."""
+"""Check values, and what is to change; tests/e2e drops privileges in real processes."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ MASKS = {
 
 
 def kind_of(deadline: float, now: float) -> str:
-    """Which timeout ends at a deadline that was set just now."""
+    """Tell which timeout ends at a deadline that was set just now."""
     if deadline == BEFORE:
         return ""
     if deadline == FOREVER:
@@ -131,7 +131,7 @@ class Recorder:
 
 
 def pair(tcp: bool = False) -> tuple[socket.socket, PlainChannel]:
-    """The client's end and the server's, with buffers that hold little."""
+    """Make the client's end and the server's, with buffers that hold little."""
     if not tcp:
         client, accepted = socket.socketpair()
     else:
@@ -224,7 +224,7 @@ class Bench:
         self.seen += [word for word in (*words, *end) if word not in self.seen]
 
     def understand(self, data: bytes) -> tuple[bytes, list[str]]:
-        """What the bytes on the wire mean to the client, and what else it learns from them."""
+        """Read the bytes on the wire as the client does, and what else it learns from them."""
         return data, []
 
     def take_some(self) -> None:
@@ -246,12 +246,12 @@ class Bench:
     # -- what the driver does ------------------------------------------------------------
 
     def hear(self, data: bytes) -> None:
-        """What the client sends is there, and the poller says so."""
+        """Let the poller say that what the client sent is there."""
         self.say(data)
         self.connection.on_event(READABLE)
 
     def give_back(self) -> None:
-        """The request that was lent has been answered."""
+        """Say that the request that was lent has been answered."""
         assert self.driver.lent is not None
         self.driver.answer(self.connection, *self.driver.lent)
 

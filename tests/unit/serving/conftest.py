@@ -1,4 +1,4 @@
-"""What a connection needs around it: a listener, and the request cycle with its logs."""
+"""Make what a connection needs around it: a listener, and the request cycle with its logs."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class SecureBench(Bench):
 
     def understand(self, data: bytes) -> tuple[bytes, list[str]]:
         if data.startswith(b"HTTP/"):
-            return data, []  # of a server that has seen that nobody speaks TLS
+            return data, []  # of a server that has seen a client which does not speak TLS
         self.incoming.write(data)
         if not self.established:
             return b"", []
@@ -53,7 +53,7 @@ class SecureBench(Bench):
         return decrypted, ["goodbye"]
 
     def shake(self) -> bytes:
-        """The client's next message of the handshake."""
+        """Take the client's next message of the handshake."""
         self.take()
         try:
             self.tls.do_handshake()
@@ -67,7 +67,7 @@ class SecureBench(Bench):
         return self.outgoing.read()
 
     def farewell(self) -> bytes:
-        """The client's close_notify."""
+        """Take the client's close_notify."""
         try:
             self.tls.unwrap()
         except ssl.SSLError:

@@ -48,12 +48,12 @@ def shown(data: bytes) -> str:
 
 
 def hears(data: bytes) -> Step:
-    """The client sends these bytes, and they can be read."""
+    """Send these bytes as the client, and let them be read."""
     return Step(shown(data), lambda bench: bench.hear(data))
 
 
 def starts_with(data: bytes) -> Step:
-    """The connection is accepted, and these bytes are here already."""
+    """Accept the connection, with these bytes here already."""
     return starts(f"starts with {shown(data)}", lambda bench: bench.say(data))
 
 
@@ -88,7 +88,7 @@ def writes(name: str, happens: Callable[[Bench], object], tcp: bool = False) -> 
 
 
 def given(name: str, *steps: Step | Callable[[Bench], object]) -> Step:
-    """A situation: a new connection, and what has happened to it."""
+    """Describe a situation: a new connection, and what has happened to it."""
 
     def act(bench: Bench) -> None:
         for step in steps:
@@ -139,7 +139,7 @@ def play(row: Row, bench: Bench) -> None:
 
 
 def _check(connection: Connection) -> None:
-    """What holds in a phase, however it was reached."""
+    """Check what holds in a phase, however it was reached."""
     phase = connection.phase
     if phase in WAITING_FOR:
         assert connection.watched == WAITING_FOR[phase]

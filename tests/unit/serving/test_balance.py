@@ -26,7 +26,7 @@ def worker(board: Scoreboard, connections: int, beat: float = NOW) -> int:
 
 
 def balance(board: Scoreboard) -> tuple[int, Balance]:
-    """The worker itself, which has met the others."""
+    """Make the worker itself, which has met the others."""
     index = board.allocate()
     made = Balance(board.slot(index))
     made.meet()

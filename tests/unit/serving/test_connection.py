@@ -63,7 +63,7 @@ def expect_and_leave(bench: Bench) -> None:
 
 
 def finishes(keep: bool, linger: bool = False, response: bytes = b"") -> Callable[[Bench], None]:
-    """A response was produced, of which the client takes what fits into the network."""
+    """Produce a response, of which the client takes what fits into the network."""
 
     def act(bench: Bench) -> None:
         bench.connection.send(b"HTTP/1.1 200 OK\r\n\r\n" + response)
@@ -167,7 +167,7 @@ TABLE = (
     Row(CONTINUED, hears(b"he"), BODY, "", "", "body"),
     Row(CONTINUED, hears(b"hello"), IDLE, "200", "POST / hello", "keepalive"),
     Row(CONTINUED, END, LINGER, "400 end", "", "linger"),
-    # AWAY: somebody else answers; then it is as if the driver had done so itself.
+    # AWAY: another thread answers; then it is as if the driver had done so itself.
     Row(LENT, GIVEN_BACK, IDLE, "200", "GET /", "keepalive"),
     Row(LENT, KEPT, IDLE, "200", "", "keepalive"),
     Row(LENT, ENDED, CLOSED, "200 end", "forget"),

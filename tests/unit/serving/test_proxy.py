@@ -1,4 +1,4 @@
-"""What may come before a request, a PROXY header: told from a request, and taken off whole."""
+"""Tell a PROXY header, which may come before a request, from a request, and take it off whole."""
 
 from __future__ import annotations
 
@@ -39,19 +39,19 @@ class ProxiedBench(Bench):
         self.header = ProxyHeaderReader(self.driver, listener, self.sock, ("192.0.2.7", 4711))
 
     def read(self) -> None:
-        """The poller says that there is something to read for who is under it."""
+        """Let the poller say that there is something to read."""
         (self.driver.managed or self.header).on_event(READABLE)
 
     @property
     def source(self) -> object:
-        """Whose connection it is, by what the proxy says."""
+        """Return whose connection it is, by what the proxy says."""
         connection = self.driver.managed
         assert isinstance(connection, Connection)
         return connection.proxy and connection.proxy.source
 
 
 class Case(NamedTuple):
-    """What arrives, piece by piece, and what comes of it.
+    """List what arrives, piece by piece, and what comes of it.
 
     :param told: what the driver and the application are told.
     :param source: the client that the proxy names.
@@ -110,9 +110,9 @@ CASES = (
         None,
         "400 end",
     ),
-    Case("a line of somebody", (LINE + GET,), "watch read", None, "403 end", trusted=False),
-    Case("half a line of somebody", (LINE[:3],), "watch read", None, "403 end", trusted=False),
-    Case("a request of somebody", (GET,), AT_ONCE, trusted=False),
+    Case("a line of a client", (LINE + GET,), "watch read", None, "403 end", trusted=False),
+    Case("half a line of a client", (LINE[:3],), "watch read", None, "403 end", trusted=False),
+    Case("a request of a client", (GET,), AT_ONCE, trusted=False),
 )
 
 Make = Callable[..., ProxiedBench]

@@ -104,7 +104,7 @@ class Client:
         self.sock.sendall(b"".join(GET % path.encode() for path in paths))
 
     def answers(self) -> list[str]:
-        """What has been answered; after the run, so that the connection has ended."""
+        """Return what has been answered, after the run, so that the connection has ended."""
         data = b""
         self.sock.settimeout(30)
         while piece := self.sock.recv(65536):
@@ -112,7 +112,7 @@ class Client:
         return [reply.text for reply in parse_all(data)]
 
     def closed(self) -> bool:
-        """Whether the server has closed the connection, now; whatever came before is dropped."""
+        """Tell whether the server has closed the connection by now; what came before is dropped."""
         self.sock.settimeout(0)
         try:
             while self.sock.recv(65536):
@@ -330,7 +330,7 @@ def test_accepting_pauses_while_descriptors_are_out(
     assert waited[:5] == [0] * 5
     assert client.answers() == ["/last"]
     assert "Cannot accept connections: Too many open files; pausing" in server.errors
-    # Not as often as the poller says that there is somebody.
+    # Not as often as the poller says that a client waits.
     assert server.errors.count("pausing") <= host.turns
 
 

@@ -14,7 +14,7 @@ from tests.fuzzing import examples
 
 
 def take(send_buffer: SendBuffer, count: int) -> bytes:
-    """The next bytes, at most ``count``, as a client that reads them would see them."""
+    """Return the next bytes, at most ``count``, as a client that reads them would see them."""
     piece = send_buffer.head()
     assert piece is not None
     if isinstance(piece, FileRegion):

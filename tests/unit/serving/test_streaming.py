@@ -42,7 +42,7 @@ class Streaming(Connection):
         return False
 
     def answered(self) -> None:
-        """The application has sent its response."""
+        """Finish, because the application has sent its response."""
         self.drop_request()
         self.finish(keep=True)
 

@@ -94,7 +94,7 @@ def bench(
 
 
 def hear(bench: Bench, data: bytes) -> None:
-    """The client sends, and what is under the poller hears of it."""
+    """Send as the client, and let what is under the poller hear of it."""
     bench.say(data)
     assert bench.driver.managed is not None
     bench.driver.managed.on_event(READABLE)

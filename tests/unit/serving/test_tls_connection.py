@@ -53,7 +53,7 @@ Message = Callable[[SecureBench], bytes]
 
 
 def hears_of(name: str, *messages: Message) -> Step:
-    """The client sends these messages, and they can be read."""
+    """Send these messages as the client, and let them be read."""
 
     def act(bench: Bench) -> None:
         assert isinstance(bench, SecureBench)
@@ -67,12 +67,12 @@ def encrypted(data: bytes) -> Message:
 
 
 def says(data: bytes) -> Step:
-    """The client sends these bytes, encrypted."""
+    """Send these bytes as the client, encrypted."""
     return hears_of(shown(data), encrypted(data))
 
 
 def halves(data: bytes) -> tuple[Step, Step]:
-    """The client sends these bytes in one record, whose parts arrive one after the other."""
+    """Send these bytes in one record, whose parts arrive one after the other."""
     rest: list[bytes] = []
 
     def first(bench: SecureBench) -> bytes:
@@ -84,7 +84,7 @@ def halves(data: bytes) -> tuple[Step, Step]:
 
 
 def hello_in_halves() -> tuple[Step, Step]:
-    """The ClientHello arrives in two parts, the second of which begins with a letter."""
+    """Send the ClientHello in two parts, the second of which begins with a letter."""
     rest: list[bytes] = []
 
     def first(bench: SecureBench) -> bytes:
@@ -312,7 +312,7 @@ def test_response_arrives_whole(bench: SecureBench) -> None:
 
 
 def test_handshake_that_does_not_fit_into_the_network(bench: SecureBench) -> None:
-    """What the client does not take is offered beside reading: it may have to read first."""
+    """Offer what the client does not take beside reading: it may have to read first."""
     hello, filling = bench.shake(), 0
     try:
         while True:

@@ -8,6 +8,7 @@ import pytest
 
 from corn_core.errors import ConfigError
 from corn_core.extensions.manager import DISABLE_PLUGINS
+from corn_core.findings import Finding, Review
 from corn_core.setting import Setting, string
 from corn_core.settings.commandline import (
     Given,
@@ -20,21 +21,22 @@ from corn_core.settings.registry import COMMANDS
 from tests.unit.settings.declared import registry
 
 
-def explain(option: str) -> str | None:
-    return f"{option} needs the plugin corn-statsd" if option == "--statsd-host" else None
+def explain(option: str, value: object) -> list[Finding]:
+    needs = Finding("error", f"{option} needs the plugin corn-statsd")
+    return [needs] if option == "--statsd-host" else []
 
 
 def given(*argv: str) -> Given:
-    return parse(registry(), argv, explain)[0]
+    return parse(registry(), argv, Review(explain))[0]
 
 
 def rest(*argv: str) -> list[str]:
-    return parse(registry(), argv, explain)[1]
+    return parse(registry(), argv, Review(explain))[1]
 
 
 def refusal(*argv: str, variable: str = "") -> str:
     with pytest.raises(ConfigError) as caught:
-        parse(registry(), argv, explain, variable)
+        parse(registry(), argv, Review(explain), variable)
     assert caught.value.exit_status == 1
     return str(caught.value)
 

@@ -12,6 +12,7 @@ import pytest
 
 from corn_core.config import Config
 from corn_core.errors import ConfigError
+from corn_core.findings import Finding, Review
 from corn_core.framework import Framework
 from corn_core.settings.sources import Resolution, resolve
 from tests.unit.settings.declared import registry
@@ -30,12 +31,16 @@ class Sources:
         (self.cwd / name).write_text(source)
 
     def resolve(self) -> Resolution:
-        def explain(option: str) -> str | None:
-            return f"{option} needs corn-statsd" if option == "statsd_host" else None
+        def explain(option: str, value: object) -> list[Finding]:
+            needs = Finding("error", f"{option} needs corn-statsd")
+            known = option == "statsd_host" and isinstance(value, str | list)
+            return [needs] if known else []
 
         cwd = str(self.cwd)
         found = Framework(self.framework) if self.framework else None
-        return resolve(registry(), self.argv, self.environ, cwd, lambda config: found, explain)
+        return resolve(
+            registry(), self.argv, self.environ, cwd, lambda config: found, Review(explain)
+        )
 
     def refusal(self) -> str:
         with pytest.raises(ConfigError) as caught:
@@ -390,3 +395,32 @@ def test_resolving_has_no_side_effects(sources: Sources) -> None:
     first, second = sources.resolve(), sources.resolve()
     assert (os.getcwd(), dict(os.environ), list(sys.path), list(sources.argv)) == before
     assert first.config.as_dict() == second.config.as_dict()
+
+
+@pytest.mark.parametrize(
+    ("line", "meant"),
+    [
+        ("preload = True", "preload_app"),
+        ("no_sendfile = True", "sendfile"),
+        ("worker = 3", "workers"),
+        ("help = 'a word that files use'", None),
+    ],
+)
+def test_names_of_flags_are_known(sources: Sources, line: str, meant: str | None) -> None:
+    sources.file(line)
+    name = line.split()[0]
+    hint = f"did you mean {meant!r}? (corn.conf.py line 1)"
+    text = f"{name!r} is neither a setting nor a hook; {hint}"
+    assert sources.resolve().warnings == ([text] if meant else [])
+
+
+@pytest.mark.parametrize("argv", [[], ["-c", "one.py"], ["--config="]])
+def test_config_file_of_another_server(sources: Sources, argv: list[str]) -> None:
+    sources.file("workers = 2", "gunicorn.conf.py")
+    sources.file("workers = 3", "one.py")
+    sources.argv = argv
+    said = sources.resolve().warnings
+    text = "gunicorn.conf.py is not read; corn -c gunicorn.conf.py reads it"
+    assert said == ([] if argv else [text])
+    sources.file("workers = 3")
+    assert sources.resolve().warnings == []

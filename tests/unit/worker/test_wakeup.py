@@ -1,4 +1,4 @@
-"""A signal wakes the loop of a worker, whoever owns the process's wake-up descriptor."""
+"""Wake the loop of a worker by a signal, whatever owns the process's wake-up descriptor."""
 
 from __future__ import annotations
 

@@ -13,7 +13,18 @@ from corn_core.worker import is_asynchronous
 
 def is_native(app: Any) -> bool:
     """Tell whether aiohttp's own server should serve it; otherwise it is a WSGI application."""
-    return isinstance(app, web.Application) or is_asynchronous(app) or is_factory(app)
+    if isinstance(app, web.Application) or is_factory(app):
+        return True
+    return is_asynchronous(app) and not _is_asgi(app)
+
+
+def _is_asgi(app: Any) -> bool:
+    """Tell whether it can only be called like an ASGI application, which aiohttp cannot serve."""
+    try:
+        signature = inspect.signature(app)
+    except (TypeError, ValueError):
+        return False
+    return _takes(signature, "scope", "receive", "send") and not _takes(signature)
 
 
 def is_factory(app: Any) -> bool:

@@ -6,7 +6,7 @@ from corn_aiohttp.application import is_native
 from corn_aiohttp.native import IGNORED, NativeServer
 from corn_asyncio.threaded import ThreadPoolDriver
 from corn_core.typing import Config, WSGIApp
-from corn_core.worker import Worker, client_limits
+from corn_core.worker import Worker, client_limits, refuse_asgi
 
 DEFAULT_THREADS = 8
 """The size of the pool when ``threads`` is not set. A user who chooses this worker for a WSGI
@@ -33,6 +33,7 @@ class AiohttpWorker(Worker):
 
     @classmethod
     def check_app(cls, app: WSGIApp, config: Config) -> None:
+        refuse_asgi(app, config)
         if not is_native(app):
             super().check_app(app, config)
 

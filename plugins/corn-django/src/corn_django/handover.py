@@ -10,6 +10,7 @@ from typing import NoReturn
 
 from corn_core.assemble import registry_of
 from corn_core.extensions.manager import DISABLE_PLUGINS, Plugins, load_plugins
+from corn_core.findings import Review
 from corn_core.plugin import ConfigError
 from corn_core.settings.commandline import early_command, early_value, help_text, parse
 from corn_core.settings.registry import Registry
@@ -43,7 +44,7 @@ def server_arguments(argv: Sequence[str]) -> list[str]:
     if early_command(argv):
         return [*argv]
     plugins, registry = _declared(argv)
-    options, others = parse(registry, argv, plugins.explain)
+    options, others = parse(registry, argv, Review(plugins.explain))
     if not others:
         return [*argv]
     if len(others) > 1:
@@ -52,7 +53,7 @@ def server_arguments(argv: Sequence[str]) -> list[str]:
 
     def reads_the_same(rest: list[str]) -> bool:
         try:
-            return parse(registry, rest, plugins.explain) == (options, [])
+            return parse(registry, rest, Review(plugins.explain)) == (options, [])
         except ConfigError:
             return False  # the text that was left out is the value of an option
 

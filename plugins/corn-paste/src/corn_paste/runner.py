@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 from corn_core.assemble import Assembly, registry_of, start
 from corn_core.cli import report
 from corn_core.extensions.manager import DISABLE_PLUGINS, load_plugins
+from corn_core.findings import Review
 from corn_core.plugin import ConfigError, CornError, Framework, Origin
 from corn_core.settings.commandline import early_value
 from corn_core.settings.sources import Resolution, resolve
@@ -82,9 +83,8 @@ class _Runner:
     # -- the configuration -----------------------------------------------------------
 
     def _read(self, directory: str) -> Resolution:
-        return resolve(
-            self._registry, [], self._environ, directory, self._framework, self._plugins.explain
-        )
+        review = Review(self._plugins.explain)
+        return resolve(self._registry, [], self._environ, directory, self._framework, review)
 
     def _framework(self, config: Config) -> Framework:
         framework = self._server_settings(config)

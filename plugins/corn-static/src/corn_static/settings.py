@@ -63,6 +63,7 @@ SETTINGS = (
         flags=("--static",),
         metavar="/URL=DIR",
         action="append",
+        default_text="none",
     ),
     Setting(
         name="static_max_age",

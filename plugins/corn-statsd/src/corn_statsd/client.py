@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from statsd.client.base import StatsClientBase
 from statsd.client.udp import Pipeline
 
+from corn_statsd.settings import OURS
+
 if TYPE_CHECKING:
     from corn_statsd.transport import Transport
 
@@ -28,8 +30,11 @@ class _Lines(StatsClientBase):  # type: ignore[misc]  # the package has no types
     """Formats metrics as lines, with safe names and tags."""
 
     _tags = ""
+    _names = OURS
 
     def _prepare(self, stat: str, value: str, rate: float) -> str | None:
+        if self._names != OURS and stat.startswith(f"{OURS}."):
+            stat = self._names + stat.removeprefix(OURS)
         line: str | None = super()._prepare(sanitised(stat), value, rate)
         return f"{line}{self._tags}" if line else line
 
@@ -40,6 +45,7 @@ class _Packet(_Lines, Pipeline):  # type: ignore[misc]  # see above
     def __init__(self, client: Any) -> None:
         super().__init__(client)
         self._tags = client._tags
+        self._names = client._names
 
 
 class StatsdClient(_Lines):
@@ -48,12 +54,16 @@ class StatsdClient(_Lines):
     :param transport: sends datagrams; it never waits, and drops what it cannot send.
     :param prefix: the beginning of all names, with or without the dot after it.
     :param tags: for all metrics, in Datadog's format, without bars or line ends.
+    :param names: the word that takes the place of ``corn`` in names.
     """
 
-    def __init__(self, transport: Transport, prefix: str = "", tags: str = "") -> None:
+    def __init__(
+        self, transport: Transport, prefix: str = "", tags: str = "", names: str = OURS
+    ) -> None:
         self.transport = transport
         self._prefix = sanitised(prefix).strip(".")
         self._tags = f"|#{tags}" if tags else ""
+        self._names = names
         self._maxudpsize = MAX_PACKET
 
     def line(self, name: str, value: str) -> str:

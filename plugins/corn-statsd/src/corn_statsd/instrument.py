@@ -31,7 +31,7 @@ class Instrument:
         self._link: Link | None = None
         self._config: Config | None = None
         self._log: Logger | None = None
-        self._wanted: tuple[str, str, str] | None = None
+        self._wanted: tuple[str, str, str, str] | None = None
         self._gauges = Gauges()
         self._messages = LogMeter(self.client)
         self._requests: RequestMeter | None = None
@@ -86,7 +86,8 @@ class Instrument:
         if config is self._config or not config.statsd_host:
             return
         self._config = config
-        wanted = (config.statsd_host, config.statsd_prefix, config.dogstatsd_tags)
+        how = (config.statsd_prefix, config.dogstatsd_tags, config.statsd_names)
+        wanted = (config.statsd_host, *how)
         if wanted != self._wanted:
             self._wanted = wanted
             self._link = Link(config.statsd_host)
@@ -136,8 +137,7 @@ class Instrument:
     def _connect(self, cell: int) -> None:
         self._disconnect()
         if self._link is not None and self._wanted is not None:
-            _, prefix, tags = self._wanted
-            self._client = StatsdClient(Transport(self._link.board, cell), prefix, tags)
+            self._client = StatsdClient(Transport(self._link.board, cell), *self._wanted[1:])
 
     def _disconnect(self) -> None:
         client, self._client = self._client, None

@@ -5,7 +5,7 @@ Every server with the plugin installed imports this module; only those that meas
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from corn_core.plugin import hookimpl
 from corn_statsd.settings import SETTINGS
@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from corn_core.typing import Config
     from corn_statsd.instrument import Instrument
 
-FOREIGN_LOGGERS = ("gunicorn.instrument.statsd.Statsd", "gunicorn.instrument.statsd:Statsd")
-"""The name of the logger class ``statsd`` in Gunicorn's configurations."""
-
 _instrument: Instrument | None = None
 # One instrument per process: reloads change what it measures, and may change it back.
 
@@ -25,15 +22,6 @@ _instrument: Instrument | None = None
 @hookimpl
 def corn_settings() -> tuple[Setting, ...]:
     return SETTINGS
-
-
-@hookimpl
-def corn_logger_class(name: Any) -> Any:
-    if name not in FOREIGN_LOGGERS:
-        return None
-    from corn_statsd.logger import StatsdLogger  # lazy: most servers have another logger
-
-    return StatsdLogger
 
 
 @hookimpl

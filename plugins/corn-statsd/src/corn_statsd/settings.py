@@ -9,6 +9,7 @@ from corn_core.plugin import (
     TcpAddress,
     UnixAddress,
     comma_separated,
+    one_of,
     optional,
     parse_address,
     string,
@@ -16,6 +17,10 @@ from corn_core.plugin import (
 
 Address = TcpAddress | UnixAddress | AbstractAddress
 """The address of a statsd server."""
+
+OURS = "corn"
+GUNICORN = "gunicorn"
+"""The words that the names of metrics may begin with."""
 
 _FORMS = "HOST:PORT with a port from 1 to 65535, such as 127.0.0.1:8125, or unix:///PATH"
 
@@ -84,6 +89,19 @@ SETTINGS = (
         ),
         flags=("--statsd-prefix",),
         metavar="PREFIX",
+    ),
+    Setting(
+        name="statsd_names",
+        section="Logging",
+        parse=one_of(OURS, GUNICORN),
+        default=OURS,
+        help=(
+            "The word that the names of the server's own metrics begin with, after the prefix."
+            " gunicorn keeps those that a dashboard made for Gunicorn shows: gunicorn.requests,"
+            " gunicorn.request.duration, gunicorn.workers and so on."
+        ),
+        flags=("--statsd-names",),
+        choices=(OURS, GUNICORN),
     ),
     Setting(
         name="dogstatsd_tags",

@@ -12,6 +12,7 @@ from functools import partial
 
 from corn_core.assemble import Assembly, registry_of
 from corn_core.extensions.manager import load_plugins
+from corn_core.findings import Review
 from corn_core.plugin import CornError
 from corn_core.settings.sources import resolve
 
@@ -25,7 +26,8 @@ def describe(argv: list[str]) -> dict[str, object]:
     registry = registry_of(plugins)
     arguments = [*argv, "--check-config", "--log-level=critical", "--bind=127.0.0.1:0"]
     read = partial(resolve, registry, arguments, dict(os.environ))
-    wiring = Assembly(plugins, lambda directory: read(directory, None, plugins.explain)).configure()
+    review = Review(plugins.explain)
+    wiring = Assembly(plugins, lambda directory: read(directory, None, review)).configure()
     worker_class = wiring.worker_class
     return {
         "name": wiring.config.worker_class,

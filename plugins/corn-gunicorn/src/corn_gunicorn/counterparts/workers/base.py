@@ -1,0 +1,5 @@
+"""Stands for ``gunicorn.workers.base``."""
+
+from corn_core.worker import Worker
+
+__all__ = ["Worker"]

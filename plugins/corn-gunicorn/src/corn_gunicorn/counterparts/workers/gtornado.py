@@ -1,0 +1,7 @@
+"""Stands for ``gunicorn.workers.gtornado``."""
+
+from corn_gunicorn.absent import worker
+
+TornadoWorker = worker("tornado")
+
+__all__ = ["TornadoWorker"]
