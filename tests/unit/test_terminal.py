@@ -1,4 +1,4 @@
-"""Who reads a stream, decided on real terminals."""
+"""Deciding who reads a stream, on real terminals."""
 
 from __future__ import annotations
 
