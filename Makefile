@@ -52,7 +52,7 @@ $(VENV):
 	@touch $@
 
 $(SERVER): $(VENV) $(MANIFESTS)
-	$(PIP) install --editable . $(addprefix --editable ./,$(PLUGINS))
+	$(PIP) install --editable . --editable ./plugins/corn-sync
 	@touch $@
 
 $(DEV): $(SERVER)
@@ -90,6 +90,7 @@ docs: $(DEV)
 
 bench: $(SERVER)
 	$(BIN)/python benchmarks/compare.py $(ARGS)
+	$(BIN)/python benchmarks/peers.py
 
 bench-workers: $(SERVER)
 	$(BIN)/python benchmarks/family.py $(ARGS)
@@ -97,7 +98,7 @@ bench-workers: $(SERVER)
 micro: $(SERVER)
 	$(BIN)/python benchmarks/micro.py $(ARGS)
 
-$(PROFILER): $(SERVER)
+$(PROFILER): $(DEV)
 	$(PIP) install 'py-spy>=0.4'
 	@touch $@
 

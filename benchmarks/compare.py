@@ -8,14 +8,13 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-import shutil
 import statistics
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from measure import LOAD_CORE, Failed, Load, first_response, load
-from servers import SERVERS, Server, install, version
+from servers import SERVERS, Server, install, missing_tools, version
 
 
 @dataclass
@@ -41,9 +40,8 @@ class Result:
 def main() -> int:
     """Install, measure and print; the exit status is 1 when there is nothing to compare."""
     options = arguments()
-    missing = [tool for tool in ("wrk", "taskset") if shutil.which(tool) is None]
-    if missing or (os.cpu_count() or 1) < 2:
-        print(f"needs two cores and wrk and taskset; missing: {', '.join(missing) or 'a core'}")
+    if missing := missing_tools():
+        print(f"needs two cores and wrk and taskset; missing: {missing}")
         return 1
     results = [Result(server, version(server)) for server in prepared(options.servers)]
     # The clock of a start is read by this process: keep it off the server's core.

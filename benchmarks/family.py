@@ -9,20 +9,19 @@ import argparse
 import os
 import platform
 import resource
-import shutil
 import socket
 import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from measure import LOAD_CORE, Failed, figures, memory, run, running, wrk_command
 from mixed import SLOW
-from servers import ROOT, Server, install, version
+from servers import ROOT, Server, install, missing_tools, version
 
 CONNECTIONS = 64
 IDLE_CONNECTIONS = 1000
@@ -44,12 +43,13 @@ BROWSER = (
 )
 """The twelve fields of a browser's request."""
 
-PLUGINS = ("gthread", "gevent", "eventlet", "tornado", "aiohttp")
+PLUGINS = ("sync", "gthread", "greenlets", "gevent", "eventlet", "asyncio", "tornado", "aiohttp")
+"""The distributions of the workers, and those that they share."""
 
 
 def corn(worker: str, *options: str, app: str = "mixed:app") -> Server:
     """corn with one worker of a class."""
-    places = tuple(str(ROOT / "plugins" / f"corn-{name}") for name in ("sync", *PLUGINS))
+    places = tuple(str(ROOT / "plugins" / f"corn-{name}") for name in PLUGINS)
     command = ("corn", "--bind", "127.0.0.1:{port}", "-k", worker, "--keep-alive", "75")
     # A later flag wins.
     arguments = (*command, "--workers", "1", *options, app)
@@ -217,16 +217,15 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3, help="rounds a server")
     parser.add_argument("--seconds", type=int, default=4, help="seconds of load a round")
     options = parser.parse_args()
-    missing = [tool for tool in ("wrk", "taskset") if shutil.which(tool) is None]
-    if missing or (os.cpu_count() or 1) < 2:
-        print(f"needs two cores and wrk and taskset; missing: {', '.join(missing) or 'a core'}")
+    if missing := missing_tools():
+        print(f"needs two cores and wrk and taskset; missing: {missing}")
         return 1
     chosen = [
         scenario
         for scenario in SCENARIOS
         if not options.words or any(word in scenario.name for word in options.words)
     ]
-    broken = prepare(chosen)
+    broken = prepare(each for scenario in chosen for each in servers_of(scenario))
     os.sched_setaffinity(0, {int(LOAD_CORE)})
     allow_descriptors(IDLE_CONNECTIONS * 2)
     print(f"{platform.python_implementation()} {platform.python_version()}, {platform.platform()}")
@@ -243,10 +242,10 @@ def servers_of(scenario: Scenario) -> list[Server]:
     return [each for each in (scenario.own, scenario.peer) if isinstance(each, Server)]
 
 
-def prepare(scenarios: list[Scenario]) -> set[Server]:
-    """Install what is needed; those that could not be installed."""
+def prepare(servers: Iterable[Server]) -> set[Server]:
+    """Install servers, each once; returns those that could not be installed."""
     broken, homes = set(), set()
-    for server in {each: None for scenario in scenarios for each in servers_of(scenario)}:
+    for server in dict.fromkeys(servers):
         if server.environment in homes:
             continue
         problem = install(server)

@@ -6,6 +6,8 @@ as it would where it is deployed: what else is installed can cost start-up time.
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -64,6 +66,12 @@ SERVERS = (
         note="needs a C compiler and libev's headers (Debian: gcc, libev-dev)",
     ),
 )
+
+
+def missing_tools() -> str:
+    """Name what a comparison needs and this machine does not have; empty when all is there."""
+    missing = [tool for tool in ("wrk", "taskset") if shutil.which(tool) is None]
+    return ", ".join(missing) or ("" if (os.cpu_count() or 1) > 1 else "a core")
 
 
 def install(server: Server) -> str | None:

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from corn_core import __version__
+from corn_core.answers import answer
 from corn_core.arbiter.arbiter import Arbiter
 from corn_core.arbiter.server import LoadedConfig, WorkerForked
 from corn_core.config import Config
@@ -27,7 +28,7 @@ from corn_core.process import daemon, privileges
 from corn_core.process.environment import ProcessEnvironment
 from corn_core.process.handover import is_heir
 from corn_core.process.title import prepare_title
-from corn_core.settings.commandline import early_command, early_value, help_text
+from corn_core.settings.commandline import early_command, early_value
 from corn_core.settings.printing import print_config
 from corn_core.settings.registry import Registry
 from corn_core.settings.sources import Resolution
@@ -58,8 +59,8 @@ def begin(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[Plugins, Reg
         print(listing(plugins, os.get_terminal_size(1).columns if os.isatty(1) else None))
         return None
     registry = registry_of(plugins)
-    if command == "help":
-        print(help_text(registry), end="")
+    if command is not None:
+        print(answer(command, argv, registry), end="")
         return None
     return plugins, registry
 

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from corn_core.errors import CornError
+from corn_core.terminal import BOLD, RED, style
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -31,7 +32,9 @@ def report(error: CornError) -> int:
     release_output()  # the user is waiting for the answer at a terminal
     if error.details:
         print(error.details, file=sys.stderr, end="")
-    print(f"error: {error}", file=sys.stderr)
+    look = style(sys.stderr, os.environ)
+    word = look.paint("error:", BOLD, RED) if look else "error:"
+    print(f"{word} {error}", file=sys.stderr)
     return error.exit_status
 
 

@@ -403,7 +403,7 @@ def corn_settings() -> Iterable[Setting] | None:
     When: once, before the command line is read, so that flags may be declared.
     Process: master.
     Arguments: none.
-    Result: the settings; they appear in ``corn -h`` and the reference under the
+    Result: the settings; they appear in ``corn -h all`` and the reference under the
         plugin's name, and may be set wherever a setting of the core may.
     If it raises: fatal; the command ends with exit status 1.
     Since: 0.1.

@@ -33,7 +33,7 @@ from corn_core.interfaces import Command
 from corn_core.loaders.guard import run_guarded
 from corn_core.loaders.wsgi import WsgiLoader, load_app
 from corn_core.logs.atoms import CLIENT_ATOMS
-from corn_core.logs.logger import WSGI_ERRORS
+from corn_core.logs.formatters import WSGI_ERRORS
 from corn_core.logs.logger import Logger as SimpleLogger
 from corn_core.logs.settings import LEVELS as LOG_LEVELS
 from corn_core.logs.settings import IniFile

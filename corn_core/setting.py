@@ -38,7 +38,7 @@ class Setting(NamedTuple):
     :param section: the heading under which help and reference list it.
     :param parse: turns a raw value into the setting's value, see :data:`Parser`.
     :param default: the value when it is not set; already parsed.
-    :param help: what it does, and what it costs to change it. ``corn -h`` shows the first
+    :param help: what it does, and what it costs to change it. ``corn -h all`` has the first
         sentence; the rest appears in the reference.
     :param flags: command-line flags, such as ``("-b", "--bind")``; empty when it cannot be set
         there.

@@ -15,17 +15,20 @@ import re
 import textwrap
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
 
 import apidoc
 
-from corn_core import errors, hookspecs
+from corn_core import hookspecs
 from corn_core.extensions.hints import ATTRIBUTES
 from corn_core.extensions.manager import load_plugins
 from corn_core.hookspecs import CORE, HOOKS, Hook
 from corn_core.setting import Setting
+from corn_core.settings.commandline import value_name
 from corn_core.settings.environment import CMD_ARGS, FOREIGN_CMD_ARGS
+from corn_core.settings.manual import exit_statuses
 from corn_core.settings.registry import COMMANDS, Registry
 from corn_gunicorn import table
 from corn_gunicorn.attributes import DEEPER
@@ -43,6 +46,24 @@ NOTICE = "<!-- Written by docs/generate.py. Change the declarations in the code,
 
 PUBLIC = ("corn_core.plugin", "corn_core.worker", "corn_core.typing", "corn_core.http")
 """The public modules, in the order of the page."""
+
+SETTINGS_PAGES = {
+    "settings-application.md": (
+        "Settings: application and development",
+        ("Application", "Config File", "Commands", "Plugins", "Debugging"),
+    ),
+    "settings-listening.md": ("Settings: addresses and TLS", ("Server Socket", "SSL")),
+    "settings-workers.md": ("Settings: workers", ("Worker Processes",)),
+    "settings-logging.md": ("Settings: logging", ("Logging",)),
+    "settings-security.md": ("Settings: limits and trust", ("Security",)),
+    "settings-process.md": (
+        "Settings: processes and files",
+        ("Server Mechanics", "Process Naming"),
+    ),
+}
+"""The pages of the core's settings: the title of each, and its sections."""
+
+PLUGIN_SETTINGS = "settings-plugins.md"
 
 FIELDS = ("When", "Process", "Arguments", "Result", "If it raises", "Since")
 """The fields of a hook's docstring, in their order."""
@@ -85,18 +106,6 @@ def hook_fields(name: str) -> tuple[str, dict[str, str]]:
     return summary.strip(), dict(zip(rest[::2], (one.strip() for one in rest[1::2]), strict=True))
 
 
-def exit_statuses() -> dict[int, str]:
-    """Return the meaning of each exit status except 0, by the exception that causes it."""
-    found: dict[int, str] = {}
-    pending: list[type[errors.CornError]] = [errors.CornError]
-    while pending:
-        kind = pending.pop(0)
-        first = (inspect.getdoc(kind) or "").partition("\n\n")[0]
-        found.setdefault(kind.exit_status, " ".join(first.split()))
-        pending += kind.__subclasses__()
-    return dict(sorted(found.items()))
-
-
 # -- Markdown ------------------------------------------------------------------------
 
 # In the declarations' plain text: code in double backquotes, flags, and names with underscores.
@@ -107,17 +116,39 @@ _SPECIAL = re.compile(r"[\\`*_\[\]<>]")
 _LINE_START = re.compile(r"^([-+>#=])(?=\s|$)|^(\d+)([.)])(?=\s)")
 
 
-def prose(text: str, registry: Registry, page: str = "") -> str:
+def page_of(owner: str, section: str) -> str:
+    """Return the page with the settings of a section."""
+    if owner != CORE:
+        return PLUGIN_SETTINGS
+    return next(name for name, (_, sections) in SETTINGS_PAGES.items() if section in sections)
+
+
+def pages_of(registry: Registry) -> dict[str, str]:
+    """Return the page of each setting."""
+    return {
+        setting.name: page_of(owner, section)
+        for (owner, section), settings in registry.sections().items()
+        for setting in settings
+    }
+
+
+def link(name: str, registry: Registry, here: str = "") -> str:
+    """Return a link to a setting, from a page of the reference."""
+    page = pages_of(registry)[name]
+    return f"[`{name}`]({'' if page == here else page}#{name})"
+
+
+def prose(text: str, registry: Registry, here: str = "") -> str:
     """Format a declaration's text as Markdown, with links to the settings that it names.
 
-    :param page: where settings are described, as seen from the page; empty when it is there.
+    :param here: the page of the reference that it is for, if settings are described there.
     """
 
     def mark(match: re.Match[str]) -> str:
         word = match["code"] or match["bare"]
         # Settings of one word are named by words of the language as well.
         known = "_" in word and word in registry
-        return f"[`{word}`]({page}#{word})" if known else f"`{word}`"
+        return link(word, registry, here) if known else f"`{word}`"
 
     pieces, end = [], 0
     text = " ".join(text.split())
@@ -171,17 +202,44 @@ def _settings(registry: Registry) -> Iterator[str]:
         f" may be set in the environment variable `{CMD_ARGS}` too; see [Running](../running.md)"
         " for which source wins.",
     )
-    names = ", ".join(f"[`{name}`](#{name})" for name in sorted(registry.names()))
-    yield paragraph(f"In alphabetical order: {names}.")
+    pages = dict.fromkeys([*SETTINGS_PAGES, PLUGIN_SETTINGS])
+    for name in pages:
+        yield f"## [{_title_of(name)}]({name})"
+        for (owner, section), settings in registry.sections().items():
+            if page_of(owner, section) == name:
+                yield f"### {section}" if owner == CORE else f"### {section} ({owner})"
+                yield "\n".join(
+                    item(f"{link(each.name, registry)}: {prose(each.summary, registry)}")
+                    for each in settings
+                )
+    yield "```{toctree}\n:hidden:\n\n" + "\n".join(name[:-3] for name in pages) + "\n```"
+
+
+def _title_of(name: str) -> str:
+    return SETTINGS_PAGES[name][0] if name in SETTINGS_PAGES else "Settings of plugins"
+
+
+def settings_of(name: str) -> str:
+    """Make one page of settings."""
+    return page(_settings_of(name, load_registry()))
+
+
+def _settings_of(name: str, registry: Registry) -> Iterator[str]:
+    yield from title(
+        _title_of(name),
+        "[All settings](settings.md) are on several pages; [Running](../running.md) tells where"
+        " a setting may be set, and which place wins.",
+    )
     for (owner, section), settings in registry.sections().items():
-        yield f"## {section}" if owner == CORE else f"## Plugin {owner}: {section}"
-        for setting in settings:
-            yield from _setting(setting, registry)
+        if page_of(owner, section) == name:
+            yield f"## {section}" if owner == CORE else f"## Plugin {owner}: {section}"
+            for setting in settings:
+                yield from _setting(setting, registry, name)
 
 
-def _setting(setting: Setting, registry: Registry) -> Iterator[str]:
+def _setting(setting: Setting, registry: Registry, here: str) -> Iterator[str]:
     yield f"### {code(setting.name)}"
-    yield paragraph(prose(setting.help, registry))
+    yield paragraph(prose(setting.help, registry, here))
     yield "\n".join(map(item, _facts(setting)))
 
 
@@ -199,10 +257,7 @@ def _facts(setting: Setting) -> Iterator[str]:
 
 def spellings(setting: Setting) -> list[str]:
     """Return the flags of a setting, each with the placeholder of its argument."""
-    if setting.action not in ("store", "append"):
-        return list(setting.flags)
-    metavar = setting.metavar or (f"{{{','.join(setting.choices)}}}" if setting.choices else "")
-    return [f"{flag} {metavar or setting.name.upper()}" for flag in setting.flags]
+    return [f"{flag} {value_name(setting)}".rstrip() for flag in setting.flags]
 
 
 def hooks_page() -> str:
@@ -232,8 +287,8 @@ def _hook(hook: Hook, registry: Registry) -> Iterator[str]:
     summary, fields = hook_fields(hook.name)
     yield f"### {code(hook.name)}"
     yield f"```text\n{hook.name}({', '.join(hook.arguments)})\n```"
-    yield paragraph(prose(summary, registry, "settings.md"))
-    facts = [f"{name}: {prose(fields[name], registry, 'settings.md')}" for name in FIELDS]
+    yield paragraph(prose(summary, registry))
+    facts = [f"{name}: {prose(fields[name], registry)}" for name in FIELDS]
     facts.insert(-1, f"Failure policy: {'fatal' if hook.fatal else 'logged'}")
     facts.insert(-1, f"Config file: {_in_config_file(hook)}")
     if hook.firstresult:
@@ -258,15 +313,18 @@ def command_line_page() -> str:
 def _command_line(registry: Registry) -> Iterator[str]:
     yield from title(
         "Command line",
-        "What `corn -h` shows, with links to the whole description of each setting. Where a flag"
-        " takes an argument, `--flag VALUE` and `--flag=VALUE` are the same. `python -m corn_core`"
-        " is the same program.",
+        "What `corn -h all` shows, with links to the whole description of each setting. Where a"
+        " flag takes an argument, `--flag VALUE` and `--flag=VALUE` are the same."
+        " `python -m corn_core` is the same program.",
     )
     yield "```text\ncorn [OPTIONS] [MODULE:APP]\n```"
     yield "## Commands"
     yield paragraph("Each of these answers and exits; the server does not start.")
     yield "\n".join(
-        item(f"{', '.join(map(code, command.flags))}: {command.help}")
+        item(
+            f"{', '.join(code(f'{flag} {command.metavar}'.rstrip()) for flag in command.flags)}:"
+            f" {prose(command.help, registry)}"
+        )
         for command in COMMANDS.values()
     )
     for (owner, section), settings in registry.sections().items():
@@ -279,8 +337,8 @@ def _command_line(registry: Registry) -> Iterator[str]:
 
 def _flag(setting: Setting, registry: Registry) -> str:
     flags = ", ".join(map(code, spellings(setting)))
-    summary = prose(setting.summary, registry, "settings.md")
-    return f"{flags}: {summary} See [`{setting.name}`](settings.md#{setting.name})."
+    summary = prose(setting.summary, registry)
+    return f"{flags}: {summary} See {link(setting.name, registry)}."
 
 
 def _surroundings(registry: Registry) -> Iterator[str]:
@@ -289,8 +347,8 @@ def _surroundings(registry: Registry) -> Iterator[str]:
     variables.append(f"`{FOREIGN_CMD_ARGS}`: the same, read when `{CMD_ARGS}` is not set.")
     for setting in registry:
         if setting.env:
-            link = f"[`{setting.name}`](settings.md#{setting.name})"
-            variables.append(f"`{setting.env}`: takes the place of the default of {link}.")
+            name = link(setting.name, registry)
+            variables.append(f"`{setting.env}`: takes the place of the default of {name}.")
     yield "\n".join(map(item, variables))
     yield "## Exit status"
     statuses = ["`0`: The command did what it was told, or the server was stopped."]
@@ -310,8 +368,7 @@ def _modules(registry: Registry) -> Iterator[str]:
     for package, names in _packages().items():
         yield f"## {code(package)}"
         yield "\n".join(
-            item(f"{code(name)}: {prose(first, registry, 'settings.md')}")
-            for name, first in names.items()
+            item(f"{code(name)}: {prose(first, registry)}") for name, first in names.items()
         )
 
 
@@ -340,14 +397,14 @@ def _described(text: str, registry: Registry) -> tuple[list[str], list[str]]:
     items = []
     for kind, name, value in zip(fields[::3], fields[1::3], fields[2::3], strict=True):
         label = {"raises": f"Raises {code(name)}", "returns": "Returns"}.get(kind) or code(name)
-        items.append(f"{label}: {prose(value, registry, 'settings.md')}")
+        items.append(f"{label}: {prose(value, registry)}")
     paragraphs = []
     for part in re.split(r"\n\s*\n", prefix.strip()):
         if part.startswith("    "):
             paragraphs.append(f"```text\n{textwrap.dedent(part)}\n```")
         elif part:
             shown = part.removesuffix(":") if part.endswith("::") else part
-            paragraphs.append(paragraph(prose(shown, registry, "settings.md")))
+            paragraphs.append(paragraph(prose(shown, registry)))
     return paragraphs, items
 
 
@@ -444,6 +501,7 @@ def markdown_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> st
 
 PAGES: dict[str, Callable[[], str]] = {
     "settings.md": settings_page,
+    **{name: partial(settings_of, name) for name in (*SETTINGS_PAGES, PLUGIN_SETTINGS)},
     "hooks.md": hooks_page,
     "command-line.md": command_line_page,
     "modules.md": modules_page,
@@ -452,9 +510,26 @@ PAGES: dict[str, Callable[[], str]] = {
 }
 
 
+# -- links in the pages that are written by hand ---------------------------------------
+
+_SETTING_LINK = re.compile(r"(?<=\(reference/)settings[a-z-]*\.md(?=#(\w+)\))")
+
+
+def relinked(text: str, registry: Registry) -> str:
+    """Point each link to a setting at the page that describes it.
+
+    Authors need not know the page: ``reference/settings.md#workers`` will do.
+    """
+    pages = pages_of(registry)
+    return _SETTING_LINK.sub(lambda match: pages.get(match[1], match[0]), text)
+
+
 def main() -> None:
     for name, make in PAGES.items():
         (REFERENCE / name).write_text(make())
+    registry = load_registry()
+    for path in (ROOT / "docs").glob("*.md"):
+        path.write_text(relinked(path.read_text(), registry))
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from corn_core.arbiter.peer import NEW, PeerMaster
 from corn_core.arbiter.server import LoadedConfig, ServerState
 from corn_core.arbiter.signals import StopRequested
 from corn_core.errors import CornError, one_line
+from corn_core.logs import Addresses
 from corn_core.logs.handlers import give_log_files
 from corn_core.net import Listener
 from corn_core.process.handover import Handover
@@ -224,7 +225,7 @@ class Reload:
             urls = ",".join(listener.url for listener in listeners)
             if generation.loaded.tls is not None:
                 urls = urls.replace("http://", "https://")
-            self._server.log.info("Listening at: %s (%s)", urls, self._server.pid)
+            self._server.log.info("Listening at: %s (%s)", Addresses(urls), self._server.pid)
 
     def apply(self, instead_of: int = 0) -> None:
         """Rewrite pidfile and process title after a reload or a step of an upgrade."""

@@ -12,6 +12,7 @@ from corn_core.interfaces import Request, Response
 from corn_core.logs import capture
 from corn_core.logs.access import Renderer, SafeAtoms, compile_format
 from corn_core.logs.atoms import all_atoms
+from corn_core.logs.formatters import ERROR_FORMAT, WSGI_ERRORS, ErrorFormatter, fitting
 from corn_core.logs.handlers import (
     LineHandler,
     Outlets,
@@ -31,19 +32,8 @@ if TYPE_CHECKING:
 ERROR_LOG = "corn.error"
 ACCESS_LOG = "corn.access"
 
-WSGI_ERRORS = "wsgi.errors"
-"""The logger name of the error log's records that come from applications, not the server."""
-
-
 ALIASES = {"gunicorn": "corn", "gunicorn.error": ERROR_LOG, "gunicorn.access": ACCESS_LOG}
 """The names of Gunicorn's loggers, each with the logger of ours that it stands for."""
-
-
-class ErrorFormatter(logging.Formatter):
-    """Formats messages of the server, but not text that applications have written."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        return record.getMessage() if record.name == WSGI_ERRORS else super().format(record)
 
 
 def adopt_names() -> None:
@@ -95,7 +85,7 @@ class Logger:
     """
 
     datefmt: ClassVar[str] = "%Y-%m-%d %H:%M:%S %z"
-    error_fmt: ClassVar[str] = "[%(asctime)s] [%(process)d] [%(levelname)s] %(message)s"
+    error_fmt: ClassVar[str] = ERROR_FORMAT
     access_fmt: ClassVar[str] = "%(message)s"
 
     syslog_fmt: ClassVar[str] = "[%(process)d] %(message)s"
@@ -122,7 +112,8 @@ class Logger:
         # These steps may fail, and change nothing.
         render = self.renderer(config)
         plan = self._read_plan(config)
-        formatters = self.error_formatter(), self.access_formatter(), self.syslog_formatter()
+        error = fitting(self.error_formatter(), config.errorlog)
+        formatters = error, self.access_formatter(), self.syslog_formatter()
         outlets = Outlets(config, self.warning)
         # These should not fail any more.
         outlets.set_formatters(*formatters)

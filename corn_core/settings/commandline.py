@@ -27,7 +27,13 @@ def early_command(argv: Sequence[str]) -> str | None:
     This works before plugins are loaded, and so before a parser exists.
     """
     flags = {flag: name for name, command in COMMANDS.items() for flag in command.flags}
-    return next((flags[token] for token in _split(argv)[0] if token in flags), None)
+    tokens = (token.partition("=")[0] for token in _split(argv)[0])
+    return next((flags[token] for token in tokens if token in flags), None)
+
+
+def early_argument(command: str, argv: Sequence[str]) -> str:
+    """Return the word after the flag of a command; empty if there is none."""
+    return next(_values_of(COMMANDS[command].flags, _split(argv)[0]), "")
 
 
 def early_value(setting: Setting, argv: Sequence[str], environ: Mapping[str, str]) -> Any:
@@ -87,6 +93,15 @@ def help_text(registry: Registry, usage: str = USAGE, description: str = DESCRIP
     return parser.format_help()
 
 
+def value_name(setting: Setting) -> str:
+    """Return the placeholder for the argument of a setting's flags; empty if they take none."""
+    if setting.action not in ("store", "append"):
+        return ""
+    return setting.metavar or (
+        f"{{{','.join(setting.choices)}}}" if setting.choices else setting.name.upper()
+    )
+
+
 class _Refused(Exception):
     """argparse's complaint, which it would otherwise print before exiting with status 2."""
 
@@ -138,7 +153,8 @@ def _parser(registry: Registry, *, for_help: bool) -> _Parser:
             *command.flags,
             action=_Command,
             default=argparse.SUPPRESS,
-            nargs=0,
+            nargs="?" if command.metavar else 0,
+            metavar=command.metavar.strip("[]") or None,
             help=command.help,
         )
     for (owner, section), settings in registry.sections().items():
@@ -158,8 +174,7 @@ def _add(group: Any, setting: Setting, for_help: bool) -> None:
         dest=setting.name,
         default=argparse.SUPPRESS,
         nargs=None if setting.action in ("store", "append") else 0,
-        metavar=setting.metavar
-        or (f"{{{','.join(setting.choices)}}}" if setting.choices else None),
+        metavar=value_name(setting) or None,
         help=_help(setting) if for_help else None,
     )
 

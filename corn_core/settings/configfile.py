@@ -35,7 +35,7 @@ SETTINGS = (
             " file."
         ),
         flags=("-c", "--config"),
-        metavar="CONFIG",
+        metavar="FILE",
         places=("cli",),
     ),
 )

@@ -13,18 +13,36 @@ from corn_core.setting import Expected, Setting
 
 
 class Command(NamedTuple):
-    """The flags and the help of a command."""
+    """The flags and the help of a command, and the word that may follow the flags.
+
+    :param metavar: the placeholder for that word; empty when the command takes none.
+    :param values: the words that the command knows.
+    """
 
     flags: tuple[str, ...]
     help: str
+    metavar: str = ""
+    values: tuple[str, ...] = ()
 
 
 COMMANDS = {
-    "help": Command(("-h", "--help"), "Show this text and exit."),
+    "help": Command(
+        ("-h", "--help"),
+        "Show the options that most people use, or all of them, and exit.",
+        metavar="[all]",
+        values=("all",),
+    ),
     "version": Command(("-v", "--version"), "Show the version and exit."),
     "plugins": Command(
         ("--plugins",),
         "List what is installed for corn, including what cannot be loaded, and exit.",
+    ),
+    "man": Command(("--man",), "Print the manual page (corn --man | man -l -) and exit."),
+    "completion": Command(
+        ("--completion",),
+        'Print a script for a shell that completes the command, for eval "$(...)", and exit.',
+        metavar="SHELL",
+        values=("bash", "zsh", "fish"),
     ),
 }
 """Flags that are not settings: each is a command of its own."""

@@ -28,13 +28,14 @@ RANKS = (
         "dates",
         "facade",
         "framework",
+        "terminal",
     },
     {"hookspecs", "http", "net", "process"},
     {"settings", "extensions"},
     {"wsgi", "logs", "loaders", "reloading"},
     {"worker", "serving"},
     {"arbiter"},
-    {"builtin", "app", "assemble", "check", "cli", "command", "validate", "__main__"},
+    {"answers", "builtin", "app", "assemble", "check", "cli", "command", "validate", "__main__"},
 )
 """The packages and modules of corn_core, lowest rank first."""
 

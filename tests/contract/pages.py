@@ -12,7 +12,8 @@ A block is marked by words after its language, which neither Sphinx nor GitHub s
 ```` ```python run ````
     run the block
 ```` ```console server ````
-    start the only command as a server; the other lines appear in its log
+    start the only command as a server; the other lines appear in its log. With ``terminal`` too,
+    they are those that it writes to a terminal, except for the colours
 ```` ```text log ````
     these lines appear in the log of the server that runs
 ```` ```console example ````
@@ -31,6 +32,7 @@ DOCS = ROOT / "docs"
 
 PROSE = sorted(DOCS.glob("*.md"))
 TUTORIALS = sorted(DOCS.glob("writing-*.md"))
+QUICKSTARTS = DOCS / "quickstarts.md"
 REFERENCE = sorted(DOCS.glob("reference/*.md"))
 OTHERS = [
     *(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")),

@@ -62,7 +62,8 @@ def units() -> dict[str, list[Path]]:
             found[str(path.relative_to(ROOT))] = [path]
     for top in ("corn_core", "plugins", "docs", "examples", "benchmarks", "tests"):
         for path in sorted(ROOT.glob(f"{top}/**/*.py")):
-            if path.name not in OWN:
+            # The peers that `make bench` installs are below benchmarks.
+            if path.name not in OWN and ".venv" not in path.parts:
                 found.setdefault(_unit(path.relative_to(ROOT)), []).append(path)
     for path in ROOT.glob("plugins/*/README.md"):
         found[f"plugins/{path.parent.name}"].append(path)

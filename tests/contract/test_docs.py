@@ -25,7 +25,7 @@ from corn_testkit.fixtures import Serve
 from corn_testkit.pytest_plugin import OPTIONS
 from corn_testkit.waiting import wait_for
 from tests.contract import pages
-from tests.contract.pages import DOCS, OTHERS, PROSE, REFERENCE, ROOT, TUTORIALS
+from tests.contract.pages import DOCS, OTHERS, PROSE, QUICKSTARTS, REFERENCE, ROOT, TUTORIALS
 from tests.contract.walkthrough import Walkthrough
 
 
@@ -39,6 +39,7 @@ def load_generator() -> ModuleType:
 
 generator = load_generator()
 SETTINGS = list(generator.load_registry())
+PAGES_OF_SETTINGS = generator.pages_of(generator.load_registry())
 
 
 def reference(name: str) -> str:
@@ -63,7 +64,7 @@ def test_reference_is_what_the_generator_makes(name: str) -> None:
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
 def test_setting_is_described(setting: generator.Setting) -> None:  # type: ignore[name-defined]
-    text = section(reference("settings.md"), setting.name)
+    text = section(reference(PAGES_OF_SETTINGS[setting.name]), setting.name)
     for flag in setting.flags:
         assert re.search(rf"`{flag}[ `]", text)
         assert re.search(rf"`{flag}[ `]", reference("command-line.md"))
@@ -101,6 +102,14 @@ def test_members_are_described_with_their_types() -> None:
     assert "- `action`: how the flag acts." in section(reference("api.md"), "Setting")
 
 
+def test_links_are_pointed_at_the_page_of_a_setting() -> None:
+    text = "[a](reference/settings.md#workers), [b](reference/settings-workers.md#bind), [c](x#a)"
+    assert generator.relinked(text, generator.load_registry()) == (
+        "[a](reference/settings-workers.md#workers), [b](reference/settings-listening.md#bind),"
+        " [c](x#a)"
+    )
+
+
 def test_hooks_that_are_never_called_are_found() -> None:
     called = generator.called_hooks()
     assert "pre_fork" in called and "worker_int" in called
@@ -110,7 +119,10 @@ def test_hooks_that_are_never_called_are_found() -> None:
 def test_text_cannot_become_markup() -> None:
     registry = generator.load_registry()
     assert generator.prose("a [b] *c* max_requests", registry) == (
-        r"a \[b\] \*c\* [`max_requests`](#max_requests)"
+        r"a \[b\] \*c\* [`max_requests`](settings-workers.md#max_requests)"
+    )
+    assert generator.prose("max_requests", registry, "settings-workers.md") == (
+        "[`max_requests`](#max_requests)"
     )
     word = "x" * (generator.WIDTH - 2)
     assert generator.paragraph(f"- {word} 2. y") == f"\\- {word}\n2\\. y"
@@ -132,7 +144,7 @@ def by_name(page: Path) -> str:
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
-@pytest.mark.parametrize("page", [page for page in PROSE if page not in TUTORIALS], ids=by_name)
+@pytest.mark.parametrize("page", sorted({*PROSE} - {*TUTORIALS, QUICKSTARTS}), ids=by_name)
 def test_examples_work(page: Path, walkthrough: Walkthrough) -> None:
     for block in pages.blocks(page.read_text()):
         walkthrough.follow(block)

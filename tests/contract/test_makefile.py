@@ -90,6 +90,12 @@ def test_tests_come_after_lint_and_types(target: str) -> None:
     assert steps[-1].endswith("-k nothing")
 
 
+def test_serve_installs_what_it_serves_with() -> None:
+    installed = re.findall(r"--editable (\S+)", dry("serve", "--always-make"))
+    assert installed == [".", "./plugins/corn-sync"]
+    assert "./plugins/corn-gthread" in dry("test", "--always-make")
+
+
 def test_only_full_runs_what_is_slow() -> None:
     assert '-m "not slow"' in dry("test")
     assert "slow" not in dry("full") and "CORN_FUZZING=long" in dry("full")

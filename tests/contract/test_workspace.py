@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from tests.contract import pages
+
 ROOT = Path(__file__).parents[2]
 PLUGINS = sorted(path.parent.name for path in ROOT.glob("plugins/*/pyproject.toml"))
 # Those without an entry point are libraries that other plugins require, and have no extra.
@@ -57,3 +59,27 @@ def test_every_plugin_is_listed(name: str) -> None:
 
 def test_no_link_leads_nowhere() -> None:
     assert {path for path in LINKS.values() if path not in TESTS} == set()
+
+
+# -- what the package index shows ----------------------------------------------------
+
+SOURCES = [ROOT, *(ROOT / "plugins" / name for name in PLUGINS)]
+MINORS = {f"Programming Language :: Python :: 3.{minor}" for minor in (11, 12, 13, 14)}
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.name)
+def test_index_is_told_what_a_distribution_is(source: Path) -> None:
+    project = tomllib.loads((source / "pyproject.toml").read_text())["project"]
+    assert {*project["classifiers"]} >= MINORS
+    assert len(project["keywords"]) >= 4
+    if source != ROOT:
+        assert project["urls"] == {"The server": "https://pypi.org/project/corn-core/"}
+
+
+@pytest.mark.parametrize("name", PLUGINS)
+def test_readme_of_a_plugin_stands_on_its_own(name: str) -> None:
+    text = (ROOT / "plugins" / name / "README.md").read_text()
+    assert text.startswith(f"# {name}\n")
+    assert "corn is a pre-fork server for Python web applications on UNIX" in text
+    # The index shows the page without the repository.
+    assert [link for link in pages.links(text) if "://" not in link] == []

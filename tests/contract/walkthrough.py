@@ -28,6 +28,8 @@ OURS = str(Path(COMMAND).parent)
 _ADDRESS = re.compile(r"(?<=127\.0\.0\.1:)[89]\d{3}\b")
 _ASSIGNMENTS = re.compile(r"((?:[A-Z_]+=\S+ )*)(.*)")
 
+_COLOUR = re.compile(r"\x1b\[[\d;]*m")
+
 # The process that a line of the log is from.
 _PROCESS = re.compile(r"\[[^]]+\] \[(\d+)\] ")
 
@@ -35,6 +37,7 @@ _PROCESS = re.compile(r"\[[^]]+\] \[(\d+)\] ")
 _VARYING = (
     (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4}", r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4}"),
     (r"\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}", r"\d\d/\w{3}/\d{4}:[\d:]{8} [+-]\d{4}"),
+    (r"^\d\d:\d\d:\d\d(?= )", r"[\d:]{8}"),
     (r"\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT", r"\w{3}, \d\d \w{3} \d{4} [\d:]{8} GMT"),
     (r"(?<=\[)\d{2,}(?=\])|(?<=\()\d{2,}(?=\))|(?<=pid: )\d+|(?<=pid:)\d+", r"\d+"),
     (r"(?<=corn )\d+\.\d+\.\d+|(?<=corn/)\d+\.\d+\.\d+", r"\d+\.\d+\.\d+\S*"),
@@ -87,6 +90,8 @@ class Walkthrough:
             "PIP_QUIET": "1",
             "PIP_ROOT_USER_ACTION": "ignore",
             "PYTHONPATH": str(target),
+            # See pyproject.toml.
+            "PYTEST_ADDOPTS": "-p no:dash",
         }
 
     def follow(self, block: Block) -> None:
@@ -103,7 +108,7 @@ class Walkthrough:
                 self._run(command, shown, block.exit_status if number == len(commands) else 0)
         elif "server" in block.words:
             ((command, shown),) = block.commands
-            self._start(command)
+            self._start(command, {"FORCE_COLOR": "1"} if "terminal" in block.words else {})
             self._expect_log(shown)
         elif "log" in block.words:
             self._expect_log(block.text.splitlines())
@@ -151,7 +156,7 @@ class Walkthrough:
             assert expected.fullmatch(outcome.stdout), f"{about}\nThe page says: {shown}"
         return outcome.stdout
 
-    def _start(self, command: str) -> None:
+    def _start(self, command: str, more: dict[str, str]) -> None:
         if self._server is not None:
             self._server.kill()
         command = self._localised(command)
@@ -159,7 +164,7 @@ class Walkthrough:
         command = _ASSIGNMENTS.sub(r"\1exec \2", command, count=1)
         home = self.home / f"server-{len(list(self.home.iterdir()))}"
         home.mkdir()
-        env = self.env | self._default_address(command)
+        env = self.env | self._default_address(command) | more
         server = self._server = Server(home, ["-c", command], self.directory, env, "/bin/sh")
         self._seen = {}
         # No reader is so fast that a worker has not booted by the next command.
@@ -188,7 +193,7 @@ class Walkthrough:
     def _is_logged(self, wanted: re.Pattern[str], server: Server, process: str) -> bool:
         # A process that is new was made by what has been seen so far.
         start = self._seen.get(process, max(self._seen.values(), default=0))
-        found = wanted.search(server.log, start)
+        found = wanted.search(_COLOUR.sub("", server.log), start)
         if found:
             self._seen[process] = found.end()
             return True

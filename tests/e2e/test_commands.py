@@ -25,6 +25,21 @@ def test_version(flag: str) -> None:
 @pytest.mark.parametrize("flag", ["--help", "-h"])
 def test_help(flag: str) -> None:
     outcome = run(flag)
+    assert (outcome.returncode, outcome.stderr) == (0, "")
+    assert len(outcome.stdout.splitlines()) <= 40
+    assert "--bind ADDRESS" in outcome.stdout and "corn -h all" in outcome.stdout
+
+
+def test_manual() -> None:
+    outcome = run("--man")
+    assert (outcome.returncode, outcome.stderr) == (0, "")
+    assert outcome.stdout.startswith(".TH CORN 1 ")
+    assert '.SS "Plugin static: Static Files"' in outcome.stdout
+
+
+@pytest.mark.parametrize("arguments", [("--help", "all"), ("-h", "all"), ("--help=all",)])
+def test_all_of_the_help(arguments: tuple[str, ...]) -> None:
+    outcome = run(*arguments)
     assert outcome.returncode == 0
     for expected in ("--bind", "-w", "--limit-request-field_size", "Worker Processes", "Security"):
         assert expected in outcome.stdout

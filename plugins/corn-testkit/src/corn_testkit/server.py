@@ -22,7 +22,7 @@ APPS = Path(__file__).with_name("apps")
 NOT_INHERITED = {
     *("CORN_CMD_ARGS", "CORN_DISABLE_PLUGINS", "FORWARDED_ALLOW_IPS", "LISTEN_FDNAMES"),
     *("LISTEN_FDS", "LISTEN_PID", "NOTIFY_SOCKET", "PORT", "SCRIPT_NAME", "SENDFILE"),
-    *("WATCHDOG_PID", "WATCHDOG_USEC", "WEB_CONCURRENCY"),
+    *("WATCHDOG_PID", "WATCHDOG_USEC", "WEB_CONCURRENCY", "FORCE_COLOR", "NO_COLOR"),
 }
 """Variables of the test's own environment that would change what the server does."""
 
