@@ -213,7 +213,7 @@ def test_plugin_looks_at_what_is_checked(installed: Installed) -> None:
 
 def test_help_and_listing_show_the_plugin(installed: Installed) -> None:
     installed.plugin(GOOD)
-    assert "--greeting" in run("--help", env=installed.env).stdout
+    assert "--greeting" in run("--help", "all", env=installed.env).stdout
     listing = run("--plugins", env=installed.env).stdout
     (row,) = (line for line in listing.splitlines() if line.startswith("corn-greeting"))
     assert row.split()[:4] == ["corn-greeting", "1.5", "corn.plugins", "greet"]

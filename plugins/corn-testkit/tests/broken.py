@@ -80,8 +80,8 @@ class ForgetsIdleConnections(Sound):
 
 
 class OutlivesItsMaster(Sound):
-    def notify(self) -> None:
-        self.slot.beat(float("inf"))
+    def look_for_master(self, gone: bool = False) -> None:
+        pass
 
 
 class DiesOfHangup(Sound):
