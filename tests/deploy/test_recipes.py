@@ -18,24 +18,8 @@ from corn_testkit.client import Address, listens
 from corn_testkit.server import COMMAND, run
 from corn_testkit.tls import Authority
 from corn_testkit.waiting import DEADLINE, wait_for
+from tests import nginx
 from tests.deploy.recipes import RECIPES, Host, needs
-
-HTTP = """
-daemon off;
-master_process off;
-pid {home}/nginx.pid;
-error_log {home}/error.log;
-events {{}}
-http {{
-    access_log off;
-    client_body_temp_path {home}/body;
-    proxy_temp_path {home}/proxy;
-    fastcgi_temp_path {home}/fastcgi;
-    uwsgi_temp_path {home}/uwsgi;
-    scgi_temp_path {home}/scgi;
-    include {home}/shop.conf;
-}}
-"""
 
 
 @pytest.fixture
@@ -66,8 +50,7 @@ def test_nginx(host: Host, authority: Authority) -> None:
         "listen 80 default_server": f"listen unix:{host.run}/http.sock default_server",
     }
     host.put("nginx/shop.conf", host.home / "shop.conf", replaced)
-    (host.home / "nginx.conf").write_text(HTTP.format(home=host.home))
-    with host.running(["nginx", "-p", str(host.home), "-c", str(host.home / "nginx.conf")]):
+    with host.running(nginx.command(host.home, f"include {host.home}/shop.conf;")):
         front = Address(f"unix:{host.run}/https.sock")
         wait_for(lambda: listens(front), "nginx to listen")
         url = "https://shop.example.com/"

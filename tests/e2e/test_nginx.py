@@ -15,22 +15,11 @@ from corn_testkit.client import Address, listens, parse_all, read_all
 from corn_testkit.fixtures import Serve
 from corn_testkit.server import Server
 from corn_testkit.waiting import wait_for
+from tests import nginx
 
 pytestmark = pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx is not installed")
 
-CONFIG = """
-daemon off;
-master_process off;
-pid {home}/pid;
-error_log {home}/error.log;
-events {{}}
-http {{
-    access_log off;
-    client_body_temp_path {home}/body;
-    proxy_temp_path {home}/proxy;
-    fastcgi_temp_path {home}/fastcgi;
-    uwsgi_temp_path {home}/uwsgi;
-    scgi_temp_path {home}/scgi;
+HTTP = """
     client_max_body_size 32m;
     upstream corn {{ server {upstream} fail_timeout=0; }}
     server {{
@@ -44,7 +33,6 @@ http {{
             proxy_pass http://corn;
         }}
     }}
-}}
 """
 
 
@@ -57,18 +45,17 @@ def backend(serve: Serve, tmp_path: Path) -> Server:
 def front(request: pytest.FixtureRequest, backend: Server, tmp_path: Path) -> Iterator[Address]:
     """nginx in front of the server; it takes requests at this address."""
     version, buffering = request.param
-    text = CONFIG.format(
+    http = HTTP.format(
         home=tmp_path, upstream=backend.address.url, version=version, buffering=buffering
     )
-    (tmp_path / "nginx.conf").write_text(text)
-    command = ["nginx", "-p", str(tmp_path), "-c", str(tmp_path / "nginx.conf")]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as nginx:
+    command = nginx.command(tmp_path, http)
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
         try:
             address = Address(f"unix:{tmp_path}/front.sock")
             wait_for(lambda: listens(address), "nginx to listen")
             yield address
         finally:
-            nginx.terminate()
+            process.terminate()
 
 
 def test_requests_through_nginx(front: Address, backend: Server) -> None:

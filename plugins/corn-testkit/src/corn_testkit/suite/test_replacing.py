@@ -2,41 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from functools import partial
 from signal import SIGHUP
-from threading import Event
 
 import pytest
 
 from corn_testkit.candidate import Start, Subject
 from corn_testkit.client import read_reply
 from corn_testkit.gate import Gate
+from corn_testkit.traffic import traffic
 from corn_testkit.waiting import alive, wait_for
 
 GET = b"GET /pid HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
-@contextmanager
-def traffic(subject: Subject, clients: int = 4) -> Iterator[None]:
-    """Clients that never stop asking; a request that fails fails the test."""
-    stop = Event()
-
-    def ask() -> int:
-        count = 0
-        while not stop.is_set():
-            assert subject.get().startswith("hello")
-            count += 1
-        return count
-
-    with ThreadPoolExecutor(clients) as pool:
-        asking: list[Future[int]] = [pool.submit(ask) for _ in range(clients)]
-        try:
-            yield
-        finally:
-            stop.set()
-        assert all(one.result() for one in asking)
+def greeted(subject: Subject) -> None:
+    assert subject.get().startswith("hello")
 
 
 def test_worker_is_replaced_after_its_requests(start: Start) -> None:
@@ -55,7 +36,7 @@ def test_worker_is_replaced_after_its_requests(start: Start) -> None:
 def test_no_request_is_lost_when_workers_retire(start: Start) -> None:
     """No request is lost while workers are replaced at max_requests."""
     subject = start("--max-requests=20", workers=2)
-    with traffic(subject):
+    with traffic(partial(greeted, subject)):
         subject.recording.wait("child_exit", 3)
     subject.stop()
 
@@ -89,7 +70,7 @@ def reload(subject: Subject) -> None:
 def test_reload_under_traffic(start: Start) -> None:
     """No request is lost during a reload."""
     subject = start(workers=2)
-    with traffic(subject):
+    with traffic(partial(greeted, subject)):
         reload(subject)
         reload(subject)
     subject.stop()

@@ -1,0 +1,36 @@
+"""nginx in the foreground, with everything that it writes in one directory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def configuration(home: Path, http: str) -> str:
+    """Make a configuration.
+
+    :param home: where nginx writes.
+    :param http: what else is in its block ``http``.
+    """
+    temporary = "\n".join(
+        f"    {name}_temp_path {home}/{name};"
+        for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    return f"""
+daemon off;
+master_process off;
+pid {home}/nginx.pid;
+error_log {home}/nginx.error;
+events {{}}
+http {{
+{temporary}
+    access_log off;
+    {http}
+}}
+"""
+
+
+def command(home: Path, http: str) -> Sequence[str]:
+    """Write a configuration, and return the command that runs nginx with it."""
+    (home / "nginx.conf").write_text(configuration(home, http))
+    return ["nginx", "-p", str(home), "-c", str(home / "nginx.conf")]
