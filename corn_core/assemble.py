@@ -274,7 +274,10 @@ class Assembly:
         app = loaded.load_app()
         loaded.worker_class.check_app(app, loaded.config)
         release_output()  # output from now on is for the user who asked
-        self.plugins.hooks.call("corn_check_app", config=loaded.config, app=app)
+        interface = loaded.worker_class.interface(app)
+        self.plugins.hooks.call(
+            "corn_check_app", config=loaded.config, app=app, interface=interface
+        )
 
     def require_plugins(self) -> None:
         """Refuse what a server only warns of: it would run without a plugin that is installed."""

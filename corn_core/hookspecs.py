@@ -557,13 +557,14 @@ def corn_app_loader(config: Config) -> Callable[[], Loader] | None:
 
 
 @_hook(fatal=True)
-def corn_check_app(config: Config, app: object) -> None:
+def corn_check_app(config: Config, app: object, interface: str) -> None:
     """Check the loaded application when the configuration is only checked.
 
     When: with ``--check-config`` and ``--print-config``, after the application has
         been loaded.
     Process: master.
-    Arguments: ``config``; ``app``, the application.
+    Arguments: ``config``; ``app``, the application; ``interface``, how the worker calls it, see
+        ``corn_wrap_app``.
     Result: ignored.
     If it raises: fatal; a ``CornError`` is shown as it is, the command ends with
         exit status 1.

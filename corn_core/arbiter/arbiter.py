@@ -284,6 +284,7 @@ class Arbiter(ServerState):
         try:
             callback()
         except Exception:
+            # A plugin's code, for one descriptor: the master and its workers go on.
             self.log.exception("Error in a callback of the master's loop")
 
     def _tick(self) -> float:

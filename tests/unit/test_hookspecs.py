@@ -45,7 +45,7 @@ SIGNATURES = {
     "corn_worker_class": "name config",
     "corn_logger_class": "name config",
     "corn_app_loader": "config",
-    "corn_check_app": "config app",
+    "corn_check_app": "config app interface",
     "corn_wrap_app": "worker app interface",
 }
 """What implementations out there rely on, so it is written down a second time."""

@@ -185,3 +185,5 @@ def test_application_of_another_kind_is_refused(
     server.wait(4)
     said = f"files can be served beside WSGI applications, and {name!r} is one of {worker}"
     assert said in server.log
+    done = run("--check-config", "-k", worker, "--static=/s=static", name, cwd=home)
+    assert (done.returncode, said in done.stderr) == (1, True)

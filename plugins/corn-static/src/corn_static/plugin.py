@@ -31,14 +31,19 @@ def corn_configured(config: Config) -> None:
 
 
 @hookimpl
+def corn_check_app(config: Config, interface: str) -> None:
+    if config.static and interface != "wsgi":
+        raise AppLoadError(
+            f"static: files can be served beside WSGI applications, and {config.wsgi_app!r}"
+            f" is one of {interface} ({config.origin('static')})"
+        )
+
+
+@hookimpl
 def corn_wrap_app(worker: WorkerView, app: WSGIApp, interface: str) -> WSGIApp | None:
     if not worker.cfg.static:
         return None
-    if interface != "wsgi":
-        raise AppLoadError(
-            f"static: files can be served beside WSGI applications, and {worker.cfg.wsgi_app!r}"
-            f" is one of {interface} ({worker.cfg.origin('static')})"
-        )
+    corn_check_app(worker.cfg, interface)
     from corn_static.files import StaticFiles  # lazy: most servers serve none
 
     return StaticFiles(app, worker.cfg, worker.log)
