@@ -9,6 +9,7 @@ from collections import deque
 from importlib.resources import files
 from time import monotonic
 
+from corn_control.following import Following
 from corn_control.operations import Operations
 from corn_control.viewer import Viewer
 from corn_core.plugin import BindError, Listener, SimpleLogger, open_listener, parse_address
@@ -45,8 +46,7 @@ class Dashboard:
         self._operations = operations
         self._page = files("corn_control").joinpath("page.html").read_bytes()
         self._listener: Listener | None = None
-        self._wanted: str | None = None
-        self._failed: str | None = None
+        self._place = Following(self._listen, self.close)
         self._paused = False
         self._viewers: set[Viewer] = set()
         self._lines = LastLines()
@@ -57,13 +57,18 @@ class Dashboard:
 
         :raises BindError: when that is not possible.
         """
-        self._wanted = server.cfg.dashboard
-        if self._wanted is not None and not server.predecessor:
-            self._listen(server, self._wanted)
+        wanted = self._place.wanted = server.cfg.dashboard
+        if wanted is not None and not server.predecessor:
+            self._listen(server, wanted)
 
     def tend(self, server: Server) -> None:
         """Follow the configuration, and tell the viewers how the server is; once a second."""
-        self._follow(server)
+        self._place.follow(
+            server,
+            server.cfg.dashboard,
+            listening=self._listener is not None,
+            may_listen=not server.predecessor,
+        )
         if self._paused and self._listener is not None:
             self._watch(server, self._listener)
         now = monotonic()
@@ -130,23 +135,6 @@ class Dashboard:
         self._log = log
         if log is not None:
             log.addHandler(self._lines)
-
-    def _follow(self, server: Server) -> None:
-        wanted = server.cfg.dashboard
-        if wanted == self._wanted and (wanted is None) == (self._listener is None):
-            return
-        if wanted != self._wanted:
-            self.close(server)
-            self._wanted = wanted
-        if wanted is None or server.predecessor:
-            return
-        try:
-            self._listen(server, wanted)
-            self._failed = None
-        except BindError as error:
-            if self._failed != wanted:
-                server.log.error("%s; still trying", error)
-                self._failed = wanted
 
     def _accept(self, server: Server, listener: Listener) -> None:
         try:

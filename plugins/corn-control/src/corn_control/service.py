@@ -10,10 +10,11 @@ from typing import Any
 from corn_control.conversation import Conversation
 from corn_control.dashboard import Dashboard
 from corn_control.endpoint import SUCCESSOR, Endpoint, hand_over
+from corn_control.following import Following
 from corn_control.operations import QUIET, REPORT, Events, Operations, offered
 from corn_control.protocol import Refusal, Request, ask, refuse
 from corn_control.shared import Observer, Shared, set_level
-from corn_core.plugin import BindError, Command, CommandError, did_you_mean, escape
+from corn_core.plugin import Command, CommandError, did_you_mean, escape
 from corn_core.typing import Server
 
 CLIENTS = 32
@@ -37,8 +38,7 @@ class Service:
         self._dashboard = Dashboard(operations)
         self._endpoint: Endpoint | None = None
         self._listening = False
-        self._wanted: str | None = None
-        self._failed: str | None = None
+        self._place = Following(self._listen, self._stop_listening)
         self._clients: set[Conversation] = set()
         self._beside = False  # the path is the predecessor's, and we are at another one
         self._reported = False
@@ -50,9 +50,9 @@ class Service:
 
         :raises BindError: when that is not possible.
         """
-        self._wanted = server.cfg.control
-        if self._wanted is not None:
-            self._listen(server, self._wanted)
+        wanted = self._place.wanted = server.cfg.control
+        if wanted is not None:
+            self._listen(server, wanted)
         self._dashboard.open(server)
 
     def on_serving(self, server: Server) -> None:
@@ -73,7 +73,8 @@ class Service:
 
     def tend(self, server: Server) -> None:
         """Follow the configuration and the other master, and hurry clients; once a second."""
-        self._follow(server)
+        listening = self._endpoint is not None
+        self._place.follow(server, server.cfg.control, listening=listening)
         self._dashboard.tend(server)
         if self._endpoint is not None:
             self._accept_again(server, self._endpoint)
@@ -82,7 +83,7 @@ class Service:
             self._report(server)
         now = monotonic()
         for client in list(self._clients):
-            if self._wanted is None and client.idle:
+            if self._place.wanted is None and client.idle:
                 client.close()
             else:
                 client.tend(now)
@@ -123,25 +124,6 @@ class Service:
         server.log.info("Control at: unix:%s", self._endpoint.path)
         self._accept_again(server, self._endpoint)
 
-    def _follow(self, server: Server) -> None:
-        """Listen where a reload says."""
-        wanted = server.cfg.control
-        if wanted == self._wanted and (wanted is None) == (self._endpoint is None):
-            return
-        if wanted != self._wanted:
-            # Closed first: both may be names of the same path.
-            self._stop_listening(server)
-            self._wanted = wanted
-        if wanted is None:
-            return
-        try:
-            self._listen(server, wanted)
-            self._failed = None
-        except BindError as error:
-            if self._failed != wanted:
-                server.log.error("%s; still trying", error)
-                self._failed = wanted
-
     def _stop_listening(self, server: Server) -> None:
         if self._endpoint is None:
             return
@@ -178,12 +160,12 @@ class Service:
 
     def _report(self, server: Server) -> None:
         """Tell the master that this one is to replace that it serves; tried until it succeeds."""
-        if not server.predecessor or self._reported or self._wanted is None:
+        if not server.predecessor or self._reported or self._place.wanted is None:
             return
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
             sock.setblocking(False)
             try:
-                sock.connect(self._wanted)
+                sock.connect(self._place.wanted)
                 sock.send(ask(Request(REPORT, {"pid": server.pid})))
             except OSError as error:
                 # Its queue may be full. If its path is another one, it cannot be told at all.
