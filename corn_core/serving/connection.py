@@ -58,7 +58,7 @@ class Connection(BufferedSink):
 
     def __init__(
         self,
-        driver: Driver[Connection],
+        driver: Driver,
         listener: Listener,
         sock: PlainChannel,
         peer: object,

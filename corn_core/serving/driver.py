@@ -16,14 +16,14 @@ from collections.abc import Callable, Mapping, Sequence
 from enum import Enum, auto
 from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol
 
 from corn_core.http import Request
 from corn_core.interfaces import Logger, WorkerView
 from corn_core.net import Listener
 from corn_core.net.channel import PlainChannel
 from corn_core.serving.settings import ClientLimits
-from corn_core.wsgi import RequestBody, RequestCycle
+from corn_core.wsgi import ConnectionInfo, RequestBody, RequestCycle
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -43,8 +43,6 @@ a request on its way. A browser's spare connection must not hold up a stop for l
 # accept(2) fails with these when something has run out. The listener stays readable, so
 # going on at once would spin; a pause gives other connections time to be closed.
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
-
-_Connection = TypeVar("_Connection", contravariant=True)
 
 
 class Phase(Enum):
@@ -135,7 +133,64 @@ class Managed(Protocol):
         """Let go of everything, whatever the client still wants."""
 
 
-class Driver(Protocol[_Connection]):
+class Stream(ConnectionInfo):
+    """The place of one request on a connection: where its response goes, and who hears of its end.
+
+    A ``Connection`` is one itself, because HTTP/1.1 answers one request at a time. A protocol that
+    answers several at a time makes one for each, and hands it to the driver's ``dispatch``.
+    """
+
+    __slots__ = ()
+
+    def send(self, data: bytes | memoryview) -> None:
+        """Send a part of the response, or keep it; perhaps called in another thread.
+
+        :raises ClientDisconnected: when the client is gone.
+        """
+        raise NotImplementedError
+
+    def send_file(self, fd: int, offset: int, count: int) -> None:
+        """Send a part of a file in the same way; the descriptor is the application's own."""
+        raise NotImplementedError
+
+    def abort(self) -> None:
+        """Let the client see that the response was cut short, when what was sent has arrived."""
+        raise NotImplementedError
+
+    def set_aside(self) -> None:
+        """Leave the driver, which answers the request elsewhere or later; ``finish`` comes back."""
+
+    def finish(self, keep: bool) -> None:
+        """Go on after the response; called in the loop.
+
+        :param keep: whether another request may follow on the connection.
+        """
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Let go of everything, because the request has failed; called in the loop."""
+        raise NotImplementedError
+
+
+class Closable(Protocol):
+    """Ends when something that is done for it fails."""
+
+    @property
+    def peer_host(self) -> str:
+        """The client's address, for logs."""
+
+    def close(self) -> None:
+        """Let go of everything, whatever the client still wants."""
+
+
+class Waiting(Closable, Protocol):
+    """Has asked its driver for another turn: mostly a ``Connection`` with a request buffered."""
+
+    def go_on(self) -> None:
+        """Take the turn, unless it has been closed meanwhile."""
+
+
+class Driver(Protocol):
     """A driver, as its connections see it.
 
     :ivar encryption: how connections are encrypted; None for plain HTTP.
@@ -150,13 +205,17 @@ class Driver(Protocol[_Connection]):
     log: Logger
     protocols: Mapping[str, Successor]
 
-    def dispatch(self, connection: _Connection, request: Request, body: RequestBody) -> None:
-        """Answer a request, now or later, and then call the connection's ``finish``.
+    def dispatch(self, connection: Stream, request: Request, body: RequestBody) -> None:
+        """Answer a request, now or later, and then call ``finish``.
 
-        The connection is not to be touched by anything else until then.
+        :param connection: the place of the request; a ``Connection``, or another ``Stream``. It is
+            not to be touched by anything else until then.
+
+        Call it last. A driver with threads leaves with an exception when its loop has passed to
+        another thread meanwhile, so that what comes after the call may never run.
         """
 
-    def postpone(self, connection: _Connection) -> None:
+    def postpone(self, connection: Waiting) -> None:
         """Call the connection's ``go_on``, once, when others have had their turn."""
 
     def watch(self, connection: Managed, mask: int) -> None:

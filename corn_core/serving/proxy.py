@@ -31,7 +31,7 @@ class ProxyHeaderReader:
     idle = False
 
     def __init__(
-        self, driver: Driver[Connection], listener: Listener, sock: PlainChannel, peer: object
+        self, driver: Driver, listener: Listener, sock: PlainChannel, peer: object
     ) -> None:
         self.driver = driver
         self.fd = sock.fileno()

@@ -33,7 +33,7 @@ from corn_core.serving.proxy import ProxyHeaderReader
 
 if TYPE_CHECKING:
     from corn_core.net import Listener
-    from corn_core.serving.driver import Host, Managed
+    from corn_core.serving.driver import Closable, Host, Managed, Stream, Waiting
     from corn_core.serving.settings import ClientLimits
 
 SLICE = 8
@@ -71,11 +71,11 @@ class SelectorDriver(BaseDriver):
         super().__init__(worker, limits)
         self.accepting = False
         self.acceptors: dict[int, Callable[[int], bool]] = {}
-        self.away: set[Connection] = set()
+        self.away: set[Stream] = set()
         self.connections: dict[int, Managed] = {}
         self.next_tick = 0.0
         self.poller: Poller = make_poller()
-        self.ready: deque[Connection] = deque()
+        self.ready: deque[Waiting] = deque()
         # Descriptors that are neither connections nor listeners.
         self._others: dict[int, Callable[[], None]] = {}
         self._resume_at = FOREVER
@@ -148,14 +148,14 @@ class SelectorDriver(BaseDriver):
             return self.poller.wait(0.0)
         return self.poller.wait(max(0.0, self.next_tick - monotonic()))
 
-    def guard(self, connection: Managed, act: Callable[..., None], *arguments: object) -> None:
+    def guard(self, connection: Closable, act: Callable[..., None], *arguments: object) -> None:
         """Let a connection act. If that fails, this connection ends, and no other."""
         try:
             act(*arguments)
         except Exception:
             self._give_up(connection)
 
-    def _give_up(self, connection: Managed) -> None:
+    def _give_up(self, connection: Closable) -> None:
         # A defect of ours, or a system that fails: the other clients must not pay for it.
         self.log.exception("Error on the connection of ip=%s", connection.peer_host)
         connection.close()
@@ -267,7 +267,7 @@ class SelectorDriver(BaseDriver):
 
     # -- for connections -------------------------------------------------------------
 
-    def postpone(self, connection: Connection) -> None:
+    def postpone(self, connection: Waiting) -> None:
         """Let a connection with a pipelined request go on when others have had their turn."""
         self.ready.append(connection)
 
@@ -286,7 +286,7 @@ class SelectorDriver(BaseDriver):
 
     # -- for requests that are answered elsewhere ------------------------------------
 
-    def hold(self, connection: Connection) -> None:
+    def hold(self, connection: Stream) -> None:
         """Check a connection out, for a request that is answered elsewhere, or later.
 
         The driver leaves it alone from now on, and counts it as held. Another thread may use it as
@@ -296,7 +296,7 @@ class SelectorDriver(BaseDriver):
         connection.set_aside()
         self.away.add(connection)
 
-    def release(self, connection: Connection) -> None:
+    def release(self, connection: Stream) -> None:
         """Check a connection back in; it has to be finished or closed next."""
         self.away.discard(connection)
 

@@ -10,12 +10,11 @@ import os
 import select
 from collections import deque
 from time import monotonic
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 from corn_core.errors import ClientDisconnected
 from corn_core.net.channel import DONTWAIT
-from corn_core.serving.driver import deadline_after
-from corn_core.wsgi import ConnectionInfo
+from corn_core.serving.driver import Stream, deadline_after
 
 if TYPE_CHECKING:
     from corn_core.net.channel import Channel
@@ -140,7 +139,7 @@ class SendBuffer:
             view = view[written:]
 
 
-class BufferedSink(ConnectionInfo):
+class BufferedSink(Stream):
     """Sends responses to one client, and keeps what it does not take at once.
 
     :ivar channel: carries the bytes: the socket itself, or TLS above it.
@@ -153,7 +152,7 @@ class BufferedSink(ConnectionInfo):
     __slots__ = ("channel", "driver", "fd", "reset", "send_buffer")
 
     channel: Channel
-    driver: Driver[Any]
+    driver: Driver
     fd: int
     reset: bool
     send_buffer: SendBuffer | None

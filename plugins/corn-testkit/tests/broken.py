@@ -9,7 +9,7 @@ from typing import Any
 
 from corn_core.http import RequestParser
 from corn_core.serving.connection import Connection
-from corn_core.serving.driver import Phase
+from corn_core.serving.driver import Phase, Waiting
 from corn_core.serving.selector import SelectorDriver
 from corn_core.serving.settings import ClientLimits, client_limits
 from corn_core.worker import Worker
@@ -203,7 +203,7 @@ class AnswersThemAllFirst(Sound):
 
 class AnswersPipelinesToTheirEnd(Sound):
     class driver_class(SelectorDriver):
-        def postpone(self, connection: Connection) -> None:
+        def postpone(self, connection: Waiting) -> None:
             connection.go_on()
 
 

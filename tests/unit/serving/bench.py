@@ -17,7 +17,7 @@ from corn_core.net import Listener
 from corn_core.net.channel import PlainChannel
 from corn_core.net.tlschannel import Encryption
 from corn_core.serving.connection import LINGER_SECONDS, Connection
-from corn_core.serving.driver import FOREVER, Managed, Phase, Successor
+from corn_core.serving.driver import FOREVER, Managed, Phase, Stream, Successor, Waiting
 from corn_core.serving.poller import NOTHING, READABLE, WRITABLE
 from corn_core.serving.settings import ClientLimits
 from corn_core.wsgi import RequestBody, RequestCycle
@@ -101,7 +101,8 @@ class Recorder:
     lent: tuple[Request, RequestBody] | None = None
     managed: Managed | None = None
 
-    def dispatch(self, connection: Connection, request: Request, body: RequestBody) -> None:
+    def dispatch(self, connection: Stream, request: Request, body: RequestBody) -> None:
+        assert isinstance(connection, Connection)
         if self.lends:
             connection.phase = Phase.AWAY
             self.lent = request, body
@@ -113,7 +114,7 @@ class Recorder:
         keep = self.limits.keepalive > 0
         connection.finish(self.cycle.run(request, body, connection, connection, keep))
 
-    def postpone(self, connection: Connection) -> None:
+    def postpone(self, connection: Waiting) -> None:
         self.told.append("postpone")
 
     def watch(self, connection: Managed, mask: int) -> None:

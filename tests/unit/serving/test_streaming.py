@@ -10,7 +10,7 @@ import pytest
 from corn_core.http import Request
 from corn_core.net import Listener
 from corn_core.serving.connection import Connection
-from corn_core.serving.driver import Phase
+from corn_core.serving.driver import Phase, Stream
 from corn_core.serving.poller import NOTHING
 from corn_core.wsgi import RequestBody
 from tests.unit.serving.bench import Bench, Recorder
@@ -50,7 +50,7 @@ class Streaming(Connection):
 class Running(Recorder):
     """A driver that lets applications begin, and leaves it to the test when they end."""
 
-    def dispatch(self, connection: Connection, request: Request, body: RequestBody) -> None:
+    def dispatch(self, connection: Stream, request: Request, body: RequestBody) -> None:
         self.told.append(f"{request.method} {request.path}")
 
 

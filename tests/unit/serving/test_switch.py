@@ -14,7 +14,7 @@ from corn_core.net import Listener
 from corn_core.net.channel import DONTWAIT, RECEIVE
 from corn_core.net.tlschannel import Encryption
 from corn_core.serving.connection import Connection
-from corn_core.serving.driver import FOREVER, Phase
+from corn_core.serving.driver import FOREVER, Phase, Stream
 from corn_core.serving.poller import READABLE
 from corn_core.wsgi import RequestBody
 from tests.unit.serving.bench import LARGE, Bench, Recorder
@@ -70,7 +70,8 @@ class Echo:
 class UpgradingRecorder(Recorder):
     """A driver that lets every request switch to the protocol echo."""
 
-    def dispatch(self, connection: Connection, request: Request, body: RequestBody) -> None:
+    def dispatch(self, connection: Stream, request: Request, body: RequestBody) -> None:
+        assert isinstance(connection, Connection)
         connection.send(SWITCHING)
         connection.switch(Echo)
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from corn_core.worker import Listener, PlainChannel
 
 
-class Lender(Driver[Connection], Protocol):
+class Lender(Driver, Protocol):
     """A driver that lends connections, as they see it."""
 
     connections: dict[int, Managed]

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from corn_asyncio.driver import AsyncioDriver
 from corn_asyncio.shared import SharedConnection
 from corn_asyncio.threadpool import PATIENCE, ThreadPool
-from corn_core.worker import READABLE, Connection
+from corn_core.worker import READABLE, Connection, Stream
 
 if TYPE_CHECKING:
     from corn_core.http import Request
@@ -100,7 +100,7 @@ class ThreadPoolDriver(AsyncioDriver):
 
     # -- for connections ---------------------------------------------------------------
 
-    def dispatch(self, connection: Connection, request: Request, body: RequestBody) -> None:
+    def dispatch(self, connection: Stream, request: Request, body: RequestBody) -> None:
         """Lend a connection to the thread that will answer its request."""
         assert isinstance(connection, SharedConnection)
         connection.set_aside()

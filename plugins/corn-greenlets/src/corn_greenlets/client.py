@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         RequestBody,
         RequestCycle,
         Successor,
+        Waiting,
     )
     from corn_greenlets.hub import Scheduler
 
@@ -90,7 +91,7 @@ class Client:
         self._driver = driver
         self._gate = driver.scheduler.gate(fd)
         self._credit = TURN
-        self._postponed: Connection | None = None
+        self._postponed: Waiting | None = None
         self._watched: Managed | None = None
 
     # -- the greenlet ----------------------------------------------------------------
@@ -160,7 +161,7 @@ class Client:
 
     # -- for its connection ----------------------------------------------------------
 
-    def postpone(self, connection: Connection) -> None:
+    def postpone(self, connection: Waiting) -> None:
         """Let a connection with a pipelined request go on when others have had their turn."""
         self._postponed = connection
 

@@ -41,7 +41,7 @@ from corn_gthread.watch import Watch
 
 if TYPE_CHECKING:
     from corn_core.http import Request
-    from corn_core.worker import ClientLimits, Connection, Host, RequestBody
+    from corn_core.worker import ClientLimits, Host, RequestBody, Stream
 
 FAREWELL = 0.5
 """Seconds for which threads may finish what they are at when the worker ends."""
@@ -56,7 +56,7 @@ STOP = "stop"
 class Job(NamedTuple):
     """A request that waits for a thread."""
 
-    connection: Connection
+    connection: Stream
     request: Request
     body: RequestBody
 
@@ -68,7 +68,7 @@ class Outcome(NamedTuple):
     :ivar slow: whether the call was slow; None, if that cannot be told.
     """
 
-    connection: Connection
+    connection: Stream
     path: str
     keep: bool | None
     slow: bool | None
@@ -102,7 +102,7 @@ class ThreadedDriver(GatedDriver[Job]):
         self._run = worker.cycle.run
         self._keeps = limits.keepalive > 0
         self._polling = False
-        self._current: tuple[Connection, Request] | None = None
+        self._current: tuple[Stream, Request] | None = None
         # By its number, when a call was seen first whose thread has lost the loop.
         self._since: dict[int, Began] = {}
         self._done: deque[Outcome] = deque()
@@ -258,7 +258,7 @@ class ThreadedDriver(GatedDriver[Job]):
         self._hand_back(Outcome(connection, request.path, keep, slow))
         return slow
 
-    def _log_failure(self, connection: Connection) -> None:
+    def _log_failure(self, connection: Stream) -> None:
         """Log a defect of ours, or of a logger or hook: it ends the connection, and no thread."""
         self.worker.log.exception("Error on the connection of ip=%s", connection.peer_host)
 
@@ -277,7 +277,7 @@ class ThreadedDriver(GatedDriver[Job]):
 
     # -- the loop's holder -----------------------------------------------------------
 
-    def dispatch(self, connection: Connection, request: Request, body: RequestBody) -> None:
+    def dispatch(self, connection: Stream, request: Request, body: RequestBody) -> None:
         """Answer a request here and now, or let it wait for another thread."""
         leadership = self._leadership
         if (
@@ -290,7 +290,7 @@ class ThreadedDriver(GatedDriver[Job]):
         else:
             self._answer_here(connection, request, body)
 
-    def _answer_here(self, connection: Connection, request: Request, body: RequestBody) -> None:
+    def _answer_here(self, connection: Stream, request: Request, body: RequestBody) -> None:
         leadership, worker = self._leadership, self.worker
         self._current = connection, request
         seat = self._holder
@@ -316,7 +316,7 @@ class ThreadedDriver(GatedDriver[Job]):
         else:
             connection.finish(keep)
 
-    def _conclude(self, connection: Connection, keep: bool | None) -> None:
+    def _conclude(self, connection: Stream, keep: bool | None) -> None:
         self.worker.request_done()
         if keep is None:
             connection.close()

@@ -84,7 +84,7 @@ def test_reload_lets_a_request_finish(start: Start, gate: Gate) -> None:
         client.sendall(gate.request)
         gate.entered()
         subject.signal(SIGHUP)
-        # Both accept until the old one has heard that it is replaced; from then on only the new one does.
+        # Both accept until the old one has heard that it is replaced.
         wait_for(
             lambda: str(old) not in {subject.get("/pid") for _ in range(10)},
             "the new worker to take all requests",
