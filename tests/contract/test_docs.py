@@ -20,7 +20,7 @@ from corn_control import cornctl
 from corn_core.hookspecs import HOOKS
 from corn_core.logs.atoms import ATOMS
 from corn_core.settings.registry import COMMANDS
-from corn_testkit.client import Address
+from corn_testkit.client import Address, listens
 from corn_testkit.fixtures import Serve
 from corn_testkit.pytest_plugin import OPTIONS
 from corn_testkit.waiting import wait_for
@@ -242,8 +242,9 @@ def front(serve: Serve, tmp_path: Path) -> Iterator[Address]:
     command = ["nginx", *where, "-g", foreground]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as nginx:
         try:
-            wait_for((tmp_path / "front.sock").exists, "nginx to listen")
-            yield Address(f"unix:{tmp_path}/front.sock")
+            address = Address(f"unix:{tmp_path}/front.sock")
+            wait_for(lambda: listens(address), "nginx to listen")
+            yield address
         finally:
             nginx.terminate()
 

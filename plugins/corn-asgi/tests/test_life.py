@@ -12,10 +12,11 @@ import pytest
 
 from corn_testkit.asgi.serving import serving
 from corn_testkit.client import get, parse, parse_all, post, read_all, receive_until
+from corn_testkit.descriptors import sockets_of
 from corn_testkit.fixtures import Serve
 from corn_testkit.server import Server
 from corn_testkit.tls import Certificate, secured
-from corn_testkit.waiting import wait_for
+from corn_testkit.waiting import listening, wait_for
 
 APPS = Path(__file__).with_name("apps")
 PROBE = (
@@ -114,8 +115,9 @@ def test_a_stop_waits_for_requests_and_for_what_comes_after_them(serve: Serve) -
         receive_until(kept, b"done")
         client.sendall(get("/wait?stop"))
         wait_for(lambda: "waits" in server.get("/events"), "the request")
+        (worker,), listeners = server.workers(), listening(address.port)
         server.signal(SIGTERM)
-        server.wait_for_log("Handling signal: term")
+        wait_for(lambda: not listeners & sockets_of(worker), "the worker to stop accepting")
         kept.sendall(get("/go?stop"))
         data = read_all(client)
         assert data.endswith(b"waited")

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from corn_testkit.client import Address, parse, parse_all, read_all
-from corn_testkit.descriptors import open_files
+from corn_testkit.descriptors import sockets_of
 from corn_testkit.fixtures import Serve
 from corn_testkit.gate import Gate
 from corn_testkit.server import Server
@@ -153,12 +153,6 @@ def test_one_thread_reads_while_it_is_in_the_application(serve: Serve, gates: li
         assert parse(slow.recv(65536)).text == "hello"
     assert server.workers() == [worker]
     server.stop()
-
-
-def sockets_of(pid: int) -> set[str]:
-    """Return the inodes of the sockets that a process has open."""
-    targets = open_files(pid).values()
-    return {target.removeprefix("socket:[").removesuffix("]") for target in targets}
 
 
 def test_term_finishes_what_every_thread_has_begun(serve: Serve, gates: list[Gate]) -> None:

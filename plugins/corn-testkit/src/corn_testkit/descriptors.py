@@ -20,3 +20,9 @@ def open_files(pid: int) -> dict[int, str]:
         except FileNotFoundError:
             continue
     return found
+
+
+def sockets_of(pid: int) -> set[str]:
+    """Return the inodes of the sockets that a process has open."""
+    targets = open_files(pid).values()
+    return {target.removeprefix("socket:[").removesuffix("]") for target in targets}
