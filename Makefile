@@ -78,7 +78,7 @@ test: lint
 	$(PYTEST) -m "not slow" $(ARGS)
 
 full: lint
-	CORN_FUZZING=long $(PYTEST) $(ARGS)
+	CORN_FUZZING=long CORN_TESTKIT_FORKSERVER=no $(PYTEST) $(ARGS)
 
 fuzz: $(DEV)
 	CORN_FUZZING=long $(PYTEST) tests/fuzz tests/unit/http

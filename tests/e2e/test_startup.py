@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from corn_testkit.fixtures import Serve
+from corn_testkit.launcher import SWITCH
 from tests.contract.layering import HEAVY
 
 APP = """
@@ -37,7 +38,8 @@ def apps(tmp_path: Path) -> Path:
 
 
 def test_serving_imports_nothing_heavy(serve: Serve, apps: Path) -> None:
-    server = serve("--worker-class=sync", "traces:app", cwd=apps)
+    env = {SWITCH: "no"}
+    server = serve("--worker-class=sync", "traces:app", cwd=apps, env=env)
     loaded = server.get("/modules").split("\n")
     server.stop()
     assert {"corn_core.arbiter.arbiter", "corn_sync.worker", "traces"} <= set(loaded)

@@ -24,6 +24,8 @@ from time import monotonic
 
 import pytest
 
+from corn_testkit.launcher import launcher
+from corn_testkit.server import environment
 from corn_testkit.waiting import DEADLINE
 
 State = Mapping[str, object]
@@ -208,6 +210,8 @@ class LeakCheck:
 
     @pytest.fixture(autouse=True)
     def _leaves_nothing_behind(self) -> Iterator[None]:
+        # It belongs to the whole run, and not to the test that needs it first.
+        launcher(environment())
         before = Snapshot()
         yield
         if found := before.settled():

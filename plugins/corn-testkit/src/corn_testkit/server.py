@@ -9,8 +9,12 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from signal import SIGKILL, SIGTERM, Signals
+from tempfile import TemporaryFile
+from typing import IO
 
 from corn_testkit.client import Address, Reply
+from corn_testkit.launcher import Process as Started
+from corn_testkit.launcher import launcher
 from corn_testkit.waiting import DEADLINE, children, polls, session_members, wait_for
 
 COMMAND = str(Path(sys.executable).with_name("corn"))
@@ -37,6 +41,37 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     return {**ours, "PYTHONDONTWRITEBYTECODE": "1", **(extra or {})}
 
 
+Process = subprocess.Popen[bytes] | Started
+
+
+def spawn(
+    command: Sequence[str],
+    cwd: Path,
+    env: Mapping[str, str],
+    stdout: IO[bytes],
+    stderr: IO[bytes],
+    pass_fds: Sequence[int] = (),
+) -> Process:
+    """Start a process in a session of its own, with an empty standard input.
+
+    The installed command is started by a fork server, if that makes no difference.
+    """
+    if command[0] == COMMAND and not pass_fds:
+        starter = launcher(environment())
+        if starter.suits(env):
+            return starter.start(command, cwd, env, stdout, stderr)
+    return subprocess.Popen(
+        command,
+        cwd=cwd,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=stderr,
+        start_new_session=True,
+        pass_fds=pass_fds,
+    )
+
+
 def run(
     *arguments: str,
     cwd: Path = APPS,
@@ -44,15 +79,21 @@ def run(
     command: str = COMMAND,
 ) -> subprocess.CompletedProcess[str]:
     """Run a command that ends by itself, such as ``corn --version``, to its end."""
-    return subprocess.run(
-        [command, *arguments],
-        cwd=cwd,
-        env=environment(env),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE * 2,
-    )
+    line = [command, *arguments]
+    with TemporaryFile() as stdout, TemporaryFile() as stderr:
+        process = spawn(line, cwd, environment(env), stdout, stderr)
+        try:
+            status = process.wait(DEADLINE * 2)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, SIGKILL)
+            process.wait()
+            raise
+        return subprocess.CompletedProcess(line, status, _text(stdout), _text(stderr))
+
+
+def _text(written: IO[bytes]) -> str:
+    written.seek(0)
+    return written.read().decode()
 
 
 class Server:
@@ -77,15 +118,8 @@ class Server:
         self._error_log = home / "stderr"
         self._output = home / "stdout"
         with open(self._error_log, "wb") as stderr, open(self._output, "wb") as stdout:
-            self.process = subprocess.Popen(
-                [command, *arguments],
-                cwd=cwd,
-                env=environment(env),
-                stdin=subprocess.DEVNULL,
-                stdout=stdout,
-                stderr=stderr,
-                start_new_session=True,
-                pass_fds=pass_fds,
+            self.process = spawn(
+                [command, *arguments], cwd, environment(env), stdout, stderr, pass_fds
             )
         self.pid = self.process.pid
 

@@ -1,0 +1,128 @@
+"""The program that becomes the servers of a test run: it imports corn once, and forks for each.
+
+The child is what the command would have been: it has the command's arguments, environment,
+directory and descriptors, in a session of its own, and nothing of its parent's but modules. What
+differs from a server that a user starts: the modules below are imported before its environment is
+set, its parent is this process, and ``/proc`` shows this program's command line until the master
+has set its title. No thread runs here, and neither a worker nor a plugin is imported.
+
+The tests say over a socket what to start: a head of four bytes with the size of the JSON behind
+it, and with the head the descriptors for standard output, standard error, and for what is told of
+the server: its process id in a line, and in another its exit status.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from importlib import import_module
+from importlib.metadata import entry_points
+
+MODULES = ("corn_core.command",)
+"""What a server imports before it knows which plugins there are; and what those import."""
+
+
+class ForkServer:
+    """Forks for each server, and tells how each ends."""
+
+    def __init__(self, channel: socket.socket) -> None:
+        self._channel = channel
+        self._running: dict[int, int] = {}
+        self._woken, self._wake = socket.socketpair()
+        for end in (self._woken, self._wake):
+            end.setblocking(False)
+        signal.set_wakeup_fd(self._wake.fileno(), warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+
+    def run(self) -> list[str] | None:
+        """Serve until the tests have ended. In each child it returns what that has to run."""
+        while True:
+            ready, _, _ = select.select([self._channel, self._woken], [], [])
+            if self._woken in ready:
+                with suppress(BlockingIOError):
+                    self._woken.recv(4096)
+                self._bury()
+            if self._channel in ready:
+                head, fds, _, _ = socket.recv_fds(self._channel, 4, 3)
+                if not head:
+                    return None
+                command = self._fork(self._receive(int.from_bytes(head, "big")), fds)
+                if command:
+                    return command
+
+    def _receive(self, size: int) -> bytes:
+        data = b""
+        while len(data) < size:
+            data += self._channel.recv(size - len(data))
+        return data
+
+    def _fork(self, asked: bytes, fds: list[int]) -> list[str] | None:
+        pid = os.fork()
+        if not pid:
+            return self._become(asked, fds)
+        stdout, stderr, self._running[pid] = fds
+        os.close(stdout)
+        os.close(stderr)
+        return None
+
+    def _become(self, asked: bytes, fds: list[int]) -> list[str]:
+        """Make of this child what a new process would have been, but for the modules."""
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        os.setsid()
+        stdout, stderr, tell = fds
+        # Now, when signals may be sent to its process group.
+        os.write(tell, b"%d\n" % os.getpid())
+        os.dup2(stdout, 1)
+        os.dup2(stderr, 2)
+        self._channel.close()
+        self._woken.close()
+        self._wake.close()
+        for fd in (*fds, *self._running.values()):
+            os.close(fd)
+        server = json.loads(asked)
+        os.chdir(server["cwd"])
+        os.environ.clear()
+        os.environ.update(server["env"])
+        command: list[str] = server["command"]
+        sys.argv = command
+        sys.orig_argv = [sys.executable, *command]
+        sys.path[0] = os.path.dirname(command[0])
+        return command
+
+    def _bury(self) -> None:
+        while self._running:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if not pid:
+                return
+            tell = self._running.pop(pid)
+            with suppress(BrokenPipeError):
+                os.write(tell, b"%d\n" % os.waitstatus_to_exitcode(status))
+            os.close(tell)
+
+
+def prepare() -> Callable[[], int]:
+    """Import what every server does. Returns what the command calls."""
+    with suppress(ImportError):
+        from setproctitle import getproctitle
+
+        # It looks for the place of the title, which it finds only as long as the environment is as
+        # it was when the process began.
+        getproctitle()
+    for module in MODULES:
+        import_module(module)
+    (command,) = entry_points(group="console_scripts", name="corn")
+    main: Callable[[], int] = command.load()
+    return main
+
+
+if __name__ == "__main__":
+    main = prepare()
+    if ForkServer(socket.socket(fileno=int(sys.argv[1]))).run():
+        sys.exit(main())

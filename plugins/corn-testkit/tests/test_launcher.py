@@ -1,0 +1,84 @@
+"""Compare a server that was forked with one that was started as a user starts it."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from corn_core import __version__
+from corn_testkit.client import Reply
+from corn_testkit.fixtures import Serve
+from corn_testkit.launcher import SWITCH
+from corn_testkit.server import COMMAND, Server, environment, run
+
+APP = """
+import json, os, signal, sys
+
+def app(environ, start_response):
+    facts = {
+        "argv": sys.argv,
+        "cwd": os.getcwd(),
+        "directory of the command": sys.path[0],
+        "environment": dict(os.environ),
+        "SIGCHLD": str(signal.getsignal(signal.SIGCHLD)),
+        "name": __name__,
+        "open": [fd for fd in range(3) if os.fstat(fd)],
+        "session": os.getsid(0),
+        "umask": os.umask(os.umask(0)),
+    }
+    body = json.dumps(facts).encode()
+    start_response("200 OK", [("Content-Length", str(len(body)))])
+    return [body]
+"""
+
+
+@pytest.fixture
+def apps(tmp_path: Path) -> Path:
+    (tmp_path / "facts.py").write_text(APP)
+    return tmp_path
+
+
+def facts(server: Server) -> dict[str, object]:
+    """Return what the application sees, but for what is different by its nature."""
+    reply: Reply = server.request()
+    found: dict[str, object] = json.loads(reply.text)
+    assert found.pop("session") == server.pid
+    return found
+
+
+def test_forked_server_is_like_one_that_was_started(serve: Serve, apps: Path) -> None:
+    found = []
+    for switch in ("yes", "no"):
+        server = serve("facts:app", "--env=TOLD=1", cwd=apps, env={SWITCH: switch, "GIVEN": "2"})
+        seen = facts(server)
+        given = {**environment(), SWITCH: switch, "GIVEN": "2"}
+        corns_own = {"TOLD": "1", "SERVER_SOFTWARE": f"corn/{__version__}"}
+        assert seen.pop("environment") == {**given, **corns_own}
+        found.append(seen)
+        server.stop()
+    assert found[0] == found[1]
+    assert found[0]["argv"] == [COMMAND, "facts:app", "--env=TOLD=1", "--bind=127.0.0.1:0"]
+
+
+def test_interpreter_with_other_options_is_started(serve: Serve, apps: Path) -> None:
+    server = serve("facts:app", cwd=apps, env={"PYTHONOPTIMIZE": "1"})
+    status = Path(f"/proc/{server.pid}/stat").read_text().rpartition(") ")[2]
+    assert int(status.split()[1]) == os.getpid()
+    server.stop()
+
+
+@pytest.mark.parametrize("switch", ["yes", "no"])
+def test_status_and_output_of_a_command_are_its_own(switch: str, tmp_path: Path) -> None:
+    done = run("--no-such-flag", cwd=tmp_path, env={SWITCH: switch})
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "--no-such-flag" in done.stderr
+
+
+def test_status_tells_the_signal_that_ended_it(serve: Serve) -> None:
+    server = serve("probe:app")
+    server.kill()
+    assert server.process.returncode == -9
