@@ -116,7 +116,7 @@ class Recorder:
     def postpone(self, connection: Connection) -> None:
         self.told.append("postpone")
 
-    def watch(self, connection: Managed, mask: int) -> None:
+    def set_interest(self, connection: Managed, mask: int) -> None:
         self.told.append(f"watch {MASKS[mask]}")
         self.managed = connection
 
