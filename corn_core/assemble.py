@@ -23,6 +23,7 @@ from corn_core.framework import Framework
 from corn_core.interfaces import Loader, Logger, WSGIApp
 from corn_core.logs import enable_loggers
 from corn_core.logs.capture import release_output
+from corn_core.logs.handlers import let_add
 from corn_core.net import tls
 from corn_core.process import daemon, privileges
 from corn_core.process.environment import ProcessEnvironment
@@ -145,6 +146,7 @@ class Assembly:
         self.process = ProcessEnvironment()
         self.resolution: Resolution | None = None
         self._told = 0
+        let_add(plugins.log_handlers)
 
     def configure(self) -> LoadedConfig:
         """Read all sources and load what they name.

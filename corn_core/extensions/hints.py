@@ -71,6 +71,16 @@ OPTIONS = {
     "--dashboard": "corn-control",
     "metrics_bind": "corn-prometheus",
     "--metrics-bind": "corn-prometheus",
+    "syslog": "corn-syslog",
+    "--log-syslog": "corn-syslog",
+    "syslog_addr": "corn-syslog",
+    "--log-syslog-to": "corn-syslog",
+    "syslog_prefix": "corn-syslog",
+    "--log-syslog-prefix": "corn-syslog",
+    "syslog_facility": "corn-syslog",
+    "--log-syslog-facility": "corn-syslog",
+    "disable_redirect_access_to_syslog": "corn-syslog",
+    "--disable-redirect-access-to-syslog": "corn-syslog",
 }
 """Names of settings, and flags."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from importlib.metadata import EntryPoint
+from logging import Handler
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -134,6 +135,22 @@ class Plugins:
                         f"{self._label(name)}: corn_settings returned {setting!r}, not a Setting"
                     )
                 yield name, setting
+
+    def log_handlers(self, config: object, log: str) -> list[Handler]:
+        """Return the handlers that plugins add to a log.
+
+        :raises CornError: when a plugin fails, or adds something else.
+        """
+        found: list[Handler] = []
+        for plugin, added in self.hooks.call_each("corn_log_handlers", config=config, log=log):
+            for each in self._several(plugin, "corn_log_handlers", added):
+                if not isinstance(each, Handler):
+                    raise ExtensionError(
+                        f"{self._label(plugin)}: corn_log_handlers returned {each!r}, not a"
+                        " logging.Handler"
+                    )
+                found.append(each)
+        return found
 
     def _several(self, plugin: str, hook: str, given: Any) -> list[Any]:
         """Return the result of an implementation as a list."""
