@@ -13,13 +13,13 @@ from time import monotonic
 from typing import Any, NamedTuple
 
 from corn_core import hookimpl
+from corn_core.http.limits import MEBIBYTE
 from corn_core.interfaces import WorkerSnapshot
 from corn_core.setting import Expected, Setting, seconds
 
 LOOK_EVERY = 5.0
 """Seconds between looks at the workers' memory, which cost the kernel a walk of their pages."""
 
-MEBIBYTE = 1024 * 1024
 _UNITS = {"": 1, "k": 1024, "m": MEBIBYTE, "g": 1024 * MEBIBYTE}
 
 

@@ -98,10 +98,6 @@ class LogFile(LineHandler, logging.FileHandler):
         self._retired = False
 
     def write_line(self, text: str) -> None:
-        """Write a line.
-
-        :raises OSError: when that fails.
-        """
         stream = self.stream
         if stream is None:
             stream = self._open_again()
@@ -173,10 +169,6 @@ class LogStream(LineHandler):
         return stream
 
     def write_line(self, text: str) -> None:
-        """Write a line.
-
-        :raises OSError: when that fails.
-        """
         stream = self.stream
         if stream is None:
             return
