@@ -9,7 +9,6 @@ from functools import partial
 from typing import Any
 
 from corn_core import __version__
-from corn_core.answers import answer
 from corn_core.arbiter.arbiter import Arbiter
 from corn_core.arbiter.server import LoadedConfig, WorkerForked
 from corn_core.config import Config
@@ -61,6 +60,9 @@ def begin(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[Plugins, Reg
         return None
     registry = registry_of(plugins)
     if command is not None:
+        # lazy: help, manual page and completion, which no server needs
+        from corn_core.answers import answer
+
         print(answer(command, argv, registry), end="")
         return None
     return plugins, registry

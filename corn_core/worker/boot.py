@@ -18,7 +18,7 @@ from corn_core.process.privileges import drop_privileges
 from corn_core.process.scoreboard import BOOTING, DRAINING, IDLE
 from corn_core.process.title import set_title
 from corn_core.worker.base import Worker
-from corn_core.worker.signals import SignalHandlers, watch_master
+from corn_core.worker.signals import SignalHandlers, signal_end_of_master
 from corn_core.wsgi import EnvironBuilder, ProxiedEnvironBuilder, RequestCycle
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def boot_worker(worker: Worker, server: Server) -> int:
         worker.adopt_process()
         handlers.install()
         os.register_at_fork(after_in_child=partial(_leave_worker, worker, handlers))
-        watch_master(worker.context.report)
+        signal_end_of_master(worker.context.report)
         status = _boot(worker, server)
         if status == 0:
             worker.run()
