@@ -319,9 +319,9 @@ def doubts(config: Config, worker_class: type[Worker]) -> Iterator[Finding]:
     for text in (*privileges.warnings(config), *daemon.warnings(config)):
         yield Finding("note", text)
     worker_name = name_of_worker(config.worker_class, worker_class)
-    for name in filter(config.__contains__, worker_class.ignored_settings):
-        origin = config.origin(name)
-        if origin.kind != "default":
+    for name in worker_class.ignored_settings:
+        origin = config.given(name)
+        if origin is not None:
             text = f"{name} has no effect on worker class {worker_name}"
             yield Finding("note", text, origin=str(origin), name=name)
     if config.reload and config.preload_app:

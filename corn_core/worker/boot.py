@@ -169,9 +169,9 @@ def _warn_of_ignored(worker: Worker) -> None:
     if worker.age > 1:
         return
     name = name_of_worker(worker.cfg.worker_class, type(worker))
-    for setting in filter(worker.cfg.__contains__, worker.ignored_by_app()):
-        origin = worker.cfg.origin(setting)
-        if origin.kind != "default":
+    for setting in worker.ignored_by_app():
+        origin = worker.cfg.given(setting)
+        if origin is not None:
             worker.log.warning(
                 "%s has no effect on this application with worker class %s (%s)",
                 setting,
