@@ -168,9 +168,9 @@ class Plugins:
 
         :raises HookFailed: when a plugin fails.
         """
-        # Not what a config file defines or imports for itself.
-        own = value is None or callable(value) or isinstance(value, ModuleType)
-        needs = None if own else self._needed_for(name)
+        # A name in a file may be turned off, or be what the file defines or imports for itself.
+        own = not value or callable(value) or isinstance(value, ModuleType)
+        needs = None if own and not name.startswith("-") else self._needed_for(name)
         if needs:
             return [Finding("error", needs)]
         found = [each for _, each in self._each("corn_explain", name=name, value=value)]

@@ -358,6 +358,15 @@ def test_option_of_a_plugin_that_is_not_installed(site: Site) -> None:
     ]
 
 
+def test_setting_that_is_off_needs_no_plugin(site: Site) -> None:
+    plugins = load_plugins()
+    assert [*plugins.explain("syslog", False), *plugins.explain("statsd_host", None)] == []
+    (finding,) = plugins.explain("--log-syslog", "")
+    assert str(finding) == (
+        "--log-syslog needs the plugin corn-syslog, which is not installed; pip install corn-syslog"
+    )
+
+
 def test_option_of_a_plugin_that_is_disabled(site: Site) -> None:
     site.plugin("statsd", "")
     assert explained("statsd_host", {"statsd"}) == [
