@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from corn_core.logs.handlers import add_none, let_add
 from corn_core.logs.logconfig import take_back
 from tests import fuzzing
 
@@ -43,6 +44,7 @@ def loggers() -> Iterator[None]:
     logs = [logging.getLogger(name) for name in ("corn", "corn.error", "corn.access")]
 
     def clear() -> None:
+        let_add(add_none)
         for handler in take_back():
             handler.close()
         for log in logs:

@@ -9,7 +9,6 @@ from functools import partial
 from typing import Any
 
 from corn_core import __version__
-from corn_core.answers import answer
 from corn_core.arbiter.arbiter import Arbiter
 from corn_core.arbiter.server import LoadedConfig, WorkerForked
 from corn_core.config import Config
@@ -23,6 +22,7 @@ from corn_core.framework import Framework
 from corn_core.interfaces import Loader, Logger, WSGIApp
 from corn_core.logs import enable_loggers
 from corn_core.logs.capture import release_output
+from corn_core.logs.handlers import let_add
 from corn_core.net import tls
 from corn_core.process import daemon, privileges
 from corn_core.process.environment import ProcessEnvironment
@@ -60,6 +60,9 @@ def begin(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[Plugins, Reg
         return None
     registry = registry_of(plugins)
     if command is not None:
+        # lazy: help, manual page and completion, which no server needs
+        from corn_core.answers import answer
+
         print(answer(command, argv, registry), end="")
         return None
     return plugins, registry
@@ -145,6 +148,7 @@ class Assembly:
         self.process = ProcessEnvironment()
         self.resolution: Resolution | None = None
         self._told = 0
+        let_add(plugins.log_handlers)
 
     def configure(self) -> LoadedConfig:
         """Read all sources and load what they name.
@@ -315,9 +319,9 @@ def doubts(config: Config, worker_class: type[Worker]) -> Iterator[Finding]:
     for text in (*privileges.warnings(config), *daemon.warnings(config)):
         yield Finding("note", text)
     worker_name = name_of_worker(config.worker_class, worker_class)
-    for name in filter(config.__contains__, worker_class.ignored_settings):
-        origin = config.origin(name)
-        if origin.kind != "default":
+    for name in worker_class.ignored_settings:
+        origin = config.given(name)
+        if origin is not None:
             text = f"{name} has no effect on worker class {worker_name}"
             yield Finding("note", text, origin=str(origin), name=name)
     if config.reload and config.preload_app:

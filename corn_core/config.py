@@ -100,6 +100,11 @@ class Config:
         origin: Origin = vars(self)["_origins"][name]
         return origin
 
+    def given(self, name: str) -> Origin | None:
+        """Return where a setting was set; None if it has its default, or does not exist."""
+        origin: Origin | None = vars(self)["_origins"].get(name)
+        return None if origin is None or origin.kind == "default" else origin
+
     def names(self) -> list[str]:
         """Return the names of the settings, in order of declaration."""
         return list(self.settings)

@@ -14,6 +14,7 @@ under names of its own; :attr:`Hook.least` says how few it may take.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from logging import Handler
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from pluggy import HookspecMarker
@@ -534,6 +535,23 @@ def corn_logger_class(name: object, config: Config) -> Callable[[Config], Logger
     Result: the class, which is called with the configuration, or ``None`` to
         leave the choice to the next plugin; the core, asked last, looks for an
         entry point or an import path.
+    If it raises: fatal; the command ends with exit status 1. In a reload the old
+        configuration stays in force.
+    Since: 0.1.
+    """
+
+
+@_hook(fatal=True)
+def corn_log_handlers(config: Config, log: str) -> Iterable[Handler] | None:
+    """Send the error log or the access log to further places.
+
+    When: for each of the two, when the logs of a configuration are opened, at startup and on
+        every reload; also when a reload fails later and the old configuration returns.
+    Process: master.
+    Arguments: ``config``; ``log``, ``error`` or ``access``.
+    Result: handlers, which write beside those of the logger class, in the workers too. The
+        server closes them once another configuration is in force. The logger class formats
+        their messages unless they have formatters of their own.
     If it raises: fatal; the command ends with exit status 1. In a reload the old
         configuration stays in force.
     Since: 0.1.

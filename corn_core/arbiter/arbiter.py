@@ -128,71 +128,42 @@ class Arbiter(ServerState):
             self.log.exception("Unhandled exception in the master")
         return self._finish()
 
-    # -- for plugins -----------------------------------------------------------------
+    # -- for plugins: see interfaces.Server ------------------------------------------
 
     def watch(
         self, file: int | HasFileno, callback: Callable[[], object], writable: bool = False
     ) -> None:
-        """Call a function, in the master's loop, whenever a descriptor can be read, or written.
-
-        For use from ``when_ready`` on. The function must never wait for anything: nothing else
-        happens in the master meanwhile. Workers inherit the descriptor; the plugin that opened it
-        has to close it there, in ``post_fork``.
-        """
         self._selector.register(file, EVENT_WRITE if writable else EVENT_READ, callback)
 
     def unwatch(self, file: int | HasFileno) -> None:
-        """Stop calling the function of :meth:`watch`; needed before the descriptor is closed."""
         self._selector.unregister(file)
 
     def recycle(self, pid: int, why: str) -> bool:
-        """Replace a worker, which serves until the replacement is ready.
-
-        Recycled workers are replaced one at a time. Returns False, and does nothing, if there is
-        no worker with that process id that serves, or if it is being replaced already.
-
-        :param why: one word, which ``child_exit`` gets as the reason.
-        """
         roster = self._workers.roster
         return pid in roster and roster[pid].recycle(why)
 
     def signal_worker(self, pid: int, number: int) -> bool:
-        """Send a signal to a worker; what it dies of is then no surprise to the log.
-
-        Returns False, and does nothing, if there is no worker with that process id.
-        """
         return self._supervisor.signal(pid, number)
 
     def ask_for_stacks(self, pid: int) -> bool:
-        """Ask a worker to write the stack of each of its threads; see :meth:`take_stacks`.
-
-        Returns False, and does nothing, if there is no worker with that process id that serves, if
-        the log is about to have its stacks because it is silent, or if the system lacks real-time
-        signals.
-        """
         return self._supervisor.ask_for_stacks(pid)
 
     def take_stacks(self, pid: int) -> str:
-        """Return what a worker has written of its stacks since it was asked; empty if nothing."""
         return self._supervisor.take_stacks(pid)
 
     @property
     def generation(self) -> int:
-        """The number of the configuration in force: 1 at the start; each reload takes the next."""
         return self._reloading.current.number
 
     @property
     def predecessor(self) -> int:
-        """The process id of the master that this one replaces, while that lives; otherwise 0."""
         return self._reloading.peer.predecessor
 
     @property
     def successor(self) -> int:
-        """The process id of the master that is to replace this one, while it lives; otherwise 0."""
         return self._reloading.peer.successor
 
     def snapshot(self) -> tuple[WorkerSnapshot, ...]:
-        """Return the workers as they are now, oldest first."""
         return self._workers.snapshot()
 
     # -- the beginning ---------------------------------------------------------------

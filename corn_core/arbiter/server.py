@@ -55,7 +55,7 @@ class WorkerForked(BaseException):
 
 
 class ServerState:
-    """The part of the master that is a contract with hook functions.
+    """The part of the master that is a contract with hook functions; see ``interfaces.Server``.
 
     A worker has a copy, which shows how things were when the worker was forked. ``LISTENERS`` and
     ``WORKERS`` are in capitals because hook functions written for Gunicorn use these names.
@@ -78,17 +78,14 @@ class ServerState:
 
     @property
     def log(self) -> Logger:
-        """The logger in force."""
         return self._loaded.log
 
     @property
     def cfg(self) -> Config:
-        """The configuration in force."""
         return self._loaded.config
 
     @property
     def num_workers(self) -> int:
-        """The number of workers to keep; TTIN, TTOU and a reload change it."""
         return self._num_workers
 
     @num_workers.setter
@@ -123,19 +120,16 @@ class ServerState:
 
     @property
     def timeout(self) -> float:
-        """The seconds that a worker may be silent."""
         timeout: float = self.cfg.timeout
         return timeout
 
     @property
     def proc_name(self) -> str:
-        """The name that process titles show."""
         name: str = self.cfg.proc_name or self.cfg.default_proc_name
         return name
 
     @property
     def address(self) -> list[str]:
-        """The addresses that the configuration names."""
         return list(self.cfg.bind)
 
     if not TYPE_CHECKING:  # or mypy would not find a misspelt attribute any more

@@ -60,7 +60,7 @@ def corn_settings() -> tuple[Setting, ...]:
 
 
 @hookimpl
-def corn_instruments(config: Any) -> Iterator[Any]:
+def corn_instruments(config: Config) -> Iterator[object]:
     """Add what the configuration turns on, so that it costs nothing elsewhere."""
     limits = recycling.RecyclingLimits(config.max_worker_memory, config.max_worker_lifetime)
     if any(limits):
@@ -70,12 +70,12 @@ def corn_instruments(config: Any) -> Iterator[Any]:
 
 
 @hookimpl(trylast=True)
-def corn_worker_class(name: Any) -> Any:
+def corn_worker_class(name: object) -> Any:
     return drivers.find_worker_class(name)
 
 
 @hookimpl(trylast=True)
-def corn_logger_class(name: Any) -> Any:
+def corn_logger_class(name: object) -> Any:
     return drivers.find_logger_class(name)
 
 

@@ -10,16 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from math import inf
 from time import monotonic
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from corn_core import hookimpl
-from corn_core.interfaces import WorkerSnapshot
+from corn_core.http.limits import MEBIBYTE
+from corn_core.interfaces import Server, WorkerSnapshot
 from corn_core.setting import Expected, Setting, seconds
 
 LOOK_EVERY = 5.0
 """Seconds between looks at the workers' memory, which cost the kernel a walk of their pages."""
 
-MEBIBYTE = 1024 * 1024
 _UNITS = {"": 1, "k": 1024, "m": MEBIBYTE, "g": 1024 * MEBIBYTE}
 
 
@@ -127,7 +127,7 @@ class Recycler:
         self._look_at = -inf
 
     @hookimpl
-    def on_tick(self, server: Any) -> None:
+    def on_tick(self, server: Server) -> None:
         for pid, found in self.look(server.snapshot(), monotonic()):
             if server.recycle(pid, found.why):
                 server.log.info("Worker (pid:%s) %s; it will be replaced", pid, found.text)

@@ -24,55 +24,37 @@ LOADERS = {"wsgi": "corn-core", "paste": "corn-paste", "django": "corn-django"}
 
 RELOADERS = {"poll": "corn-core", "watchfiles": "corn-watchfiles"}
 
-OPTIONS = {
-    "static": "corn-static",
-    "--static": "corn-static",
-    "static_max_age": "corn-static",
-    "--static-max-age": "corn-static",
-    "static_immutable": "corn-static",
-    "--static-immutable": "corn-static",
-    "static_index": "corn-static",
-    "--static-index": "corn-static",
-    "asgi_loop": "corn-asgi",
-    "--asgi-loop": "corn-asgi",
-    "asgi_lifespan": "corn-asgi",
-    "--asgi-lifespan": "corn-asgi",
-    "websocket_max_message_size": "corn-asgi",
-    "--websocket-max-message-size": "corn-asgi",
-    "websocket_max_queue": "corn-asgi",
-    "--websocket-max-queue": "corn-asgi",
-    "websocket_ping_interval": "corn-asgi",
-    "--websocket-ping-interval": "corn-asgi",
-    "websocket_ping_timeout": "corn-asgi",
-    "--websocket-ping-timeout": "corn-asgi",
-    "websocket_compression": "corn-asgi",
-    "--websocket-compression": "corn-asgi",
-    "--no-websocket-compression": "corn-asgi",
-    "statsd_host": "corn-statsd",
-    "--statsd-host": "corn-statsd",
-    "statsd_prefix": "corn-statsd",
-    "--statsd-prefix": "corn-statsd",
-    "statsd_names": "corn-statsd",
-    "--statsd-names": "corn-statsd",
-    "dogstatsd_tags": "corn-statsd",
-    "--dogstatsd-tags": "corn-statsd",
-    "paste": "corn-paste",
-    "--paste": "corn-paste",
-    "--paster": "corn-paste",
-    "raw_paste_global_conf": "corn-paste",
-    "--paste-global": "corn-paste",
-    "django_settings": "corn-django",
-    "--settings": "corn-django",
-    "django_static": "corn-django",
-    "--django-static": "corn-django",
-    "control": "corn-control",
-    "--control": "corn-control",
-    "dashboard": "corn-control",
-    "--dashboard": "corn-control",
-    "metrics_bind": "corn-prometheus",
-    "--metrics-bind": "corn-prometheus",
+_OPTIONS = {
+    "corn-asgi": (
+        "asgi_loop asgi_lifespan websocket_max_message_size websocket_max_queue "
+        "websocket_ping_interval websocket_ping_timeout websocket_compression "
+        "--asgi-loop --asgi-lifespan --websocket-max-message-size --websocket-max-queue "
+        "--websocket-ping-interval --websocket-ping-timeout --websocket-compression "
+        "--no-websocket-compression"
+    ),
+    "corn-control": "control dashboard --control --dashboard",
+    "corn-django": "django_settings django_static --settings --django-static",
+    "corn-paste": "paste raw_paste_global_conf --paste --paster --paste-global",
+    "corn-prometheus": "metrics_bind --metrics-bind",
+    "corn-static": (
+        "static static_max_age static_immutable static_index --static --static-max-age "
+        "--static-immutable --static-index"
+    ),
+    "corn-statsd": (
+        "statsd_host statsd_prefix statsd_names dogstatsd_tags --statsd-host "
+        "--statsd-prefix --statsd-names --dogstatsd-tags"
+    ),
+    "corn-syslog": (
+        "syslog syslog_addr syslog_prefix syslog_facility "
+        "disable_redirect_access_to_syslog --log-syslog --log-syslog-to "
+        "--log-syslog-prefix --log-syslog-facility --disable-redirect-access-to-syslog"
+    ),
 }
-"""Names of settings, and flags."""
+
+OPTIONS = {
+    option: distribution for distribution, given in _OPTIONS.items() for option in given.split()
+}
+"""Names of settings, and flags, each with the distribution that has it."""
 
 VARIABLES = {"NOTIFY_SOCKET": "corn-systemd"}
 """Environment variables by which another program asks for something that a plugin does."""

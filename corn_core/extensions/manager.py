@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator
 from importlib.metadata import EntryPoint
+from logging import Handler
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -109,13 +111,12 @@ class Plugins:
         for name in self._instruments:
             self.manager.unregister(name=name)
         self._instruments.clear()
-        for plugin, added in self.hooks.call_each("corn_instruments", config=config):
-            for number, instrument in enumerate(
-                self._several(plugin, "corn_instruments", added), 1
-            ):
-                name = f"{plugin}:{number}"
-                self.register(instrument, name)
-                self._instruments.append(name)
+        count: Counter[str] = Counter()
+        for plugin, instrument in self._each("corn_instruments", config=config):
+            count[plugin] += 1
+            name = f"{plugin}:{count[plugin]}"
+            self.register(instrument, name)
+            self._instruments.append(name)
 
     def settings(self) -> Iterator[tuple[str, Setting]]:
         """Yield the settings that plugins declare, each with its plugin's name.
@@ -123,17 +124,34 @@ class Plugins:
         :raises ExtensionError: when a plugin declares something else.
         """
         for name, declared in reversed(self.hooks.call_each("corn_settings")):
+            # A Setting is itself a tuple, and could be taken for several.
             if isinstance(declared, Setting):
-                # A Setting is itself a tuple, and could be taken for several.
-                raise ExtensionError(
-                    f"{self._label(name)}: corn_settings returned a Setting, not a tuple of them"
-                )
+                raise self._wrong(name, "corn_settings", "a Setting, not a tuple of them")
             for setting in self._several(name, "corn_settings", declared):
                 if not isinstance(setting, Setting):
-                    raise ExtensionError(
-                        f"{self._label(name)}: corn_settings returned {setting!r}, not a Setting"
-                    )
+                    raise self._wrong(name, "corn_settings", f"{setting!r}, not a Setting")
                 yield name, setting
+
+    def log_handlers(self, config: object, log: str) -> list[Handler]:
+        """Return the handlers that plugins add to a log.
+
+        :raises CornError: when a plugin fails, or adds something else.
+        """
+        found: list[Handler] = []
+        for plugin, each in self._each("corn_log_handlers", config=config, log=log):
+            if not isinstance(each, Handler):
+                raise self._wrong(plugin, "corn_log_handlers", f"{each!r}, not a logging.Handler")
+            found.append(each)
+        return found
+
+    def _each(self, hook: str, **arguments: Any) -> Iterator[tuple[str, Any]]:
+        """Yield what the implementations of a hook return lists of, each with its plugin's name."""
+        for plugin, given in self.hooks.call_each(hook, **arguments):
+            for each in self._several(plugin, hook, given):
+                yield plugin, each
+
+    def _wrong(self, plugin: str, hook: str, returned: str) -> ExtensionError:
+        return ExtensionError(f"{self._label(plugin)}: {hook} returned {returned}")
 
     def _several(self, plugin: str, hook: str, given: Any) -> list[Any]:
         """Return the result of an implementation as a list."""
@@ -150,14 +168,12 @@ class Plugins:
 
         :raises HookFailed: when a plugin fails.
         """
-        # Not what a config file defines or imports for itself.
-        own = value is None or callable(value) or isinstance(value, ModuleType)
-        needs = None if own else self._needed_for(name)
+        # A name in a file may be turned off, or be what the file defines or imports for itself.
+        own = not value or callable(value) or isinstance(value, ModuleType)
+        needs = None if own and not name.startswith("-") else self._needed_for(name)
         if needs:
             return [Finding("error", needs)]
-        found: list[Finding] = []
-        for plugin, findings in self.hooks.call_each("corn_explain", name=name, value=value):
-            found += self._several(plugin, "corn_explain", findings)
+        found = [each for _, each in self._each("corn_explain", name=name, value=value)]
         return found or _foreign(name, value)
 
     def _needed_for(self, option: str) -> str | None:

@@ -9,15 +9,15 @@ import os
 import stat
 import sys
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from io import TextIOWrapper
 from select import PIPE_BUF, POLLOUT, poll
 from termios import FIONREAD
 from typing import TYPE_CHECKING, Any, TextIO
+from weakref import WeakSet
 
-from corn_core.errors import SettingError
+from corn_core.errors import CornError, SettingError
 from corn_core.logs.logconfig import all_loggers
-from corn_core.logs.syslog import SyslogHandler, program_name
 from corn_core.process.privileges import give_file
 
 if TYPE_CHECKING:
@@ -98,10 +98,6 @@ class LogFile(LineHandler, logging.FileHandler):
         self._retired = False
 
     def write_line(self, text: str) -> None:
-        """Write a line.
-
-        :raises OSError: when that fails.
-        """
         stream = self.stream
         if stream is None:
             stream = self._open_again()
@@ -173,10 +169,6 @@ class LogStream(LineHandler):
         return stream
 
     def write_line(self, text: str) -> None:
-        """Write a line.
-
-        :raises OSError: when that fails.
-        """
         stream = self.stream
         if stream is None:
             return
@@ -211,12 +203,6 @@ class LogStream(LineHandler):
             self._patience = 0.0
             raise BlockingIOError(errno.EAGAIN, "it is full, and is not being read")
 
-    def retire(self) -> None:
-        """Do nothing, because nothing was opened."""
-
-
-OwnHandler = LogFile | LogStream | SyslogHandler
-
 
 def _descriptor(stream: Any) -> int | None:
     try:
@@ -241,33 +227,57 @@ def _takes(fd: int, count: int) -> bool:
 # -- of a configuration --------------------------------------------------------------
 
 
+AddHandlers = Callable[["Config", str], Iterable[logging.Handler]]
+"""Makes the handlers that plugins add to a log, ``error`` or ``access``."""
+
+
+def add_none(config: Config, log: str) -> tuple[()]:
+    """Add nothing, as before there are plugins."""
+    return ()
+
+
+# Like the loggers, both belong to the process and not to a Logger object, of which a reload makes
+# another one.
+_add: AddHandlers = add_none
+_own: WeakSet[logging.Handler] = WeakSet()
+
+
+def let_add(add: AddHandlers) -> None:
+    """Ask for more handlers whenever the logs of a configuration are opened."""
+    global _add
+    _add = add
+
+
 class Outlets:
     """The handlers of one configuration, opened but not yet in use.
 
-    :param report: called with a text when messages to syslog begin to be lost.
-    :raises SettingError: when a file cannot be appended to; nothing is left open then.
+    :raises CornError: when a file cannot be appended to, or a plugin fails; nothing is left open.
     """
 
-    def __init__(self, config: Config, report: Callable[[str], object]) -> None:
-        self.error: list[OwnHandler] = [_line_handler(config, "errorlog", "stderr")]
-        self.access: list[OwnHandler] = []
+    def __init__(self, config: Config) -> None:
+        self.error: list[logging.Handler] = []
+        self.access: list[logging.Handler] = []
         try:
+            self.error.append(_line_handler(config, "errorlog", "stderr"))
             if config.accesslog:
                 self.access.append(_line_handler(config, "accesslog", "stdout"))
-        except SettingError:
-            self.error[0].retire()
+            self.error += _add(config, "error")
+            self.access += _add(config, "access")
+        except CornError:
+            for handler in (*self.error, *self.access):
+                close(handler)
             raise
-        if config.syslog:
-            self.error.append(_syslog(config, "error", report))
-            if not config.disable_redirect_access_to_syslog:
-                self.access.append(_syslog(config, "access", report))
+        _own.update([*self.error, *self.access])
 
     def set_formatters(
-        self, error: logging.Formatter, access: logging.Formatter, syslog: logging.Formatter
+        self, error: logging.Formatter, access: logging.Formatter, added: logging.Formatter
     ) -> None:
         for handlers, formatter in ((self.error, error), (self.access, access)):
             for handler in handlers:
-                handler.setFormatter(syslog if isinstance(handler, SyslogHandler) else formatter)
+                if isinstance(handler, LineHandler):
+                    handler.setFormatter(formatter)
+                elif handler.formatter is None:
+                    handler.setFormatter(added)
 
 
 def _line_handler(config: Config, name: str, stream_name: str) -> LogFile | LogStream:
@@ -278,32 +288,26 @@ def _line_handler(config: Config, name: str, stream_name: str) -> LogFile | LogS
         raise refusal(config, name, f"a file to append to ({error.strerror})") from None
 
 
-def _syslog(config: Config, log: str, report: Callable[[str], object]) -> SyslogHandler:
-    prefix = config.syslog_prefix or config.proc_name or config.default_proc_name
-    program = program_name(prefix, log)
-    return SyslogHandler(config.syslog_addr, config.syslog_facility, program, report)
-
-
 def refusal(config: Config, name: str, expected: str) -> SettingError:
     """Make the error about the value of a setting."""
     value = config.settings[name].shown(getattr(config, name))
     return SettingError(name, expected, value, str(config.origin(name)))
 
 
-def exchange(log: logging.Logger, handlers: list[OwnHandler]) -> list[logging.Handler]:
+def exchange(log: logging.Logger, handlers: list[logging.Handler]) -> list[logging.Handler]:
     """Replace the server's own handlers of a logger, and return the old ones."""
     log.propagate = False
-    old = [one for one in log.handlers if isinstance(one, OwnHandler)]
+    old = [one for one in log.handlers if one in _own and one not in handlers]
     for new in handlers:
         log.addHandler(new)
     for one in old:
         log.removeHandler(one)
-    return list(old)
+    return old
 
 
 def close(handler: logging.Handler) -> None:
     """Close a handler that is no longer used."""
-    if isinstance(handler, OwnHandler):
+    if isinstance(handler, LogFile):
         handler.retire()
     else:
         handler.close()

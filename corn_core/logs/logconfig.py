@@ -169,14 +169,8 @@ def _without(these: tuple[Any, ...], those: tuple[Any, ...]) -> list[Any]:
 def states() -> dict[logging.Logger, State]:
     """Return the state of every logger of the process."""
     return {
-        logger: State(
-            logger.level,
-            bool(logger.propagate),
-            bool(logger.disabled),
-            tuple(logger.handlers),
-            tuple(logger.filters),
-        )
-        for logger in all_loggers()
+        one: State(one.level, one.propagate, one.disabled, (*one.handlers,), (*one.filters,))
+        for one in all_loggers()
     }
 
 

@@ -114,7 +114,7 @@ class Logger:
         plan = self._read_plan(config)
         error = fitting(self.error_formatter(), config.errorlog)
         formatters = error, self.access_formatter(), self.syslog_formatter()
-        outlets = Outlets(config, self.warning)
+        outlets = Outlets(config)
         # These should not fail any more.
         outlets.set_formatters(*formatters)
         dropped = take_back()
@@ -181,9 +181,9 @@ class Logger:
         return logging.Formatter(self.access_fmt, self.datefmt)
 
     def syslog_formatter(self) -> logging.Formatter:
-        """Return the formatter for both logs.
+        """Return the formatter for handlers that plugins add to either log, such as syslog's.
 
-        The daemon puts time and host in front, and the handler the program's name.
+        What they send to puts time and host in front, and they put the program's name.
         """
         return logging.Formatter(self.syslog_fmt, self.datefmt)
 

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from corn_core.logs.access import parse_access_format
-from corn_core.logs.syslog import FACILITIES, default_address, parse_syslog_address
-from corn_core.setting import Expected, Setting, boolean, one_of, optional, string
+from corn_core.setting import Expected, Setting, boolean, one_of, optional
 
 LEVELS = {
     "debug": logging.DEBUG,
@@ -50,12 +49,6 @@ def _dictionary(raw: object) -> dict[str, Any]:
     if not isinstance(raw, Mapping):
         raise Expected("a dictionary as logging.config.dictConfig takes it")
     return dict(raw)
-
-
-def _syslog_address(raw: object) -> str:
-    text = string(raw)
-    parse_syslog_address(text)
-    return text
 
 
 SETTINGS = (
@@ -159,66 +152,5 @@ SETTINGS = (
         ),
         flags=("--log-config-json",),
         metavar="FILE",
-    ),
-    Setting(
-        name="syslog",
-        section="Logging",
-        parse=boolean,
-        default=False,
-        help=(
-            "Send the error log and the access log to syslog too. The server starts even if the"
-            " daemon is not running: the messages are then lost, and the error log says so once."
-        ),
-        flags=("--log-syslog",),
-        action="store_true",
-    ),
-    Setting(
-        name="syslog_addr",
-        section="Logging",
-        parse=_syslog_address,
-        default=default_address(),
-        default_text=(
-            "udp://localhost:514; unix:///var/run/syslog on macOS, unix:///var/run/log on"
-            " FreeBSD, unix:///dev/log on OpenBSD"
-        ),
-        help=(
-            "The address of the syslog daemon: udp://HOST:PORT, tcp://HOST:PORT (the default port"
-            " is 514; an IPv6 address stands in brackets), unix://PATH#stream or"
-            " unix://PATH#dgram. unix://PATH alone tries a stream, and then datagrams."
-        ),
-        flags=("--log-syslog-to",),
-        metavar="ADDRESS",
-    ),
-    Setting(
-        name="syslog_prefix",
-        section="Logging",
-        parse=optional(string),
-        default=None,
-        default_text="the name of the process: proc_name, or the application",
-        help=(
-            "The middle of the program's name in syslog: corn.PREFIX.error for the error log and"
-            " corn.PREFIX.access for the access log. Colons, brackets and spaces become dots."
-        ),
-        flags=("--log-syslog-prefix",),
-        metavar="PREFIX",
-    ),
-    Setting(
-        name="syslog_facility",
-        section="Logging",
-        parse=one_of(*FACILITIES),
-        default="user",
-        help="The facility of the messages to syslog, such as user, daemon or local0.",
-        flags=("--log-syslog-facility",),
-        metavar="FACILITY",
-        choices=tuple(FACILITIES),
-    ),
-    Setting(
-        name="disable_redirect_access_to_syslog",
-        section="Logging",
-        parse=boolean,
-        default=False,
-        help="Send only the error log to syslog, not the access log.",
-        flags=("--disable-redirect-access-to-syslog",),
-        action="store_true",
     ),
 )

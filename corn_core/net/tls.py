@@ -180,8 +180,8 @@ def notes(config: Config) -> list[str]:
     """Return notes for the operator about settings that do nothing."""
     said = []
     for name in (setting.name for setting in SETTINGS):
-        origin = config.origin(name)
-        if origin.kind == "default" or getattr(config, name) is None:
+        origin = config.given(name)
+        if origin is None or getattr(config, name) is None:
             continue
         if not configured(config):
             said.append(f"{name} has no effect without certfile ({origin})")

@@ -82,14 +82,12 @@ class Reloader:
     # -- for hook functions and applications -----------------------------------------
 
     def add_extra_file(self, path: str) -> None:
-        """Watch one more file, or all files that match one more pattern."""
         pattern = os.path.abspath(path)
         for each in expand([pattern]) - self._snapshot.paths:
             self._snapshot.add(each)
         self._patterns.append(pattern)
 
     def get_files(self) -> list[str]:
-        """List the watched files in alphabetical order."""
         return sorted({*self._snapshot.paths, *(f for _, f in self._modules())})
 
     # -- watching --------------------------------------------------------------------

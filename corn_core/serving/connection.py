@@ -46,14 +46,14 @@ class Connection(BufferedSink):
     response that the client does not take at once, by overriding :meth:`queue`.
 
     :ivar phase: what the connection waits for.
-    :ivar watched: the events that the driver waits for.
+    :ivar interest: the events that the driver waits for.
     :ivar deadline: when :meth:`expire` is due.
     :ivar parser: has what was received and is not used yet.
     """
 
     __slots__ = (
         *("body", "deadline", "keep", "linger", "lingered", "parser", "phase", "request"),
-        "watched",
+        "interest",
     )
 
     def __init__(
@@ -87,7 +87,7 @@ class Connection(BufferedSink):
         self.keep = False
         self.linger = False
         self.deadline = FOREVER
-        self.watched = 0
+        self.interest = 0
         self.lingered = 0
 
     @property
@@ -120,7 +120,7 @@ class Connection(BufferedSink):
         elif phase is READY:
             # A client that goes on sending is not read before its last request is answered: its
             # requests would fill the memory.
-            self.watch(NOTHING)
+            self.set_interest(NOTHING)
         elif mask & WRITABLE:
             self._on_writable_too(mask)
         elif phase is HANDSHAKE:
@@ -216,9 +216,9 @@ class Connection(BufferedSink):
         if channel.pending or self.send_buffer:
             # A part of a handshake, or a 100 Continue, that did not fit into the socket.
             mask = READABLE | WRITABLE
-        if self.watched != mask:
-            self.driver.watch(self, mask)
-            self.watched = mask
+        if self.interest != mask:
+            self.driver.set_interest(self, mask)
+            self.interest = mask
 
     def _on_writable_too(self, mask: int) -> None:
         """Send what is left of something said between two reads; then read, if that is possible."""
@@ -355,7 +355,7 @@ class Connection(BufferedSink):
             self.keep, self.linger = keep, linger
             self.phase = FLUSH
             self.deadline = deadline_after(self.driver.limits.write_timeout)
-            self.watch(WRITABLE)
+            self.set_interest(WRITABLE)
         elif keep:
             self._next_request()
         elif self.reset:
@@ -376,7 +376,7 @@ class Connection(BufferedSink):
         self.phase = IDLE
         # Not 0, for then no connection is kept.
         self.deadline = monotonic() + self.driver.limits.keepalive
-        if self.watched != READABLE or self.channel.ended:
+        if self.interest != READABLE or self.channel.ended:
             self.await_input()
 
     def _linger(self) -> None:
@@ -394,7 +394,7 @@ class Connection(BufferedSink):
             return
         self.phase = Phase.LINGER
         self.deadline = monotonic() + LINGER_SECONDS
-        self.watch(READABLE)
+        self.set_interest(READABLE)
 
     def _on_lingering(self) -> None:
         try:
@@ -410,8 +410,8 @@ class Connection(BufferedSink):
     def close(self) -> None:
         """Say goodbye, if that does not have to wait, and let go of everything."""
         self.phase = Phase.CLOSED
-        if self.watched:
-            self.unwatch()
+        if self.interest:
+            self.drop_interest()
         if self.request is not None:
             self.drop_request()
         # After half a response, a goodbye would make the client believe that it has all of it.
@@ -460,7 +460,7 @@ class Connection(BufferedSink):
         """
         if self.send_buffer:
             raise RuntimeError("the connection still has something to send")
-        self.unwatch()
+        self.drop_interest()
         self.phase = Phase.CLOSED
         make(self, self.parser.unread()).start()
 
@@ -471,20 +471,20 @@ class Connection(BufferedSink):
             self.body.close()
             self.body = None
 
-    def watch(self, mask: int) -> None:
+    def set_interest(self, mask: int) -> None:
         """Have the driver wait for these events."""
-        if self.watched != mask:
-            self.driver.watch(self, mask)
-            self.watched = mask
+        if self.interest != mask:
+            self.driver.set_interest(self, mask)
+            self.interest = mask
 
     def set_aside(self) -> None:
         """Leave the poller, while a request is answered elsewhere; :meth:`finish` comes back."""
-        self.unwatch()
+        self.drop_interest()
         # It may be on the list of those that are ready, too, with a request behind this one.
         self.phase = Phase.AWAY
 
-    def unwatch(self) -> None:
+    def drop_interest(self) -> None:
         """Have the driver wait for nothing, and forget the connection."""
-        if self.watched:
+        if self.interest:
             self.driver.forget(self)
-            self.watched = 0
+            self.interest = 0

@@ -97,14 +97,14 @@ class Managed(Protocol):
     that the connection has switched to.
 
     :ivar fd: the descriptor to poll.
-    :ivar watched: the events that the driver was last told to wait for; 0 while it does not wait.
-        Only the object itself changes it, when it calls ``watch`` or ``forget``.
+    :ivar interest: the events that the driver was last told to wait for; 0 while it does not wait.
+        Only the object itself changes it, when it calls ``set_interest`` or ``forget``.
     :ivar deadline: when to call :meth:`expire`, on the clock ``time.monotonic``.
     """
 
     deadline: float
     fd: int
-    watched: int
+    interest: int
 
     @property
     def peer_host(self) -> str:
@@ -218,7 +218,7 @@ class Driver(Protocol):
     def postpone(self, connection: Waiting) -> None:
         """Call the connection's ``go_on``, once, when others have had their turn."""
 
-    def watch(self, connection: Managed, mask: int) -> None:
+    def set_interest(self, connection: Managed, mask: int) -> None:
         """Wait for these events, in place of those before, and report them to the connection."""
 
     def forget(self, connection: Managed) -> None:

@@ -36,7 +36,7 @@ class ProxyHeaderReader:
         self.driver = driver
         self.fd = sock.fileno()
         self.deadline = deadline_after(driver.limits.header_timeout)
-        self.watched = 0
+        self.interest = 0
         self._listener = listener
         self._sock = sock
         self._peer = peer
@@ -57,7 +57,7 @@ class ProxyHeaderReader:
         try:
             data = self._sock.recv(RECEIVE, PEEK)
         except BlockingIOError:
-            self._watch()
+            self._set_interest()
             return
         except OSError:
             data = b""
@@ -81,7 +81,7 @@ class ProxyHeaderReader:
         if header is None:
             # All of it is header, and leaving it there would wake the poller for ever.
             self._held += self._sock.recv(len(data), socket.MSG_DONTWAIT)
-            self._watch()
+            self._set_interest()
             return
         self._sock.recv(header.length - len(self._held), socket.MSG_DONTWAIT)
         self._held = b""
@@ -89,7 +89,7 @@ class ProxyHeaderReader:
 
     def _go_on(self, header: ProxyHeader | None) -> None:
         """Let the connection take over."""
-        self._unwatch()
+        self._drop_interest()
         make = self.driver.connection_class
         connection = make(self.driver, self._listener, self._sock, self._peer)
         connection.proxy = header
@@ -100,7 +100,7 @@ class ProxyHeaderReader:
 
     def _refuse(self, error: BadRequest) -> None:
         """Answer in the clear, because a TLS handshake has not been made."""
-        self._unwatch()
+        self._drop_interest()
         connection = Connection(self.driver, self._listener, self._sock, self._peer, False)
         connection.refuse(error)
 
@@ -113,15 +113,15 @@ class ProxyHeaderReader:
 
     def close(self) -> None:
         """Close the socket."""
-        self._unwatch()
+        self._drop_interest()
         self._sock.close()
 
-    def _unwatch(self) -> None:
-        if self.watched:
+    def _drop_interest(self) -> None:
+        if self.interest:
             self.driver.forget(self)
-            self.watched = 0
+            self.interest = 0
 
-    def _watch(self) -> None:
-        if not self.watched:
-            self.driver.watch(self, READABLE)
-            self.watched = READABLE
+    def _set_interest(self) -> None:
+        if not self.interest:
+            self.driver.set_interest(self, READABLE)
+            self.interest = READABLE

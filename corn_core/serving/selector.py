@@ -271,9 +271,9 @@ class SelectorDriver(BaseDriver):
         """Let a connection with a pipelined request go on when others have had their turn."""
         self.ready.append(connection)
 
-    def watch(self, connection: Managed, mask: int) -> None:
+    def set_interest(self, connection: Managed, mask: int) -> None:
         """Wait for these events, in place of those before, and report them to the connection."""
-        if connection.watched:
+        if connection.interest:
             self.poller.modify(connection.fd, mask)
         else:
             self.poller.register(connection.fd, mask)

@@ -7,11 +7,10 @@ from typing import NamedTuple
 
 from corn_core.config import Config
 from corn_core.http import Limits
+from corn_core.http.limits import MEBIBYTE
 from corn_core.setting import Setting, integer, seconds
 from corn_core.wsgi.proxied import versions_of
 from corn_core.wsgi.trust import peer_test
-
-MEBIBYTE = 1024 * 1024
 
 SETTINGS = (
     Setting(

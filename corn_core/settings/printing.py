@@ -66,9 +66,8 @@ def print_config(
     sections: dict[str, list[str]] = {}
     for name, text, place in described(config):
         line = f"{name} = {text}  # {place}"
-        default = config.origin(name).kind == "default"
         section = config.settings[name].section
-        (sections.setdefault(section, []) if default else given).append(line)
+        (given if config.given(name) else sections.setdefault(section, [])).append(line)
     for name, (function, place) in (hooks or {}).items():
         given.append(f"{name} = {_shown(function)}  # {place}")
     blocks = {"Set": given, **{f"{name}, by default": lines for name, lines in sections.items()}}

@@ -18,7 +18,7 @@ from corn_core.process.privileges import drop_privileges
 from corn_core.process.scoreboard import BOOTING, DRAINING, IDLE
 from corn_core.process.title import set_title
 from corn_core.worker.base import Worker
-from corn_core.worker.signals import SignalHandlers, watch_master
+from corn_core.worker.signals import SignalHandlers, signal_end_of_master
 from corn_core.wsgi import EnvironBuilder, ProxiedEnvironBuilder, RequestCycle
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def boot_worker(worker: Worker, server: Server) -> int:
         worker.adopt_process()
         handlers.install()
         os.register_at_fork(after_in_child=partial(_leave_worker, worker, handlers))
-        watch_master(worker.context.report)
+        signal_end_of_master(worker.context.report)
         status = _boot(worker, server)
         if status == 0:
             worker.run()
@@ -169,9 +169,9 @@ def _warn_of_ignored(worker: Worker) -> None:
     if worker.age > 1:
         return
     name = name_of_worker(worker.cfg.worker_class, type(worker))
-    for setting in filter(worker.cfg.__contains__, worker.ignored_by_app()):
-        origin = worker.cfg.origin(setting)
-        if origin.kind != "default":
+    for setting in worker.ignored_by_app():
+        origin = worker.cfg.given(setting)
+        if origin is not None:
             worker.log.warning(
                 "%s has no effect on this application with worker class %s (%s)",
                 setting,

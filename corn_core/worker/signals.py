@@ -41,7 +41,7 @@ F_SETSIG: int | None = getattr(fcntl, "F_SETSIG", None)
 Handler = Callable[[int, FrameType | None], object]
 
 
-def watch_master(report: int) -> None:
+def signal_end_of_master(report: int) -> None:
     """Have SIGURG sent to this process as soon as its master has ended (Linux).
 
     The master has the only reading end of the pipe. The signal reaches a worker that is inside a

@@ -50,8 +50,9 @@ def test_it_can_be_copied(config: Config) -> None:
 
 
 def test_origins(config: Config) -> None:
-    assert config.origin("workers") == FLAG
+    assert config.origin("workers") == config.given("workers") == FLAG
     assert config.origin("bind") == DEFAULT
+    assert config.given("bind") is config.given("wrokers") is None
     with pytest.raises(KeyError):
         config.origin("wrokers")
 

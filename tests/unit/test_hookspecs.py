@@ -44,6 +44,7 @@ SIGNATURES = {
     "corn_environment": "config",
     "corn_worker_class": "name config",
     "corn_logger_class": "name config",
+    "corn_log_handlers": "config log",
     "corn_app_loader": "config",
     "corn_check_app": "config app interface",
     "corn_wrap_app": "worker app interface",
@@ -54,7 +55,7 @@ FATAL = {
     *("on_starting", "when_ready", "post_fork", "post_worker_init", "pre_request", "pre_exec"),
     *("ssl_context", "corn_settings", "corn_framework", "corn_configured", "corn_instruments"),
     *("corn_environment", "corn_check_app", "corn_wrap_app", "corn_explain", "corn_commands"),
-    *("corn_worker_class", "corn_logger_class", "corn_app_loader"),
+    *("corn_worker_class", "corn_logger_class", "corn_log_handlers", "corn_app_loader"),
 }
 
 FIRSTRESULT = {

@@ -59,7 +59,7 @@ class Lender:
     def postpone(self, connection: SharedConnection) -> None:
         self.postponed.append(connection)
 
-    def watch(self, connection: SharedConnection, mask: int) -> None:
+    def set_interest(self, connection: SharedConnection, mask: int) -> None:
         self.connections[connection.fd] = connection
         self.masks.append(mask)
 
@@ -168,9 +168,9 @@ def test_events_of_a_lent_connection_are_not_wanted(
     connection.on_event(READABLE)
     assert lender.lent == ["/1"]
     assert lender.suspended == [connection.fd]
-    assert not connection.watched
+    assert not connection.interest
     lender.take_back(connection)
-    assert connection.watched
+    assert connection.interest
 
 
 def test_response_that_was_spooled_and_sent_leaves_its_file_to_the_next(

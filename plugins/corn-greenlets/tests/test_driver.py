@@ -92,11 +92,11 @@ def test_what_has_to_be_said_comes_before_reading(client: Client, scheduler: Sch
     """A gate waits for one kind of event."""
     ends: list[str] = []
     connection: Any = SimpleNamespace(
-        deadline=FOREVER, idle=False, watched=READABLE | WRITABLE, expire=lambda: ends.append("x")
+        deadline=FOREVER, idle=False, interest=READABLE | WRITABLE, expire=lambda: ends.append("x")
     )
-    for watched in (READABLE | WRITABLE, READABLE, WRITABLE):
-        connection.watched = watched
-        client.watch(connection, watched)
+    for interest in (READABLE | WRITABLE, READABLE, WRITABLE):
+        connection.interest = interest
+        client.set_interest(connection, interest)
         assert client._go_on()
     assert scheduler.made.waits == [WRITABLE, READABLE, WRITABLE]
     assert ends == ["x"] * 3

@@ -6,7 +6,6 @@ import json
 import logging
 import os
 import re
-import socket
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,6 +15,7 @@ import pytest
 
 from corn_core.config import Config
 from corn_core.logs import SETTINGS
+from corn_core.logs.handlers import let_add
 from corn_jsonlog.logger import JsonFormatter, JsonLogger
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
@@ -169,27 +169,26 @@ def test_access_log_format_has_no_effect(path: Path) -> None:
     assert lines(path)[0]["status"] == 404
 
 
-def test_syslog_gets_json(tmp_path: Path) -> None:
-    address = str(tmp_path / "syslog")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as daemon:
-        daemon.bind(address)
-        daemon.settimeout(10)
-        logger = JsonLogger(
-            config(
-                errorlog="/dev/null",
-                syslog=True,
-                syslog_addr=f"unix://{address}#dgram",
-                syslog_prefix="x",
-            )
-        )
-        logger.info("hello")
-        logger.access(ANSWERED, ASKED, ENVIRON, timedelta(0))
-        error, access = (daemon.recv(65536).decode() for _ in range(2))
-        head, _, text = error.partition(": ")
-        assert (head, json.loads(text)["message"]) == ("<14>corn.x.error", "hello")
-        head, _, text = access.partition(": ")
-        assert (head, json.loads(text)["status"]) == ("<14>corn.x.access", 404)
-        logger.setup(config(errorlog="/dev/null"))
+class Kept(logging.Handler):
+    """Keeps what it would send."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.sent.append(self.format(record))
+
+
+def test_handlers_of_plugins_get_json() -> None:
+    added = {"error": Kept(), "access": Kept()}
+    let_add(lambda config, log: [added[log]])
+    logger = JsonLogger(config(errorlog="/dev/null"))
+    logger.info("hello")
+    logger.access(ANSWERED, ASKED, ENVIRON, timedelta(0))
+    (error,), (access,) = added["error"].sent, added["access"].sent
+    assert json.loads(error)["message"] == "hello"
+    assert json.loads(access)["status"] == 404
 
 
 def test_formatter_in_a_logging_configuration(path: Path) -> None:

@@ -9,7 +9,6 @@ import pytest
 
 from corn_core.builtin.recycling import (
     LOOK_EVERY,
-    MEBIBYTE,
     SETTINGS,
     Recycler,
     RecyclingLimits,
@@ -17,6 +16,7 @@ from corn_core.builtin.recycling import (
     memory_of,
 )
 from corn_core.builtin.recycling import worn as why_worn
+from corn_core.http.limits import MEBIBYTE
 from corn_core.interfaces import WorkerSnapshot
 from corn_core.setting import Expected
 

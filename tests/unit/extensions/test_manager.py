@@ -315,6 +315,28 @@ def test_an_instrument_with_a_wrong_hook_is_an_error(site: Site) -> None:
         plugins.register_instruments(["drum"])
 
 
+LOG_HANDLERS = f"""
+import logging
+{HOOKIMPL}
+@corn_core.hookimpl
+def corn_log_handlers(config, log):
+    return [config or logging.NullHandler(), *map(logging.StreamHandler, log)]
+"""
+
+
+def test_log_handlers(site: Site) -> None:
+    site.plugin("journal", LOG_HANDLERS)
+    plugins = load_plugins()
+    kinds = [type(each).__name__ for each in plugins.log_handlers(None, "xx")]
+    assert kinds == ["NullHandler", "StreamHandler", "StreamHandler"]
+    with pytest.raises(ExtensionError) as caught:
+        plugins.log_handlers("journal", "error")
+    assert str(caught.value) == (
+        "plugin 'journal' (corn-journal 1.2): corn_log_handlers returned 'journal', not a"
+        " logging.Handler"
+    )
+
+
 def test_instrument_that_is_not_in_a_list_is_an_error(site: Site) -> None:
     site.plugin("band", INSTRUMENT.replace("map(Instrument, config)", "Instrument('drum')"))
     with pytest.raises(ExtensionError) as caught:
@@ -334,6 +356,15 @@ def test_option_of_a_plugin_that_is_not_installed(site: Site) -> None:
         "--statsd-host needs the plugin corn-statsd, which is not installed;"
         " pip install corn-statsd"
     ]
+
+
+def test_setting_that_is_off_needs_no_plugin(site: Site) -> None:
+    plugins = load_plugins()
+    assert [*plugins.explain("syslog", False), *plugins.explain("statsd_host", None)] == []
+    (finding,) = plugins.explain("--log-syslog", "")
+    assert str(finding) == (
+        "--log-syslog needs the plugin corn-syslog, which is not installed; pip install corn-syslog"
+    )
 
 
 def test_option_of_a_plugin_that_is_disabled(site: Site) -> None:

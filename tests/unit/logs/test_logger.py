@@ -18,9 +18,10 @@ from typing import Any
 
 import pytest
 
-from corn_core.errors import SettingError
+from corn_core.config import Config
+from corn_core.errors import ExtensionError, SettingError
 from corn_core.logs import SETTINGS, WSGI_ERRORS, Logger
-from corn_core.logs.handlers import LogFile, LogStream, write_all
+from corn_core.logs.handlers import LogFile, LogStream, add_none, let_add, write_all
 from corn_core.setting import Expected
 from tests.unit.logs.configs import config, in_python
 
@@ -405,6 +406,72 @@ def test_failed_set_up_leaves_the_logs_as_they_were(error_file: Path, access_fil
 def open_descriptors_of(path: Path) -> int:
     names = [f"/proc/self/fd/{fd}" for fd in os.listdir("/proc/self/fd")]
     return sum(os.path.realpath(name) == str(path) for name in names)
+
+
+# -- handlers that plugins add -------------------------------------------------------
+
+
+class Kept(logging.Handler):
+    """Keeps what it would send elsewhere."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent: list[str] = []
+        self.open = True
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.sent.append(self.format(record))
+
+    def close(self) -> None:
+        self.open = False
+        super().close()
+
+
+def test_handlers_of_plugins_write_beside_the_file(error_file: Path) -> None:
+    error, access_only = Kept(), Kept()
+    error.setFormatter(logging.Formatter("own %(message)s"))
+    let_add(lambda config, log: [error] if log == "error" else [access_only])
+    logger = Logger(config(errorlog=str(error_file), access_log_format="%(m)s"))
+    assert logger.access_enabled
+    logger.info("hello")
+    access(logger)
+    assert error.sent == ["own hello"]
+    assert access_only.sent == [f"[{os.getpid()}] GET"]
+    assert error_file.read_text().endswith("[INFO] hello\n")
+
+
+def test_handlers_of_plugins_go_with_their_configuration() -> None:
+    first, second = Kept(), Kept()
+    given = iter([[first], [], [second], [], [second], []])
+    let_add(lambda config, log: next(given))
+    logger = Logger(config())
+    for number in range(2):
+        logger.setup(config())
+        logger.info("%s", number)
+    assert (first.sent, first.open) == ([], False)
+    assert (len(second.sent), second.open) == (2, True)
+    let_add(add_none)
+    logger.setup(config())
+    assert not second.open
+
+
+def test_handlers_of_plugins_that_fail_leave_the_logs_as_they_were(
+    error_file: Path, access_file: Path
+) -> None:
+    kept = Kept()
+
+    def add(config: Config, log: str) -> list[Kept]:
+        if log == "access":
+            raise ExtensionError("no")
+        return [kept]
+
+    logger = Logger(config(errorlog=str(error_file)))
+    let_add(add)
+    with pytest.raises(ExtensionError):
+        logger.setup(config(errorlog=str(access_file)))
+    logger.info("still here")
+    assert error_file.read_text().endswith("still here\n")
+    assert (kept.sent, kept.open, open_descriptors_of(access_file)) == ([], False, 0)
 
 
 # -- several configurations, one after another ---------------------------------------

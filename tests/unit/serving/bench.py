@@ -117,7 +117,7 @@ class Recorder:
     def postpone(self, connection: Waiting) -> None:
         self.told.append("postpone")
 
-    def watch(self, connection: Managed, mask: int) -> None:
+    def set_interest(self, connection: Managed, mask: int) -> None:
         self.told.append(f"watch {MASKS[mask]}")
         self.managed = connection
 

@@ -142,7 +142,7 @@ def _check(connection: Connection) -> None:
     """Check what holds in a phase, however it was reached."""
     phase = connection.phase
     if phase in WAITING_FOR:
-        assert connection.watched == WAITING_FOR[phase]
+        assert connection.interest == WAITING_FOR[phase]
     assert (connection.sock.fileno() < 0) is (phase is Phase.CLOSED)
     assert (connection.body is not None) is (phase is Phase.BODY)
     assert connection.idle is (phase is Phase.IDLE or phase is Phase.HANDSHAKE)

@@ -36,7 +36,7 @@ class Streaming(Connection):
         if data is None:
             self.arrived.append(None)
             # What comes next is not of this request.
-            self.watch(NOTHING)
+            self.set_interest(NOTHING)
         else:
             self.await_input()
         return False

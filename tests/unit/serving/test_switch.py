@@ -36,14 +36,14 @@ class Echo:
         self.peer_host = connection.peer_host
         self.fd = connection.fd
         self.deadline = FOREVER
-        self.watched = 0
+        self.interest = 0
         self.early = early
 
     def start(self) -> None:
         if self.early:
             self.channel.send(self.early, DONTWAIT)
-        self.driver.watch(self, READABLE)
-        self.watched = READABLE
+        self.driver.set_interest(self, READABLE)
+        self.interest = READABLE
         # What came in one segment with the end of a handshake, no poller will report.
         self.on_event(READABLE)
 
@@ -62,7 +62,7 @@ class Echo:
 
     def close(self) -> None:
         self.driver.forget(self)
-        self.watched = 0
+        self.interest = 0
         self.channel.goodbye()
         self.channel.sock.close()
 
@@ -107,7 +107,7 @@ def test_upgraded_connection_goes_on_in_another_protocol(bench: Bench, early: by
     bench.connection.start()
     hear(bench, UPGRADE + early)
     assert bench.connection.phase is Phase.CLOSED
-    assert not bench.connection.watched
+    assert not bench.connection.interest
     hear(bench, b" hello")
     assert bench.received == SWITCHING + early + b" hello"
     assert bench.driver.told == ["watch read", "forget", "watch read"]

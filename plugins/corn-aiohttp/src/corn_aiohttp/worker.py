@@ -54,6 +54,5 @@ class AiohttpWorker(Worker):
         if self._server is not None:
             self._server.run()
             return
-        given = self.cfg.origin("threads").kind != "default"
-        threads = self.cfg.threads if given else DEFAULT_THREADS
+        threads = self.cfg.threads if self.cfg.given("threads") else DEFAULT_THREADS
         ThreadPoolDriver(self, client_limits(self.cfg, self.cfg.keepalive), threads).run()

@@ -29,7 +29,7 @@ class AsyncioDriver(SelectorDriver):
     """Runs the connections of a worker in an event loop that others may use too.
 
     The worker's signal handlers stay as they are: they run in the main thread, where the loop
-    has to run. The worker's wake-up descriptor is watched like a connection. When something
+    has to run. The worker's wake-up descriptor is waited for like a connection. When something
     takes ``signal.set_wakeup_fd`` away from it, as ``loop.add_signal_handler`` does, a stop is
     noticed at the next tick instead of at once.
 

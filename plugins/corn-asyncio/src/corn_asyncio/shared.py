@@ -87,15 +87,15 @@ class SharedConnection(Connection):
 
     def suspend(self) -> None:
         """Hear of no events until the thread has finished; the poller would repeat them."""
-        if self.watched:
+        if self.interest:
             self.driver.suspend(self)
-            self.watched = 0
+            self.interest = 0
 
     def start_flushing(self) -> None:
         """Send what is in the send buffer as the client takes it."""
         if self.lent:
             self.deadline = deadline_after(self.driver.limits.write_timeout)
-            self.watch(WRITABLE)
+            self.set_interest(WRITABLE)
 
     def _flush(self) -> bool:
         """Send some; False when that has to end."""
@@ -109,7 +109,7 @@ class SharedConnection(Connection):
             self.flushing = not done
         self.deadline = FOREVER if done else deadline_after(self.driver.limits.write_timeout)
         if done:
-            self.watch(READABLE)
+            self.set_interest(READABLE)
         return True
 
     def expire(self) -> None:
@@ -130,7 +130,7 @@ class SharedConnection(Connection):
             self.suspend()
             self.expire()
             return
-        if not self.watched:
+        if not self.interest:
             # It was counted while it was lent, whether or not the poller knew of it.
             self.driver.connections.pop(self.fd, None)
         super().close()

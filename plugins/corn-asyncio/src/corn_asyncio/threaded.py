@@ -127,7 +127,7 @@ class ThreadPoolDriver(AsyncioDriver):
         self.worker.request_done()
         self._finished.append((connection, keep))
         # The order matters: suspended before this look, or taken back after it.
-        deaf = connection.watched != READABLE
+        deaf = connection.interest != READABLE
         unfinished = deaf or connection.send_buffer or connection.parser.buffered
         if unfinished or not keep or not self.worker.alive:
             self.wake()

@@ -74,7 +74,7 @@ class Client:
     __slots__ = (
         *("connection_class", "cycle", "deadline", "dispatch", "encryption", "greenlet"),
         *("limits", "log", "notify", "protocols"),
-        *("_credit", "_driver", "_gate", "_postponed", "_watched"),
+        *("_credit", "_driver", "_gate", "_postponed", "_waiting"),
     )
 
     def __init__(self, driver: Clients, fd: int) -> None:
@@ -92,19 +92,19 @@ class Client:
         self._gate = driver.scheduler.gate(fd)
         self._credit = TURN
         self._postponed: Waiting | None = None
-        self._watched: Managed | None = None
+        self._waiting: Managed | None = None
 
     # -- the greenlet ----------------------------------------------------------------
 
     def begin(self, listener: Listener, sock: PlainChannel, peer: object) -> None:
         """Serve a client in a greenlet of its own, as soon as it has sent something."""
-        self._watched = first = self._driver.begin(self, listener, sock, peer)
+        self._waiting = first = self._driver.begin(self, listener, sock, peer)
         self.deadline = deadline_after(self.limits.header_timeout)
         self.greenlet = self._gate.spawn(self._run, first, sock)
 
     def _run(self, mask: int, first: Connection | ProxyHeaderReader, sock: PlainChannel) -> None:
         """Serve a client until its connection is closed."""
-        self._watched = None
+        self._waiting = None
         self.deadline = FOREVER
         try:
             if mask:
@@ -119,7 +119,7 @@ class Client:
         finally:
             # Also when the greenlet is killed, by the application perhaps.
             if sock.fileno() >= 0:
-                (self._watched or first).close()
+                (self._waiting or first).close()
             self._gate.release()
             self._driver.leave(self)
 
@@ -131,28 +131,28 @@ class Client:
             self._driver.scheduler.sleep(0)
             connection.go_on()
             return True
-        watched = self._watched
-        if watched is None:
+        waiting = self._waiting
+        if waiting is None:
             return False
-        if self._driver.draining and watched.idle:
-            watched.deadline = min(watched.deadline, monotonic() + DRAIN_GRACE)
-        self.deadline = watched.deadline
+        if self._driver.draining and waiting.idle:
+            waiting.deadline = min(waiting.deadline, monotonic() + DRAIN_GRACE)
+        self.deadline = waiting.deadline
         # Reading goes on when what has to be said first is sent: a gate waits for one of the two.
-        events = self._gate.wait(watched.watched & WRITABLE or watched.watched)
+        events = self._gate.wait(waiting.interest & WRITABLE or waiting.interest)
         self.deadline = FOREVER
         if events:
-            watched.on_event(events)
+            waiting.on_event(events)
             driver = self._driver
             driver.turns -= 1
             if driver.turns < 0:
                 driver.accept_meanwhile()
         else:
-            watched.expire()
+            waiting.expire()
         return True
 
     def hurry(self, deadline: float) -> None:
         """Wait no longer than this for the first byte of a request."""
-        if self._watched is not None and self._watched.idle:
+        if self._waiting is not None and self._waiting.idle:
             self.deadline = min(self.deadline, deadline)
 
     def expire(self) -> None:
@@ -165,13 +165,13 @@ class Client:
         """Let a connection with a pipelined request go on when others have had their turn."""
         self._postponed = connection
 
-    def watch(self, connection: Managed, mask: int) -> None:
-        """Wait for the connection next; its ``watched`` says for what."""
-        self._watched = connection
+    def set_interest(self, connection: Managed, mask: int) -> None:
+        """Wait for the connection next; its ``interest`` says for what."""
+        self._waiting = connection
 
     def forget(self, connection: Managed) -> None:
         """Wait no more."""
-        self._watched = None
+        self._waiting = None
         self._gate.release()
 
     def wait_for_client(self) -> None:

@@ -51,15 +51,15 @@ class Lines:
         self.deadline = FOREVER
         self.received = early
         self.asked = 0
-        self.watched = 0
+        self.interest = 0
 
     @property
     def idle(self) -> bool:
         return not self.asked
 
     def start(self) -> None:
-        self.driver.watch(self, READABLE)
-        self.watched = READABLE
+        self.driver.set_interest(self, READABLE)
+        self.interest = READABLE
         self.go_on()
 
     def on_event(self, mask: int) -> None:
@@ -72,7 +72,7 @@ class Lines:
 
     def go_on(self) -> None:
         line, newline, rest = self.received.partition(b"\n")
-        if not newline or not self.watched:
+        if not newline or not self.interest:
             return
         self.received = rest
         if b"\n" in rest:
@@ -93,15 +93,15 @@ class Lines:
 
     def answered(self, number: bytes, response: bytes) -> None:
         self.asked -= 1
-        if self.watched:
+        if self.interest:
             self.channel.send(b"%b %d\n%b" % (number, len(response), response), DONTWAIT)
 
     def expire(self) -> None:
         self.close()
 
     def close(self) -> None:
-        if self.watched:
-            self.watched = 0
+        if self.interest:
+            self.interest = 0
             self.driver.forget(self)
             self.channel.sock.close()
 

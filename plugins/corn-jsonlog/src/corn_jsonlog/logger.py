@@ -65,7 +65,7 @@ def _line(fields: dict[str, Any]) -> str:
 
 
 class JsonLogger(SimpleLogger):
-    """The ``simple`` logger with JSON lines; files, syslog and reopening are the same.
+    """The ``simple`` logger with JSON lines; files, handlers of plugins and reopening are the same.
 
     ``access_log_format`` has no effect.
     """
@@ -81,7 +81,7 @@ class JsonLogger(SimpleLogger):
 
 
 class _SyslogFormatter(JsonFormatter):
-    """Passes access lines through, which are JSON already; syslog gets both logs."""
+    """Passes access lines through, which are JSON already; it is for both logs."""
 
     def format(self, record: logging.LogRecord) -> str:
         return record.getMessage() if record.name == "corn.access" else super().format(record)

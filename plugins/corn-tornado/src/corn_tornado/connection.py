@@ -45,7 +45,7 @@ class NativeConnection(ConnectionInfo):
     :ivar last: true if the client has been told that this response is the last one.
     """
 
-    watched = 0
+    interest = 0
 
     def __init__(
         self,

@@ -125,7 +125,7 @@ class NativeDriver(AsyncioDriver):
 
 def _body_limit(config: Config) -> int | None:
     """Return Tornado's body limit; its own is the default, because it keeps bodies in memory."""
-    if config.origin("limit_request_body").kind == "default":
+    if not config.given("limit_request_body"):
         return None
     limit: int = config.limit_request_body
     return limit or sys.maxsize

@@ -12,18 +12,23 @@ from types import SimpleNamespace
 
 import pytest
 
+from corn_core.config import Config
 from corn_core.errors import SettingError
+from corn_core.logs import SETTINGS as LOG_SETTINGS
 from corn_core.logs import Logger
-from corn_core.logs.syslog import (
-    MAX_DATAGRAM,
-    SyslogHandler,
-    default_address,
-    parse_syslog_address,
-    program_name,
-)
-from tests.unit.logs.configs import config
+from corn_core.logs.handlers import let_add
+from corn_core.process import title
+from corn_syslog.address import default_address, parse_syslog_address
+from corn_syslog.handler import MAX_DATAGRAM, SyslogHandler, program_name
+from corn_syslog.plugin import SETTINGS, corn_log_handlers
 
 TIMEOUT = 10.0
+
+
+def config(**values: object) -> Config:
+    settings = {each.name: each for each in (*LOG_SETTINGS, *title.SETTINGS, *SETTINGS)}
+    defaults = {name: each.default for name, each in settings.items()}
+    return Config(settings, defaults, {}).replace(**values)
 
 
 class Daemon:
@@ -147,7 +152,7 @@ def test_address(text: str, kind: int | None, where: str | tuple[str, int]) -> N
         ("tcp://::1", "a host and a port"),
         ("udp://[x]", "a host and a port"),
         ("unix://", "the path of a socket after unix://"),
-        ("unix:///" + "x" * 120, "the path of a socket after unix://, of at most"),
+        ("unix:///" + "x" * 120, "the path of a unix socket to have at most"),
         ("unix:///dev/log#tcp", "stream or dgram after the #"),
     ],
 )
@@ -291,7 +296,7 @@ def test_daemon_that_comes_later_gets_what_comes_then(
     reports: list[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("corn_core.logs.syslog.PAUSE", 0.0)
+    monkeypatch.setattr("corn_syslog.handler.PAUSE", 0.0)
     handler(log, f"unix://{tmp_path}/log", reports)
     log.info("lost")
     daemon = unix(daemons, tmp_path / "log", socket.SOCK_DGRAM)
@@ -347,7 +352,7 @@ def test_daemon_that_does_not_read_holds_up_no_one(
     reports: list[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("corn_core.logs.syslog.PATIENCE", 0.05)
+    monkeypatch.setattr("corn_syslog.handler.PATIENCE", 0.05)
     unix(daemons, tmp_path / "log", socket.SOCK_STREAM)
     handler(log, f"unix://{tmp_path}/log#stream", reports)
     log.info("there is room for this")
@@ -398,6 +403,13 @@ def test_handler_that_the_application_has_closed_goes_on(
 
 
 # -- the logger ----------------------------------------------------------------------
+
+
+@pytest.fixture(autouse=True)
+def _plugin() -> None:
+    """Have loggers ask the plugin, as in a server; they are forgotten after each test."""
+    let_add(corn_log_handlers)
+
 
 ANSWERED = SimpleNamespace(status="200 OK", headers=[], sent=5, status_code=200)
 

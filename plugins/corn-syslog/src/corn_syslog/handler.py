@@ -1,4 +1,4 @@
-"""Syslog: the addresses and facilities in the settings, and the handler that sends.
+"""The handler that sends log records to a syslog daemon.
 
 The messages have the form of RFC 3164 as far as programs send it: a priority, the program's name
 and the text. Time and host are left to the daemon, which puts them in front.
@@ -10,23 +10,12 @@ import errno
 import logging
 import os
 import socket
-import sys
 from collections.abc import Callable
 from time import monotonic
-from typing import Any, NamedTuple
+from typing import Any
 
-from corn_core.net.address import UNIX_PATH_LIMIT, TcpAddress, parse_address
-from corn_core.setting import Expected
-
-DEFAULT_PORT = 514
-
-FORMS = "udp://HOST:PORT, tcp://HOST:PORT, unix://PATH, unix://PATH#stream or unix://PATH#dgram"
-
-_NAMES = ("kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron")
-# The codes of syslog.h; security is the old name of auth.
-FACILITIES = {name: code for code, name in enumerate(_NAMES)}
-FACILITIES |= {"security": 4, "authpriv": 10, "ftp": 11}
-FACILITIES |= {f"local{number}": 16 + number for number in range(8)}
+from corn_core.plugin import TcpAddress
+from corn_syslog.address import FACILITIES, parse_syslog_address
 
 # Severities of RFC 5424 section 6.2.1, by the least level of logging that has them.
 _SEVERITIES = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
@@ -41,63 +30,6 @@ PAUSE = 5.0
 
 MAX_DATAGRAM = 60_000
 """The longest message in a datagram, in bytes; a UDP datagram is not much longer (RFC 768)."""
-
-_TYPES = {"stream": socket.SOCK_STREAM, "dgram": socket.SOCK_DGRAM}
-
-
-class SyslogAddress(NamedTuple):
-    """A host and port, or the path of a unix socket.
-
-    :param type: the socket's; None for a unix socket that is tried both ways.
-    """
-
-    type: socket.SocketKind | None
-    tcp_ip: TcpAddress | None = None
-    path: str = ""
-
-
-def parse_syslog_address(text: str) -> SyslogAddress:
-    """Parse the value of ``syslog_addr``.
-
-    :raises Expected: for anything that is not an address.
-    """
-    scheme, separator, rest = text.partition("://")
-    if not separator or scheme not in ("udp", "tcp", "unix"):
-        raise Expected(f"an address such as {FORMS}")
-    if scheme == "unix":
-        return _parse_unix(rest)
-    kind = socket.SOCK_DGRAM if scheme == "udp" else socket.SOCK_STREAM
-    host = f"localhost{rest}" if rest[:1] in ("", ":") else rest
-    if ":" not in host.rpartition("]")[2]:
-        host = f"{host}:{DEFAULT_PORT}"
-    try:
-        address = parse_address(f"tcp://{host}")
-    except Expected:
-        address = None
-    if not isinstance(address, TcpAddress) or address.port == 0:
-        raise Expected(f"a host and a port from 1 to 65535 after {scheme}://, or {scheme}://[IPV6]")
-    return SyslogAddress(kind, tcp_ip=address)
-
-
-def _parse_unix(rest: str) -> SyslogAddress:
-    path, mark, kind = rest.partition("#")
-    size = len(path.encode("utf-8", "surrogateescape"))
-    if not path or "\0" in path or size > UNIX_PATH_LIMIT:
-        raise Expected(f"the path of a socket after unix://, of at most {UNIX_PATH_LIMIT} bytes")
-    if mark and kind not in _TYPES:
-        raise Expected("stream or dgram after the # of a unix socket")
-    return SyslogAddress(_TYPES[kind] if mark else None, path=path)
-
-
-def default_address(platform: str = sys.platform) -> str:
-    """Return where the syslog daemon of a platform listens, according to the manual."""
-    if platform == "darwin":
-        return "unix:///var/run/syslog"
-    if platform.startswith(("freebsd", "dragonfly")):
-        return "unix:///var/run/log"
-    if platform.startswith("openbsd"):
-        return "unix:///dev/log"
-    return f"udp://localhost:{DEFAULT_PORT}"
 
 
 def program_name(prefix: str, log: str) -> str:
@@ -154,9 +86,6 @@ class SyslogHandler(logging.Handler):
         """
         self._drop()
         super().close()
-
-    def retire(self) -> None:
-        self.close()
 
     # -- sending ---------------------------------------------------------------------
 
