@@ -23,6 +23,7 @@ class RequestParser:
     returns ``None``, then go on with the next request. After an error the connection must be
     closed; every further call raises the same error.
 
+    :ivar in_body: whether the body of the last request is to be read, see :meth:`read_body`.
     :ivar error_request: what is known about a request whose head was not acceptable, for the
         access log; ``None`` when its first line was the problem.
     """
@@ -39,6 +40,7 @@ class RequestParser:
         "_start",
         "_watch",
         "error_request",
+        "in_body",
     )
 
     def __init__(self, limits: Limits) -> None:
@@ -57,6 +59,7 @@ class RequestParser:
         # does not count, because it is usually the only one.
         self._chances = CHANCES + 1
         self._known: KnownFields | None = None
+        self.in_body = False
         self.error_request: Request | None = None
 
     # -- what comes in ---------------------------------------------------------------
@@ -148,6 +151,7 @@ class RequestParser:
             again = known.request()
             if again.content_length:
                 self._body = SizedBody(again.content_length)
+                self.in_body = True
             return again
         lines = head.decode("latin-1").split("\r\n")
         line = lines.pop(0)
@@ -170,6 +174,7 @@ class RequestParser:
             self._fail(error, request)
             raise
         self._advance(end + 4)
+        self.in_body = request.has_body
         if request.chunked:
             self._body = ChunkedBody(request, limits)
             return request
@@ -195,7 +200,8 @@ class RequestParser:
     def read_body(self) -> bytes | None:
         """Take the part of the body that has arrived.
 
-        Returns empty bytes when more is needed, and ``None`` when the body is complete.
+        Returns empty bytes when more is needed, and ``None`` when the body is complete. With its
+        last part, ``in_body`` becomes False; to call this once more is not necessary then.
 
         :raises BadRequest: for malformed chunks and trailers, and too much of either.
         """
@@ -214,6 +220,7 @@ class RequestParser:
         self._searched = self._start
         if body.complete:
             self._body = None
+            self.in_body = False
             return piece or None
         if not piece and self._at_eof:
             self._fail_truncated()

@@ -113,7 +113,10 @@ class Connection(BufferedSink):
     def on_event(self, mask: int) -> None:
         """Do what the poller says can be done now."""
         phase = self.phase
-        if phase is FLUSH:
+        if phase is IDLE and mask == READABLE:
+            # First, because it is what a request begins with.
+            self._on_readable()
+        elif phase is FLUSH:
             self._on_writable()
         elif phase is LINGER:
             self._on_lingering()
@@ -154,7 +157,7 @@ class Connection(BufferedSink):
 
     def _on_established(self) -> None:
         self.phase = IDLE
-        self.variables = self.channel.variables()
+        self.variables = {**self.channel.variables(), **self.address()}
         successor = self.driver.protocols.get(self.channel.protocol)
         if successor is not None:
             self.switch(successor)
@@ -287,11 +290,12 @@ class Connection(BufferedSink):
 
     def take_body(self) -> bool:
         """Take what is here of the body. Returns True when the request is to be dispatched."""
-        assert self.body is not None
-        while data := self.parser.read_body():
-            self.body.append(data)
-        if data is None:
-            self.body.finish()
+        body, parser = self.body, self.parser
+        assert body is not None
+        while parser.in_body and (data := parser.read_body()):
+            body.append(data)
+        if not parser.in_body:
+            body.finish()
             return True
         self.deadline = deadline_after(self.driver.limits.body_timeout)
         self.await_input()

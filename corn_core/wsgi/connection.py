@@ -41,6 +41,10 @@ class ConnectionInfo:
         """Return what was received after the end of the present request."""
         return b""
 
+    def address(self) -> dict[str, str]:
+        """Return the peer's address as an environ has it."""
+        return {"REMOTE_ADDR": self.peer_host, "REMOTE_PORT": self.peer_port}
+
     @property
     def peer_host(self) -> str:
         """The address of the peer; empty for a unix socket."""
