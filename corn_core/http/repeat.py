@@ -22,15 +22,16 @@ class KnownFields:
     :ivar ending: the octets of the head after its first line. A head that ends otherwise has other
         fields.
     :ivar head: the last head with these fields that was recognised.
+    :ivar request: the request of that head, to be copied.
     """
 
-    __slots__ = ("_request", "_size", "ending", "head")
+    __slots__ = ("_size", "ending", "head", "request")
 
     def __init__(self, ending: bytes, request: Request) -> None:
         self.ending = ending
         self.head = request.head
         self._size = len(ending)
-        self._request = request.again()
+        self.request = request.again()
 
     def recognise(self, head: bytes) -> bool:
         """Read the first line of a head with this ending; returns False if it has more fields."""
@@ -43,16 +44,12 @@ class KnownFields:
         if uri[0] != "/" or minor != "1" or method == "CONNECT":
             # With such a target or version, the fields would have to be interpreted again.
             return False
-        request = self._request
+        request = self.request
         request.method = method
         request.uri = uri
         request.path, _, request.query = uri.partition("?")
         request.head = self.head = head
         return True
-
-    def request(self) -> Request:
-        """Make the request of the head that was recognised last."""
-        return self._request.again()
 
 
 def remember(request: Request, ending: bytes) -> KnownFields | None:

@@ -292,10 +292,12 @@ class Connection(BufferedSink):
         """Take what is here of the body. Returns True when the request is to be dispatched."""
         body, parser = self.body, self.parser
         assert body is not None
-        while parser.in_body and (data := parser.read_body()):
+        while data := parser.read_body():
+            if not parser.in_body:
+                break
             body.append(data)
         if not parser.in_body:
-            body.finish()
+            body.finish(data or b"")
             return True
         self.deadline = deadline_after(self.driver.limits.body_timeout)
         self.await_input()
@@ -360,8 +362,17 @@ class Connection(BufferedSink):
             self.phase = FLUSH
             self.deadline = deadline_after(self.driver.limits.write_timeout)
             self.watch(WRITABLE)
+        elif keep and not self.parser.buffered:
+            self.phase = IDLE
+            # Not 0, because then no connection is kept.
+            self.deadline = monotonic() + self.driver.limits.keepalive
+            if self.watched != READABLE or self.channel.ended:
+                self.await_input()
         elif keep:
-            self._next_request()
+            # Pipelined. It takes its turn after the others that are ready.
+            self.phase = READY
+            self.deadline = FOREVER
+            self.driver.postpone(self)
         elif self.reset:
             self.close()
         # A close_notify or key update of TLS that is not read makes close(2) send a reset, too.
@@ -369,19 +380,6 @@ class Connection(BufferedSink):
             self._linger()
         else:
             self.close()
-
-    def _next_request(self) -> None:
-        if self.parser.buffered:
-            # Pipelined. It takes its turn after the others that are ready.
-            self.phase = READY
-            self.deadline = FOREVER
-            self.driver.postpone(self)
-            return
-        self.phase = IDLE
-        # Not 0, for then no connection is kept.
-        self.deadline = monotonic() + self.driver.limits.keepalive
-        if self.watched != READABLE or self.channel.ended:
-            self.await_input()
 
     def _linger(self) -> None:
         """Close our side, and read until the client closes its own.
