@@ -19,7 +19,7 @@ DEV := .venv/dev-installed
 PROFILER := .venv/py-spy-installed
 PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
-.PHONY: help serve fix lint quick test full fuzz docs bench bench-workers micro profile soak chaos dist clean
+.PHONY: help serve fix lint quick test full fuzz docs bench bench-workers bars micro profile soak chaos dist clean
 .DELETE_ON_ERROR:
 
 help:
@@ -33,6 +33,7 @@ help:
 	@echo "make docs    write the reference anew, build the documentation into docs/_build"
 	@echo "make bench   compare with other servers (needs wrk and taskset)"
 	@echo "make bench-workers   compare each worker with its peers"
+	@echo "make bars    judge how fast corn is beside its peers (needs wrk, taskset and openssl)"
 	@echo "make micro   measure parser, environ and request cycle without sockets"
 	@echo "make profile   draw where a worker under load spends its time (needs wrk)"
 	@echo "make soak    load a server while it is reloaded, resized and upgraded"
@@ -94,6 +95,9 @@ bench: $(SERVER)
 
 bench-workers: $(SERVER)
 	$(BIN)/python benchmarks/family.py $(ARGS)
+
+bars: $(SERVER)
+	$(BIN)/python benchmarks/bars.py $(ARGS)
 
 micro: $(SERVER)
 	$(BIN)/python benchmarks/micro.py $(ARGS)

@@ -29,6 +29,8 @@ class Server:
     note: str = ""
     home: str = ""
     """The name of the environment, where it is not the server's own."""
+    tls: bool = False
+    """Whether it speaks HTTPS."""
 
     @property
     def environment(self) -> Path:
@@ -68,9 +70,9 @@ SERVERS = (
 )
 
 
-def missing_tools() -> str:
+def missing_tools(*others: str) -> str:
     """Name what a comparison needs and this machine does not have; empty when all is there."""
-    missing = [tool for tool in ("wrk", "taskset") if shutil.which(tool) is None]
+    missing = [tool for tool in ("wrk", "taskset", *others) if shutil.which(tool) is None]
     return ", ".join(missing) or ("" if (os.cpu_count() or 1) > 1 else "a core")
 
 
@@ -82,7 +84,8 @@ def install(server: Server) -> str | None:
     command = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     if server.from_checkout:
         # The checkout may have changed since, under the same version.
-        names = [Path(path).name for path in server.requirements if Path(path) != ROOT]
+        plugins = [Path(path) for path in server.requirements if path.startswith(f"{ROOT}/")]
+        names = [path.name for path in plugins]
         names.append("corn-core")
         subprocess.run([python, "-m", "pip", "uninstall", "--quiet", "--yes", *names], check=True)
     outcome = subprocess.run([*command, *server.requirements], capture_output=True, text=True)

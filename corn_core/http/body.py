@@ -1,4 +1,4 @@
-"""Decoders of request bodies. Each takes what it can from the buffer and says how far it got."""
+"""The decoder of a body in chunks: it takes what it can from the buffer and says how far it got."""
 
 from __future__ import annotations
 
@@ -23,23 +23,6 @@ _SIZE, _DATA, _DATA_END, _TRAILER = range(4)
 Buffer = bytes | bytearray
 Taken = tuple[bytes, int]
 """Decoded bytes, and the position in the buffer where the rest begins."""
-
-
-class SizedBody:
-    """A body whose length the head announced (RFC 9112 section 6.2)."""
-
-    __slots__ = ("complete", "left")
-
-    def __init__(self, length: int) -> None:
-        self.left = length
-        self.complete = False
-
-    def take(self, data: Buffer, start: int) -> Taken:
-        """Take as much of the body as the buffer holds."""
-        piece = bytes(data[start : start + self.left])
-        self.left -= len(piece)
-        self.complete = not self.left
-        return piece, start + len(piece)
 
 
 class ChunkedBody:

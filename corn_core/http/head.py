@@ -96,6 +96,32 @@ class Request:
         self.trailers: list[Pair] = []
         self._headers: list[Pair] | None = None
 
+    def again(self) -> Request:
+        """Make a request with the same head; only for one without trailers.
+
+        A client's next request mostly is. All attributes are copied one by one, because going
+        through the constructor, and then changing what it has set, would take twice as long.
+        """
+        request = _new_request(Request)
+        request.method = self.method
+        request.uri = self.uri
+        request.path = self.path
+        request.query = self.query
+        request.version = self.version
+        request.head = self.head
+        # A copy, because hooks and applications may change the request's own.
+        request.fields = self.fields.copy()
+        request.dropped = self.dropped
+        request.keep_alive = self.keep_alive
+        request.content_length = self.content_length
+        request.chunked = self.chunked
+        request.has_body = self.has_body
+        request.expect_continue = self.expect_continue
+        request.upgrade = self.upgrade
+        request.trailers = []
+        request._headers = None
+        return request
+
     @property
     def headers(self) -> list[Pair]:
         """The upper-case names and values of all fields, in order, repetitions included."""
@@ -104,6 +130,9 @@ class Request:
             lines = self.head.decode("latin-1").split("\r\n")[1:]
             self._headers = split_lines(line for line in lines if line not in dropped)
         return self._headers
+
+
+_new_request = Request.__new__
 
 
 def read_request_line(line: str) -> Request:

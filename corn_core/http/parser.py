@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from corn_core.errors import BadRequest, BadRequestLine, TruncatedRequest
-from corn_core.http.body import Broken, ChunkedBody, SizedBody
+from corn_core.http.body import Broken, ChunkedBody
 from corn_core.http.framing import frame_request
 from corn_core.http.head import Request, read_fields, read_intentions, read_request_line
 from corn_core.http.limits import Limits
@@ -23,6 +23,7 @@ class RequestParser:
     returns ``None``, then go on with the next request. After an error the connection must be
     closed; every further call raises the same error.
 
+    :ivar in_body: whether the body of the last request is to be read, see :meth:`read_body`.
     :ivar error_request: what is known about a request whose head was not acceptable, for the
         access log; ``None`` when its first line was the problem.
     """
@@ -33,12 +34,14 @@ class RequestParser:
         "_chances",
         "_data",
         "_known",
+        "_left",
         "_limits",
         "_searched",
         "_skipped",
         "_start",
         "_watch",
         "error_request",
+        "in_body",
     )
 
     def __init__(self, limits: Limits) -> None:
@@ -49,7 +52,10 @@ class RequestParser:
         # line has been searched for.
         self._start = 0
         self._searched = 0
-        self._body: SizedBody | ChunkedBody | Broken | None = None
+        # What decodes a body in chunks, and the octets that are left of one whose length the head
+        # has announced (RFC 9112 section 6.2).
+        self._body: ChunkedBody | Broken | None = None
+        self._left = 0
         self._watch: HeadWatch | None = None
         self._skipped = False
         self._at_eof = False
@@ -57,6 +63,7 @@ class RequestParser:
         # does not count, because it is usually the only one.
         self._chances = CHANCES + 1
         self._known: KnownFields | None = None
+        self.in_body = False
         self.error_request: Request | None = None
 
     # -- what comes in ---------------------------------------------------------------
@@ -91,13 +98,13 @@ class RequestParser:
         if isinstance(self._body, Broken):
             return
         # A complete head may still be waiting, pipelined behind a request that is being served.
-        if self._body is not None or (self.mid_head and not self._has_head()):
+        if self.in_body or (self.mid_head and not self._has_head()):
             self._fail_truncated()
 
     @property
     def mid_head(self) -> bool:
         """True if part of a head has arrived, or a whole one that was not asked for yet."""
-        return self._body is None and self._start < len(self._data)
+        return not self.in_body and self._start < len(self._data)
 
     @property
     def buffered(self) -> bool:
@@ -127,7 +134,7 @@ class RequestParser:
         :raises RuntimeError: when the body of the previous request has not been read. The caller
             has a bug; the parser is unchanged.
         """
-        if self._body is not None:
+        if self.in_body:
             self._refuse_next()
         data = self._data
         start = self._start
@@ -145,9 +152,10 @@ class RequestParser:
             and len(head) <= self._limits.unsuspicious
         ):
             self._advance(end + 4)
-            again = known.request()
+            again = known.request.again()
             if again.content_length:
-                self._body = SizedBody(again.content_length)
+                self._left = again.content_length
+                self.in_body = True
             return again
         lines = head.decode("latin-1").split("\r\n")
         line = lines.pop(0)
@@ -170,11 +178,11 @@ class RequestParser:
             self._fail(error, request)
             raise
         self._advance(end + 4)
+        self.in_body = request.has_body
         if request.chunked:
             self._body = ChunkedBody(request, limits)
             return request
-        if request.content_length:
-            self._body = SizedBody(request.content_length)
+        self._left = request.content_length or 0
         if self._chances:
             # Such a request may repeat. Remembering costs time, so a client whose fields change
             # each time uses up its chances.
@@ -195,25 +203,36 @@ class RequestParser:
     def read_body(self) -> bytes | None:
         """Take the part of the body that has arrived.
 
-        Returns empty bytes when more is needed, and ``None`` when the body is complete.
+        Returns empty bytes when more is needed, and ``None`` when the body is complete. With its
+        last part, ``in_body`` becomes False; to call this once more is not necessary then.
 
         :raises BadRequest: for malformed chunks and trailers, and too much of either.
         """
+        if not self.in_body:
+            return None
+        data = self._data
+        start = self._start
         body = self._body
         if body is None:
-            return None
-        try:
-            piece, self._start = body.take(self._data, self._start)
-        except BadRequest as error:
-            self._body = Broken(error)
-            raise
-        if self._start == len(self._data):
+            piece = bytes(data[start : start + self._left])
+            start += len(piece)
+            self._left -= len(piece)
+            complete = not self._left
+        else:
+            try:
+                piece, start = body.take(data, start)
+            except BadRequest as error:
+                self._break(error)
+                raise
+            complete = body.complete
+        if start == len(data):
             # An idle connection should not keep the buffer of a large body.
             self._data = b""
-            self._start = 0
-        self._searched = self._start
-        if body.complete:
+            start = 0
+        self._start = self._searched = start
+        if complete:
             self._body = None
+            self.in_body = False
             return piece or None
         if not piece and self._at_eof:
             self._fail_truncated()
@@ -267,10 +286,14 @@ class RequestParser:
         if request is None and self._watch is not None:
             request = self._watch.request
         self.error_request = request
+        self._break(error)
+
+    def _break(self, error: BadRequest) -> None:
         self._body = Broken(error)
+        self.in_body = True
 
     def _fail_truncated(self) -> None:
-        part = "head" if self._body is None else "body"
+        part = "body" if self.in_body else "head"
         error = TruncatedRequest(f"the connection ended within the {part} of a request")
         self._fail(error, None)
         raise error

@@ -22,19 +22,16 @@ class KnownFields:
     :ivar ending: the octets of the head after its first line. A head that ends otherwise has other
         fields.
     :ivar head: the last head with these fields that was recognised.
+    :ivar request: the request of that head, to be copied.
     """
 
-    __slots__ = ("_fields", "_keep_alive", "_length", "_size", "_target", "ending", "head")
+    __slots__ = ("_size", "ending", "head", "request")
 
     def __init__(self, ending: bytes, request: Request) -> None:
         self.ending = ending
         self.head = request.head
-        self._target = request.method, request.uri, request.path, request.query
         self._size = len(ending)
-        # A copy, because hooks and applications may change the request's own.
-        self._fields = request.fields.copy()
-        self._keep_alive = request.keep_alive
-        self._length = request.content_length
+        self.request = request.again()
 
     def recognise(self, head: bytes) -> bool:
         """Read the first line of a head with this ending; returns False if it has more fields."""
@@ -47,24 +44,12 @@ class KnownFields:
         if uri[0] != "/" or minor != "1" or method == "CONNECT":
             # With such a target or version, the fields would have to be interpreted again.
             return False
-        path, _, query = uri.partition("?")
-        self.head = head
-        self._target = method, uri, path, query
+        request = self.request
+        request.method = method
+        request.uri = uri
+        request.path, _, request.query = uri.partition("?")
+        request.head = self.head = head
         return True
-
-    def request(self) -> Request:
-        """Make the request of the head that was recognised last."""
-        method, uri, path, query = self._target
-        request = Request(method, uri, HTTP_11)
-        request.path = path
-        request.query = query
-        request.head = self.head
-        request.fields = self._fields.copy()
-        request.keep_alive = self._keep_alive
-        if self._length:
-            request.has_body = True
-        request.content_length = self._length
-        return request
 
 
 def remember(request: Request, ending: bytes) -> KnownFields | None:

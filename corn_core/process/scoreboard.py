@@ -22,17 +22,20 @@ offset   type   slot
 =======  =====  ===============================================================
 0        f64    heartbeat: ``time.monotonic()`` when the worker last was alive
 8        f64    when the current request began, the same clock; 0.0 for none; of
-                several, the one that began first
+                several, the one that began first. It is a sign of life, too
 16       192 s  method, a space and path of the current or last request, encoded
                 in latin-1; it ends at the first NUL, or is cut at 192 bytes
 208      u64    requests served
 216      u64    connections open
-224      u64    state: 0 booting, 1 idle, 2 busy, 3 draining
+224      u64    state: 0 booting, 1 serving, 3 draining
 232      u64    not 0 while the slot belongs to a worker
-240      u64    requests in flight
+240      u64    requests in flight beside the one that began first
 =======  =====  ===============================================================
 
 All else is zero, and so is all of a slot that does not belong to a worker.
+
+Each request pays for what is written here, and the master reads now and then. So nothing is written
+that a reader can tell from the rest: a worker that serves is busy while it shows a request.
 """
 
 from __future__ import annotations
@@ -71,7 +74,8 @@ BUSY = 2
 DRAINING = 3
 """The state of a worker that finishes what it has begun and accepts nothing new."""
 STATE_NAMES = ("booting", "idle", "busy", "draining")
-"""The states of a worker, as ``server.snapshot()`` names them."""
+"""The states of a worker, as ``server.snapshot()`` names them. Busy is never written: it is what an
+idle worker with a request is."""
 
 VERSION = 1
 SLOT_SIZE = 256
@@ -122,7 +126,7 @@ class Slot:
 
     __slots__ = (
         *("_board", "_changes", "_connections", "_doubles", "_heartbeat", "_in_flight", "_memory"),
-        *("_next_count", "_numbers", "_peers", "_requests", "_resting", "_said", "_started"),
+        *("_next_count", "_numbers", "_peers", "_requests", "_said", "_started"),
         *("_state", "_text", "index"),
     )
 
@@ -141,7 +145,6 @@ class Slot:
         self._state = first + _STATE
         self._in_flight = first + _IN_FLIGHT
         self._next_count = count(self._numbers[self._requests] + 1).__next__
-        self._resting = self._numbers[self._state]
         self._said = ("", "")
         self._peers: list[int] = []
         self._changes = 0
@@ -154,11 +157,7 @@ class Slot:
         self._doubles[self._heartbeat] = now
 
     def begin_request(self, now: float, method: str, path: str) -> int:
-        doubles, numbers = self._doubles, self._numbers
-        doubles[self._heartbeat] = now
-        doubles[self._started] = now
-        numbers[self._state] = BUSY
-        numbers[self._in_flight] = 1
+        self._doubles[self._started] = now
         if (method, path) != self._said:
             self._say(method, path)
         return 0
@@ -170,15 +169,11 @@ class Slot:
         self._said = method, path
 
     def end_request(self, token: int) -> None:
-        numbers = self._numbers
         self._doubles[self._started] = 0.0
-        numbers[self._requests] = self._next_count()
-        numbers[self._in_flight] = 0
-        numbers[self._state] = self._resting
+        self._numbers[self._requests] = self._next_count()
 
     def set_state(self, state: int) -> None:
-        """Set the state between requests; a request that is running still ends in this one."""
-        self._resting = state
+        """Set the state of a worker that has no request at present."""
         self._numbers[self._state] = state
 
     def set_connections(self, count: int) -> None:
@@ -206,8 +201,8 @@ class Slot:
         for index in peers:
             first = (index + 1) * step
             if (
-                numbers[first + _STATE] in (IDLE, BUSY)
-                and (numbers[first + _IN_FLIGHT] < busy or doubles[first + _STARTED] > began)
+                numbers[first + _STATE] == IDLE
+                and (self._board._count(first) < busy or doubles[first + _STARTED] > began)
                 and doubles[first + _HEARTBEAT] >= since
                 and numbers[first + _IN_USE]
             ):
@@ -222,7 +217,7 @@ class SharedSlot(Slot):
     It shows the request that began first: when a worker is stuck, that is the one to look at.
     """
 
-    __slots__ = ("_acquire", "_count", "_next_token", "_others", "_release", "_shown")
+    __slots__ = ("_acquire", "_next_token", "_others", "_release", "_shown")
 
     def __init__(self, board: Scoreboard, index: int) -> None:
         super().__init__(board, index)
@@ -232,57 +227,51 @@ class SharedSlot(Slot):
         # A with statement would take twice as long as these two.
         self._acquire, self._release = lock.acquire, lock.release
         self._next_token = count(1).__next__
-        self._count = 0
         # Those in flight that are not shown; of the one that is, the memory knows all there is.
         self._others: dict[int, tuple[float, str, str]] = {}
         self._shown = 0
 
     # Without calls of the methods above: most requests are alone, and for those the two together
-    # would take as long as the rest of what a request costs here. And without a heartbeat, which
-    # a loop beside the requests gives.
+    # would take as long as the rest of what a request costs here.
 
     def begin_request(self, now: float, method: str, path: str) -> int:
-        numbers = self._numbers
         token = self._next_token()
         self._acquire()
         try:
-            if self._count:
+            if self._shown:
                 self._others[token] = now, method, path
+                self._numbers[self._in_flight] = len(self._others)
             else:
                 self._shown = token
                 self._doubles[self._started] = now
-                numbers[self._state] = BUSY
                 if (method, path) != self._said:
                     self._say(method, path)
-            self._count += 1
-            numbers[self._in_flight] = self._count
         finally:
             self._release()
         return token
 
     def end_request(self, token: int) -> None:
-        numbers = self._numbers
         self._acquire()
         try:
-            self._count -= 1
-            numbers[self._requests] = self._next_count()
-            numbers[self._in_flight] = self._count
-            if token != self._shown:
-                del self._others[token]
-            elif self._others:
-                self._show_oldest()
-            else:
+            self._numbers[self._requests] = self._next_count()
+            if token == self._shown and not self._others:
+                self._shown = 0
                 self._doubles[self._started] = 0.0
-                numbers[self._state] = self._resting
+            else:
+                self._leave_others(token)
         finally:
             self._release()
 
-    def _show_oldest(self) -> None:
-        # A dict keeps the order in which its keys were added.
-        self._shown = next(iter(self._others))
-        started, method, path = self._others.pop(self._shown)
-        self._say(method, path)
-        self._doubles[self._started] = started
+    def _leave_others(self, token: int) -> None:
+        if token == self._shown:
+            # A dict keeps the order in which its keys were added.
+            self._shown = next(iter(self._others))
+            started, method, path = self._others.pop(self._shown)
+            self._say(method, path)
+            self._doubles[self._started] = started
+        else:
+            del self._others[token]
+        self._numbers[self._in_flight] = len(self._others)
 
 
 class Scoreboard:
@@ -358,16 +347,22 @@ class Scoreboard:
         text = (first + _TEXT) * _NUMBER
         raw = bytes(self.memory[text : text + TEXT_SIZE]).partition(b"\0")[0]
         method, _, path = raw.decode("latin-1", "replace").partition(" ")
+        started = self._doubles[first + _STARTED]
+        state = self._numbers[first + _STATE]
         return SlotView(
-            heartbeat=self._doubles[first + _HEARTBEAT],
-            state=self._numbers[first + _STATE],
+            heartbeat=max(self._doubles[first + _HEARTBEAT], started),
+            state=BUSY if state == IDLE and started else state,
             requests=self._numbers[first + _REQUESTS],
             connections=self._numbers[first + _CONNECTIONS],
-            request_started=self._doubles[first + _STARTED],
+            request_started=started,
             method=method,
             path=path,
-            in_flight=self._numbers[first + _IN_FLIGHT],
+            in_flight=self._count(first),
         )
+
+    def _count(self, first: int) -> int:
+        """Return how many requests a worker has in flight, by the position of its slot."""
+        return self._numbers[first + _IN_FLIGHT] + (self._doubles[first + _STARTED] != 0.0)
 
     def _first(self, index: int) -> int:
         """Return the position of a slot's first number."""

@@ -113,7 +113,10 @@ class Connection(BufferedSink):
     def on_event(self, mask: int) -> None:
         """Do what the poller says can be done now."""
         phase = self.phase
-        if phase is FLUSH:
+        if phase is IDLE and mask == READABLE:
+            # First, because it is what a request begins with.
+            self._on_readable()
+        elif phase is FLUSH:
             self._on_writable()
         elif phase is LINGER:
             self._on_lingering()
@@ -154,7 +157,7 @@ class Connection(BufferedSink):
 
     def _on_established(self) -> None:
         self.phase = IDLE
-        self.variables = self.channel.variables()
+        self.variables = {**self.channel.variables(), **self.address()}
         successor = self.driver.protocols.get(self.channel.protocol)
         if successor is not None:
             self.switch(successor)
@@ -287,11 +290,14 @@ class Connection(BufferedSink):
 
     def take_body(self) -> bool:
         """Take what is here of the body. Returns True when the request is to be dispatched."""
-        assert self.body is not None
-        while data := self.parser.read_body():
-            self.body.append(data)
-        if data is None:
-            self.body.finish()
+        body, parser = self.body, self.parser
+        assert body is not None
+        while data := parser.read_body():
+            if not parser.in_body:
+                break
+            body.append(data)
+        if not parser.in_body:
+            body.finish(data or b"")
             return True
         self.deadline = deadline_after(self.driver.limits.body_timeout)
         self.await_input()
@@ -356,8 +362,17 @@ class Connection(BufferedSink):
             self.phase = FLUSH
             self.deadline = deadline_after(self.driver.limits.write_timeout)
             self.set_interest(WRITABLE)
+        elif keep and not self.parser.buffered:
+            self.phase = IDLE
+            # Not 0, because then no connection is kept.
+            self.deadline = monotonic() + self.driver.limits.keepalive
+            if self.interest != READABLE or self.channel.ended:
+                self.await_input()
         elif keep:
-            self._next_request()
+            # Pipelined. It takes its turn after the others that are ready.
+            self.phase = READY
+            self.deadline = FOREVER
+            self.driver.postpone(self)
         elif self.reset:
             self.close()
         # A close_notify or key update of TLS that is not read makes close(2) send a reset, too.
@@ -365,19 +380,6 @@ class Connection(BufferedSink):
             self._linger()
         else:
             self.close()
-
-    def _next_request(self) -> None:
-        if self.parser.buffered:
-            # Pipelined. It takes its turn after the others that are ready.
-            self.phase = READY
-            self.deadline = FOREVER
-            self.driver.postpone(self)
-            return
-        self.phase = IDLE
-        # Not 0, for then no connection is kept.
-        self.deadline = monotonic() + self.driver.limits.keepalive
-        if self.interest != READABLE or self.channel.ended:
-            self.await_input()
 
     def _linger(self) -> None:
         """Close our side, and read until the client closes its own.

@@ -84,11 +84,17 @@ class RequestBody:
         if self._room < 0 and isinstance(self._file, io.BytesIO):
             self._move_to_disk()
 
-    def finish(self) -> None:
-        """Go to the start of the body, which is complete now.
+    def finish(self, last: bytes = b"") -> None:
+        """Add the last piece, and go to the start of the body, which is complete now.
 
         :raises BodyNotStored: when the last of it cannot be written.
         """
+        if self._file is None and not self._first and len(last) <= self._room:
+            # All of it in one piece, as most bodies are: it shares the bytes.
+            self._file = io.BytesIO(last)
+            return
+        if last:
+            self.append(last)
         if self._file is None:
             # It shares the bytes instead of copying them.
             self._file = io.BytesIO(self._first)
@@ -183,7 +189,7 @@ class _EmptyBody(RequestBody):
     def append(self, data: bytes) -> None:
         raise AssertionError("the shared empty body takes no data")
 
-    def finish(self) -> None:
+    def finish(self, last: bytes = b"") -> None:
         """Do nothing: an empty body is complete."""
 
     def close(self) -> None:

@@ -41,12 +41,13 @@ class ConnectionInfo:
         """Return what was received after the end of the present request."""
         return b""
 
+    def address(self) -> dict[str, str]:
+        """Return the peer's address as an environ has it: empty texts for a unix socket."""
+        peer = self.peer
+        host, port = (peer[0], str(peer[1])) if isinstance(peer, tuple) else ("", "")
+        return {"REMOTE_ADDR": host, "REMOTE_PORT": port}
+
     @property
     def peer_host(self) -> str:
         """The address of the peer; empty for a unix socket."""
         return self.peer[0] if isinstance(self.peer, tuple) else ""
-
-    @property
-    def peer_port(self) -> str:
-        """The port of the peer in decimal; empty for a unix socket."""
-        return str(self.peer[1]) if isinstance(self.peer, tuple) else ""

@@ -169,7 +169,8 @@ class RequestCycle:
         if self._after or response.problem:
             self._conclude(started, request, environ, response, connection)
         self._end_request(token)
-        return response.keep_alive
+        head = response.head
+        return response.complete and head is not None and head.keep_alive
 
     def refuse(
         self,

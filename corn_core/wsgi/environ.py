@@ -121,6 +121,13 @@ def read_script_name(variables: Mapping[str, str]) -> str:
     return name
 
 
+_OF_REQUEST = (
+    *("REQUEST_METHOD", "RAW_URI", "REQUEST_URI", "QUERY_STRING", "PATH_INFO", "wsgi.input"),
+    *("REMOTE_ADDR", "REMOTE_PORT", *SOCKET_NAMES),
+)
+"""Keys whose values are those of a request or of its connection."""
+
+
 class EnvironBuilder:
     """Builds environs; made once per worker, when its process environment is complete.
 
@@ -173,8 +180,7 @@ class EnvironBuilder:
         listener = connection.listener
         template = self._templates.get(listener) or self._add_template(listener)
         fields = request.fields
-        environ = template.copy()
-        environ.update(fields)
+        environ = template | fields
         uri = request.uri
         environ["REQUEST_METHOD"] = request.method
         environ["RAW_URI"] = uri
@@ -190,19 +196,12 @@ class EnvironBuilder:
             self._take_forwarded(environ, request, connection, path)
         if request.version != (1, 1):
             environ["SERVER_PROTOCOL"] = protocol(request.version)
-        peer = connection.peer
-        if type(peer) is tuple:
-            environ["REMOTE_ADDR"] = peer[0]
-            environ["REMOTE_PORT"] = str(peer[1])
         environ["wsgi.input"] = body
-        environ |= connection.variables or self._offer_socket(connection)
+        environ |= connection.variables or self._introduce(connection)
         if connection.scheme != "http":
             environ["wsgi.url_scheme"] = connection.scheme
-        for key in self._scheme_keys:
-            if key in fields:
-                if self.is_trusted(connection.peer):
-                    environ["wsgi.url_scheme"] = self._scheme.read(request)
-                break
+        if not self._scheme_keys.isdisjoint(fields) and self.is_trusted(connection.peer):
+            environ["wsgi.url_scheme"] = self._scheme.read(request)
         if listener.is_unix:
             _set_server(environ)
         if "HTTP_PROXY" in fields:
@@ -211,18 +210,19 @@ class EnvironBuilder:
             del environ["HTTP_PROXY"]
         return environ
 
-    def _offer_socket(self, connection: ConnectionInfo) -> Environ:
+    def _introduce(self, connection: ConnectionInfo) -> Environ:
         """Make what an unencrypted connection adds to the environs of its requests.
 
         The socket of an encrypted connection is useless to them: it carries ciphertext.
         """
-        offered: Environ = dict.fromkeys(self._socket_names, OfferedSocket(connection))
-        connection.variables = offered
-        return offered
+        variables: Environ = dict.fromkeys(self._socket_names, OfferedSocket(connection))
+        variables.update(connection.address())
+        connection.variables = variables
+        return variables
 
     def describe(self, request: Request | None, connection: ConnectionInfo) -> Environ:
         """Build what an access line needs of an environ that could not be built."""
-        environ = {"REMOTE_ADDR": connection.peer_host, "REMOTE_PORT": connection.peer_port}
+        environ: Environ = {**connection.address()}
         if request is not None:
             environ.update(request.fields)
             environ["REQUEST_METHOD"] = request.method
@@ -238,8 +238,8 @@ class EnvironBuilder:
             # From the socket, not from Host, which is the client's to choose.
             "SERVER_NAME": listener.server_name,
             "SERVER_PORT": listener.server_port,
-            "REMOTE_ADDR": "",
-            "REMOTE_PORT": "",
+            # Every environ has these. A copy of a dictionary that has room for them need not grow.
+            **dict.fromkeys(_OF_REQUEST),
         }
         return template
 

@@ -82,11 +82,6 @@ class Response:
         """The status as a number; 0 while there is none."""
         return int(self.status[:3] or 0)
 
-    @property
-    def keep_alive(self) -> bool:
-        """Tell whether another response may follow this one on its connection."""
-        return self.complete and self.head is not None and self.head.keep_alive
-
     # -- what the application calls --------------------------------------------------
 
     def start_response(
@@ -126,20 +121,21 @@ class Response:
 
     def send_list(self, pieces: Sequence[bytes]) -> None:
         """Send a body that is complete, so that its length is known before the head is sent."""
-        for piece in pieces:
-            if type(piece) is not bytes:
+        data = pieces[0] if len(pieces) == 1 else None
+        if type(data) is bytes:
+            length = len(data)
+        else:
+            for piece in pieces:
                 _check(piece)
-        if self.head is not None:
-            # The application has called write() before.
+            length = sum(map(len, pieces))
+        if self.head is not None or length > JOIN_LIMIT:
+            # The application has called write() before, or they are too long for a copy.
+            if self.head is None:
+                self._begin(length)
             self.send_iterable(pieces)
             return
-        data = pieces[0] if len(pieces) == 1 else b""
-        length = len(data) or sum(map(len, pieces))
-        if length > JOIN_LIMIT:
-            self._begin(length)
-            self.send_iterable(pieces)
-            return
-        data = data or b"".join(pieces)
+        if data is None:
+            data = b"".join(pieces)
         head = self._begin(length)
         if head.has_body and head.content_length == length:
             self._sink.send(head.data + data)
@@ -250,9 +246,14 @@ class Response:
         Returns False if no more of the body can be sent.
         """
         head = self.head or self._begin(None)
-        if head.chunked and not self._lead:
-            # Most pieces of a stream are in its midst.
-            self._send(encode_chunk(data))
+        if head.chunked and not self._lead and not self._gone:
+            # Most pieces of a stream are in its midst. As in _send(), which would be one more call
+            # for each of them.
+            try:
+                self._sink.send(encode_chunk(data))
+            except ClientDisconnected:
+                self._gone = True
+                raise
             self.sent += len(data)
             return True
         if not head.has_body:

@@ -106,7 +106,7 @@ class SchemeFields:
         self._secure = {
             "HTTP_" + name.replace("-", "_"): (name, value) for name, value in secure.items()
         }
-        self.keys = tuple(self._secure)
+        self.keys = frozenset(self._secure)
 
     def read(self, request: Request) -> str:
         """Return the scheme, ``http`` or ``https``.

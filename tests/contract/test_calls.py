@@ -26,13 +26,28 @@ MOST = 40
 PATHS = ["/begin"] + ["/"] * REQUESTS
 
 
-def on_one_connection(server: Server) -> str:
+def post(path: str) -> bytes:
+    """Make a request with a body."""
+    body = b"x" * 10_000
+    return b"POST %b HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%b" % (
+        path.encode(),
+        len(body),
+        body,
+    )
+
+
+def on_one_connection(server: Server, make: Callable[[str], bytes] = get) -> str:
     """Send the requests one after another; returns the last answer."""
     with server.address.connect() as client:
         for path in PATHS:
-            client.sendall(get(path))
+            client.sendall(make(path))
             answer = read_reply(client).text
     return answer
+
+
+def with_bodies(server: Server) -> str:
+    """Send requests with bodies one after another; returns the last answer."""
+    return on_one_connection(server, post)
 
 
 def on_connections_of_their_own(server: Server) -> str:
@@ -56,8 +71,9 @@ def on_connections_of_their_own(server: Server) -> str:
         (["-k", "sync"], on_connections_of_their_own),
         (["-k", "gthread", "--threads=2"], on_one_connection),
         (["-k", "gevent"], on_one_connection),
+        (["-k", "gthread", "--threads=2"], with_bodies),
     ],
-    ids=["sync", "gthread", "gevent"],
+    ids=["sync", "gthread", "gevent", "gthread, bodies"],
 )
 def test_calls_for_a_request(
     serve: Serve, arguments: Sequence[str], ask: Callable[[Server], str]

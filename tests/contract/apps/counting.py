@@ -35,6 +35,8 @@ def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
     else:
         counts.append(calls)
     calls = 0
+    if "CONTENT_LENGTH" in environ:
+        environ["wsgi.input"].read()
     body = json.dumps(counts).encode()
     start_response("200 OK", [("Content-Length", str(len(body)))])
     return [body]

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from corn_core.errors import BadChunk, BadFieldLine, BadRequest, BodyTooLarge, FieldsTooLarge
-from corn_core.http import LAST_CHUNK, Limits, Request, encode_chunk
-from corn_core.http.body import CHUNK_LINE, Broken, ChunkedBody, SizedBody
+from corn_core.http import LAST_CHUNK, Limits, Request, RequestParser, encode_chunk
+from corn_core.http.body import CHUNK_LINE, Broken, ChunkedBody
 from corn_core.http.head import HTTP_11
 from tests.unit.http.test_lines import Counting
 
@@ -21,12 +21,15 @@ def request() -> Request:
 
 
 def test_sized_body_takes_its_length_and_no_more() -> None:
-    body = SizedBody(5)
-    assert body.take(b"..hel", 2) == (b"hel", 5)
-    assert not body.complete
-    assert body.take(b"", 0) == (b"", 0)
-    assert body.take(b"lo, world", 0) == (b"lo", 2)
-    assert body.complete
+    parser = RequestParser(Limits())
+    parser.feed(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhel")
+    assert parser.next_request() is not None
+    assert (parser.read_body(), parser.in_body) == (b"hel", True)
+    assert (parser.read_body(), parser.in_body) == (b"", True)
+    parser.feed(b"lo, world")
+    assert (parser.read_body(), parser.in_body) == (b"lo", False)
+    assert parser.read_body() is None
+    assert parser.unread() == b", world"
 
 
 def test_chunks_are_joined_and_the_rest_is_left() -> None:

@@ -114,12 +114,27 @@ def test_worker_sees_that_the_server_is_stopping(board: Scoreboard) -> None:
 
 def test_beat_changes_nothing_else(board: Scoreboard) -> None:
     slot = board.slot(0)
+    slot.set_state(IDLE)
     slot.begin_request(1.0, "GET", "/")
     before = board.read(0)
     slot.beat(9.0)
     after = board.read(0)
     assert after.heartbeat == 9.0
     assert (after.state, after.request_started, after.path) == (BUSY, before.request_started, "/")
+
+
+def test_beginning_of_a_request_is_a_sign_of_life(board: Scoreboard) -> None:
+    slot = board.slot(0)
+    slot.beat(1.0)
+    slot.begin_request(4.0, "GET", "/")
+    assert board.read(0).heartbeat == 4.0
+
+
+def test_draining_worker_is_not_said_to_be_busy(board: Scoreboard) -> None:
+    slot = board.slot(0)
+    slot.set_state(DRAINING)
+    slot.begin_request(1.0, "GET", "/")
+    assert (board.read(0).state, board.read(0).in_flight) == (DRAINING, 1)
 
 
 def test_end_of_a_request(board: Scoreboard) -> None:
@@ -237,12 +252,16 @@ def test_layout_is_the_documented_one(board: Scoreboard) -> None:
     slot = board.slot(index)
     slot.begin_request(1.0, "GET", "/old")
     slot.end_request(0)
+    slot.set_state(IDLE)
     slot.set_connections(5)
     slot.begin_request(2.25, "GET", "/new")
     slot.beat(3.5)
-    values = list(struct.unpack_from("=dd192sQQQQ", board.memory, 256 + index * 256))
+    shared = slot.shared()
+    for moment in (2.25, 2.5, 2.75):
+        shared.begin_request(moment, "GET", "/new")
+    values = list(struct.unpack_from("=dd192sQQQQQ", board.memory, 256 + index * 256))
     values[2] = values[2].partition(b"\0")[0]
-    assert values == [3.5, 2.25, b"GET /new", 1, 5, BUSY, 1]
+    assert values == [3.5, 2.25, b"GET /new", 1, 5, IDLE, 1, 2]
     assert [STATE_NAMES[state] for state in (BOOTING, IDLE, BUSY, DRAINING)] == [
         "booting",
         "idle",

@@ -119,6 +119,19 @@ def append_beyond_limit(body: RequestBody) -> None:
     body.append(b"x" * (MEMORY_LIMIT + 1))
 
 
+@pytest.mark.parametrize("length", [0, 1, MEMORY_LIMIT, MEMORY_LIMIT + 1])
+@pytest.mark.parametrize("split", [0, 1])
+def test_last_piece_comes_with_the_end(tmp_path: Path, length: int, split: int) -> None:
+    data = bytes(range(256)) * (length // 256 + 1)
+    body = RequestBody(str(tmp_path))
+    if split:
+        body.append(data[:split])
+    body.finish(data[split:length])
+    assert body.read() == data[: max(split, length)]
+    assert isinstance(body._file, io.BytesIO) is (length <= MEMORY_LIMIT)
+    body.close()
+
+
 def test_body_that_will_be_long_is_never_in_memory(tmp_path: Path) -> None:
     body = RequestBody(str(tmp_path), length=MEMORY_LIMIT + 1)
     body.append(b"x")

@@ -191,7 +191,8 @@ def test_peer_of_ipv6(build: Any) -> None:
 )
 def test_connection_info(listener: Listener, peer: Any, host: str, port: str) -> None:
     connection = ConnectionInfo(listener, peer, None)
-    assert (connection.peer_host, connection.peer_port) == (host, port)
+    assert connection.peer_host == host
+    assert connection.address() == {"REMOTE_ADDR": host, "REMOTE_PORT": port}
     assert connection.scheme == "http"
 
 

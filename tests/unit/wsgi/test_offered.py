@@ -48,8 +48,8 @@ def connection(
     connection = ConnectionInfo(listener, PEER, ends[1])
     yield connection
     # Otherwise the traceback of a failure, which log handlers keep, would keep the socket open.
-    for offered in (connection.variables or {}).values():
-        offered.close()
+    if connection.variables:
+        connection.variables["corn.socket"].close()
 
 
 def descriptors() -> int:

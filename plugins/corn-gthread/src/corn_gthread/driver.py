@@ -330,7 +330,9 @@ class ThreadedDriver(GatedDriver[Job]):
             self._take_back()
         if self._waiting:
             self._share_out()
-        due = min(self.next_tick, self._look_out())
+        # As in _full(), which would be one more call.
+        full = self._leadership.running + len(self._waiting) >= self._leadership.limit
+        due = min(self.next_tick, self._look_out(full))
         self._polling = True
         busy = self.ready or self._done or self._ended or self._once
         if busy or (self._waiting and self._may_share_out()):

@@ -52,8 +52,11 @@ class GatedDriver(SelectorDriver, Generic[Job]):
         for fd in self.acceptors:
             self._lookout.register(fd, READABLE)
 
-    def _look_out(self) -> float:
-        """Decide whether to accept in the next round. Returns when to decide again."""
+    def _look_out(self, full: bool) -> float:
+        """Decide whether to accept in the next round. Returns when to decide again.
+
+        :param full: what :meth:`_full` says.
+        """
         # As held() says, which would be one more call for each request.
         if len(self.connections) + len(self.away) != self._told:
             self._tell()
@@ -61,7 +64,7 @@ class GatedDriver(SelectorDriver, Generic[Job]):
             return FOREVER
         if self._once:
             self._leave_again()
-        if self._gated or self._full():
+        if self._gated or full:
             self._mind_the_gate()
         if self._balance.look_at == FOREVER:
             return FOREVER
