@@ -44,9 +44,10 @@ class Ends:
         encrypted = {} if tls is None else {"tls": tls}
         self.http = {**HTTP_EXTENSIONS, **encrypted}
         self.websocket = {**WEBSOCKET_EXTENSIONS, **encrypted}
-        # The latest request, because clients repeat their fields, and often all of it.
+        # The latest request, because clients repeat their fields, and often all of it: then its
+        # scope is remembered, too.
         self.head = b""
-        self.scope: Scope = {}
+        self.scope: Scope | None = None
         self.section = b""
         self.fields: RawFields = []
 
@@ -73,8 +74,21 @@ class ScopeBuilder:
         :raises BadRequest: when the fields of a trusted front-end contradict each other.
         :raises ScriptNameMismatch: when the path is not under SCRIPT_NAME.
         """
-        if request.head == ends.head:
-            return self._repeat(ends)
+        if request.head != ends.head:
+            ends.head, ends.scope = request.head, None
+            return self._make(request, connection, ends)
+        if ends.scope is None:
+            ends.scope = self._make(request, connection, ends)
+        # What an application may change is copied.
+        scope = ends.scope.copy()
+        scope["asgi"] = scope["asgi"].copy()
+        scope["headers"] = scope["headers"].copy()
+        scope["extensions"] = ends.http.copy()
+        if self.state is not None:
+            scope["state"] = self.state.copy()
+        return scope
+
+    def _make(self, request: Request, connection: ConnectionInfo, ends: Ends) -> Scope:
         # Asterisk-form and authority-form have no path (RFC 9112 section 3.2).
         path = raw = request.path or request.uri
         if "%" in path or not path.isascii():
@@ -89,10 +103,10 @@ class ScopeBuilder:
             "raw_path": raw.encode("latin-1"),
             "query_string": request.query.encode("latin-1"),
             "root_path": self._script_name,
-            "headers": self._fields(request, connection, ends),
+            "headers": self._fields(request, connection, ends).copy(),
             "client": ends.client,
             "server": ends.server,
-            "extensions": ends.http,
+            "extensions": ends.http.copy(),
         }
         fields = request.fields
         for key in self._telling:
@@ -107,17 +121,6 @@ class ScopeBuilder:
                 f"the path {path!r} is not under SCRIPT_NAME {root!r}; either the"
                 " front-end server must keep the prefix, or it must not be set"
             )
-        if self.state is not None:
-            scope["state"] = self.state
-        ends.head, ends.scope = request.head, scope
-        return self._repeat(ends)
-
-    def _repeat(self, ends: Ends) -> Scope:
-        """Return the scope of a head once more; what an application may change is copied."""
-        scope = ends.scope.copy()
-        scope["asgi"] = scope["asgi"].copy()
-        scope["headers"] = scope["headers"].copy()
-        scope["extensions"] = ends.http.copy()
         if self.state is not None:
             scope["state"] = self.state.copy()
         return scope
@@ -147,23 +150,21 @@ class ScopeBuilder:
         return ends.fields
 
     def _read(self, section: bytes, request: Request, connection: ConnectionInfo) -> RawFields:
-        found = []
-        dropped = self._left_out(request, connection)
-        for line in section.split(b"\r\n") if section else ():
-            if dropped and line in dropped:
-                continue
-            name, _, value = line.partition(b":")
-            found.append((name.lower(), value.strip(b" \t")))
+        lines = section.split(b"\r\n") if section else []
+        if request.dropped:
+            dropped = self._left_out(request.dropped, connection)
+            lines = [line for line in lines if line not in dropped]
+        split = [line.partition(b":") for line in lines]
+        found = [(name.lower(), value.strip(b" \t")) for name, _, value in split]
         if request.uri[0] != "/" and "HTTP_HOST" in request.fields:
             # RFC 9112 section 3.2.2: the authority of the target replaces Host.
             host = (b"host", request.fields["HTTP_HOST"].encode("latin-1"))
             found = [host, *(pair for pair in found if pair[0] != b"host")]
         return found
 
-    def _left_out(self, request: Request, connection: ConnectionInfo) -> set[bytes]:
+    def _left_out(self, dropped: set[str], connection: ConnectionInfo) -> set[bytes]:
         """Return the lines that header_map drops and no trusted front-end vouches for."""
-        dropped = request.dropped or set()
-        if dropped and self._is_trusted(connection.peer):
+        if self._is_trusted(connection.peer):
             dropped = {line for line in dropped if _key(line) not in self._forwarder_names}
         return {line.encode("latin-1") for line in dropped}
 
