@@ -103,16 +103,13 @@ class ScopeBuilder:
             "raw_path": raw.encode("latin-1"),
             "query_string": request.query.encode("latin-1"),
             "root_path": self._script_name,
-            "headers": self._fields(request, connection, ends).copy(),
+            "headers": self._fields(request, connection, ends),
             "client": ends.client,
             "server": ends.server,
             "extensions": ends.http.copy(),
         }
-        fields = request.fields
-        for key in self._telling:
-            if key in fields:
-                self._believe(scope, request, connection)
-                break
+        if not request.fields.keys().isdisjoint(self._telling):
+            self._believe(scope, request, connection)
         if request.dropped is not None:
             self._take_script_name(scope, request, connection)
         root = scope["root_path"]
@@ -140,22 +137,20 @@ class ScopeBuilder:
     # -- fields ----------------------------------------------------------------------
 
     def _fields(self, request: Request, connection: ConnectionInfo, ends: Ends) -> RawFields:
-        head = request.head
-        section = head[head.find(b"\r\n") + 2 :] if b"\r\n" in head else b""
-        if section != ends.section or request.dropped is not None or request.uri[0] != "/":
-            ends.fields = self._read(section, request, connection)
+        section = request.head.partition(b"\r\n")[2]
+        if request.dropped is not None or request.uri[0] != "/":
             # What depends on more than the fields themselves is not remembered.
-            plain = request.dropped is None and request.uri[0] == "/"
-            ends.section = section if plain else b""
-        return ends.fields
+            return self._read(section, request, connection)
+        if section != ends.section:
+            ends.section, ends.fields = section, _split(_lines(section))
+        return ends.fields.copy()
 
     def _read(self, section: bytes, request: Request, connection: ConnectionInfo) -> RawFields:
-        lines = section.split(b"\r\n") if section else []
+        lines = _lines(section)
         if request.dropped:
             dropped = self._left_out(request.dropped, connection)
             lines = [line for line in lines if line not in dropped]
-        split = [line.partition(b":") for line in lines]
-        found = [(name.lower(), value.strip(b" \t")) for name, _, value in split]
+        found = _split(lines)
         if request.uri[0] != "/" and "HTTP_HOST" in request.fields:
             # RFC 9112 section 3.2.2: the authority of the target replaces Host.
             host = (b"host", request.fields["HTTP_HOST"].encode("latin-1"))
@@ -203,6 +198,16 @@ class ScopeBuilder:
             if _key(line) == "SCRIPT_NAME":
                 value = line.partition(":")[2].strip(" \t")
                 scope["root_path"] = _decoded(value).rstrip("/")
+
+
+def _lines(section: bytes) -> list[bytes]:
+    return section.split(b"\r\n") if section else []
+
+
+def _split(lines: list[bytes]) -> RawFields:
+    parts = [line.partition(b":") for line in lines]
+    # What is left to strip after the parser's checks can only be spaces and tabs.
+    return [(name.lower(), value.strip()) for name, _, value in parts]
 
 
 def _key(line: str) -> str:
