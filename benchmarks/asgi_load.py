@@ -1,4 +1,4 @@
-"""What ``asgi_peers.py`` has ASGI servers serve: each scenario's application, by its path."""
+"""Serve the application of each scenario of ``asgi_peers.py``, by its path."""
 
 from __future__ import annotations
 

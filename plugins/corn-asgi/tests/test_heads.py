@@ -1,4 +1,4 @@
-"""What is remembered of the fields of responses, and what is not."""
+"""Remember what repeats of the fields of responses, within bounds, and no secrets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Clients that repeat their requests, octet by octet, which the connection remembers."""
+"""Answer clients that repeat their requests, octet by octet, which the connection remembers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How calls of the application are started, on a loop that runs nothing else."""
+"""Start calls of the application, on a loop that runs nothing else."""
 
 from __future__ import annotations
 
