@@ -11,6 +11,7 @@ import pytest
 from corn_testkit.asgi.serving import serving
 from corn_testkit.client import get, parse_all, post, read_all
 from corn_testkit.server import Server
+from corn_testkit.waiting import wait_for
 
 APPS = Path(__file__).with_name("apps")
 CLOSE = "Connection: close"
@@ -70,6 +71,13 @@ def test_pipelined_ones_keep_their_turn(quiet: Server) -> None:
         client.sendall(burst + hello + burst + get("/hello", CLOSE))
         texts = [reply.text for reply in parse_all(read_all(client))]
     assert texts == ["hello", "3", "hello", "hello", "hello", "3", "hello", "hello"]
+
+
+def test_each_has_its_line_in_the_access_log(probe: Server) -> None:
+    hello = get("/hello?repeated")
+    assert answers(probe, hello, hello, hello, get("/hello", CLOSE)) == ["hello"] * 4
+    line = "200 5 GET /hello?repeated HTTP/1.1"
+    wait_for(lambda: probe.output.count(line) == 3, "the access lines of all three")
 
 
 def test_the_last_one_closes(quiet: Server) -> None:

@@ -86,6 +86,7 @@ class Connection(asyncio.Protocol):
         self.write_paused = False
         self._reading = True
         # The octets of a request that the client repeats, and what the parser has made of them.
+        # They are forgotten with everything else that is fed to the parser.
         self._known = b""
         self._request: Request
         self._linger_bytes = 0
@@ -108,13 +109,14 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         phase = self.phase
         if phase == IDLE and data == self._known:
-            # The parser is between requests, and would make the same of the same octets.
+            # The parser holds nothing, and would make the same of the same octets.
             self._begin(self._request)
         elif phase <= HEAD:
             self._known = b""
             self.parser.feed(data)
             self.advance()
         elif phase == CALL:
+            self._known = b""
             self.parser.feed(data)
             assert self.call is not None
             if not self.call.on_data():
@@ -229,8 +231,10 @@ class Connection(asyncio.Protocol):
         host.calls.start(call, scope)
 
     def _remember(self, request: Request) -> None:
-        """Remember a request that came twice, and of which nothing is to come any more."""
-        if not (request.has_body or self.host.native.watched) and len(request.head) <= LONGEST:
+        """Remember a request that came twice, unless something comes after its head."""
+        if request.has_body or self.parser.buffered or len(request.head) > LONGEST:
+            return
+        if not self.host.native.watched:
             self._known = request.head + b"\r\n\r\n"
             self._request = request
 
@@ -314,15 +318,13 @@ class Connection(asyncio.Protocol):
         self._linger_bytes = 0
         if self.parser.buffered:
             # Pipelined. It takes its turn after the others that are ready.
-            self._known = b""
             self.deadline = FOREVER
             self.host.loop.call_soon(self.advance)
         elif self.ended:
             self.close()
         else:
             self.deadline = monotonic() + self.host.keepalive
-            if not self._reading:
-                self.resume_reading()
+            self.resume_reading()
 
     def refuse(self, error: BadRequest, request: Request | None = None) -> None:
         """Answer what cannot be served, and close."""

@@ -41,9 +41,11 @@ class Ends:
     def __init__(self, client: Place, server: Place, tls: dict[str, Any] | None) -> None:
         self.client = client
         self.server = server
-        encrypted = {} if tls is None else {"tls": tls}
-        self.http = {**HTTP_EXTENSIONS, **encrypted}
-        self.websocket = {**WEBSOCKET_EXTENSIONS, **encrypted}
+        # Scopes get copies. A connection that is not encrypted needs none of its own.
+        self.http, self.websocket = HTTP_EXTENSIONS, WEBSOCKET_EXTENSIONS
+        if tls is not None:
+            self.http = {**HTTP_EXTENSIONS, "tls": tls}
+            self.websocket = {**WEBSOCKET_EXTENSIONS, "tls": tls}
         # The latest request, because clients repeat their fields, and often all of it: then its
         # scope is remembered, too.
         self.head = b""
