@@ -19,7 +19,7 @@ DEV := .venv/dev-installed
 PROFILER := .venv/py-spy-installed
 PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
-.PHONY: help serve fix lint quick test full fuzz docs bench bench-workers bars micro profile soak chaos dist clean
+.PHONY: help serve fix lint quick test full fuzz docs bench bench-asgi bench-workers bars micro profile soak chaos dist clean
 .DELETE_ON_ERROR:
 
 help:
@@ -32,6 +32,7 @@ help:
 	@echo "make fuzz    look for input that crashes, is slow, or means two things; minutes"
 	@echo "make docs    write the reference anew, build the documentation into docs/_build"
 	@echo "make bench   compare with other servers (needs wrk and taskset)"
+	@echo "make bench-asgi   compare the asgi worker with uvicorn and Granian"
 	@echo "make bench-workers   compare each worker with its peers"
 	@echo "make bars    judge how fast corn is beside its peers (needs wrk, taskset and openssl)"
 	@echo "make micro   measure parser, environ and request cycle without sockets"
@@ -98,6 +99,9 @@ bench-workers: $(SERVER)
 
 bars: $(SERVER)
 	$(BIN)/python benchmarks/bars.py $(ARGS)
+
+bench-asgi: $(SERVER)
+	$(BIN)/python benchmarks/asgi_peers.py $(ARGS)
 
 micro: $(SERVER)
 	$(BIN)/python benchmarks/micro.py $(ARGS)

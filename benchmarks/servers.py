@@ -84,9 +84,8 @@ def install(server: Server) -> str | None:
     command = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     if server.from_checkout:
         # The checkout may have changed since, under the same version.
-        plugins = [Path(path) for path in server.requirements if path.startswith(f"{ROOT}/")]
-        names = [path.name for path in plugins]
-        names.append("corn-core")
+        places = [Path(each) for each in server.requirements if os.sep in each]
+        names = ["corn-core", *(place.name for place in places if place != ROOT)]
         subprocess.run([python, "-m", "pip", "uninstall", "--quiet", "--yes", *names], check=True)
     outcome = subprocess.run([*command, *server.requirements], capture_output=True, text=True)
     if outcome.returncode == 0:

@@ -79,17 +79,23 @@ class NativeCycle:
         :param uri: the target as sent.
         :param headers: the fields as sent, in order.
         """
-        return Exchange(self, (method, uri, version, headers), connection)
+        path = uri.partition("?")[0]
+        return Exchange(self, method, path, connection, (method, uri, version, headers))
 
     def begin_parsed(self, request: Request, connection: ConnectionInfo) -> Exchange:
         """Begin the exchange of a request that corn's own parser has read; as :meth:`begin`."""
-        head = (request.method, request.uri, request.version, ())
-        return Exchange(self, head, connection, request)
+        path = request.path or request.uri
+        return Exchange(self, request.method, path, connection, request)
 
     @property
     def wanted(self) -> bool:
         """Tell whether a hook or the access log needs what an exchange is told at its end."""
         return self.events.after
+
+    @property
+    def watched(self) -> bool:
+        """Tell whether a hook or the access log sees the requests themselves."""
+        return self.events.before or self.events.after
 
     def refuse(
         self,
@@ -113,30 +119,30 @@ class Exchange:
     :ivar connection: the connection that the request came on.
     """
 
-    __slots__ = ("_cycle", "_ended", "_head", "_request", "_started", "_token", "connection")
+    __slots__ = ("_cycle", "_ended", "_request", "_started", "_token", "connection")
 
     def __init__(
         self,
         cycle: NativeCycle,
-        head: Head,
+        method: str,
+        path: str,
         connection: ConnectionInfo,
-        request: Request | None = None,
+        request: Request | Head,
     ) -> None:
         self._cycle = cycle
         self._ended = False
-        self._started = monotonic()
-        self._head = head
         self._request = request
         self.connection = connection
-        path = head[1].partition("?")[0]
-        self._token = cycle.slot.begin_request(self._started, head[0], path)
+        self._started = now = monotonic()
+        self._token = cycle.slot.begin_request(now, method, path)
 
     @property
     def request(self) -> Request:
         """The request for hooks and loggers, made when it is first asked for."""
-        if self._request is None:
-            self._request = make_request(*self._head)
-        return self._request
+        request = self._request
+        if isinstance(request, tuple):
+            self._request = request = make_request(*request)
+        return request
 
     def request_started(self) -> None:
         """Call pre_request.
@@ -153,24 +159,26 @@ class Exchange:
 
         :param sent: bytes of the body.
         """
-        # Without an observer, the status line is not worth its making.
-        self._end(f"{status} {reason}" if self._cycle.events.after else "", headers, sent)
-
-    def abandon(self) -> None:
-        """End an exchange whose client has left before there was a response."""
-        self._end(GONE, (), 0)
-
-    def _end(self, status: str, headers: Headers, sent: int) -> None:
         if self._ended:
             return
         self._ended = True
+        cycle = self._cycle
+        if cycle.events.after:
+            # Without an observer, the status line is not worth its making.
+            self._tell(f"{status} {reason}", headers, sent)
+        cycle.slot.end_request(self._token)
+        cycle.on_end()
+
+    def abandon(self) -> None:
+        """End an exchange whose client has left before there was a response."""
+        code, _, reason = GONE.partition(" ")
+        self.end(int(code), reason, (), 0)
+
+    def _tell(self, status: str, headers: Headers, sent: int) -> None:
         events = self._cycle.events
-        if events.after:
-            environ = events.describe(self.request, self.connection)
-            response = NativeResponse(status, headers, sent)
-            events.request_finished(self._started, self.request, environ, response, self.connection)
-        self._cycle.slot.end_request(self._token)
-        self._cycle.on_end()
+        environ = events.describe(self.request, self.connection)
+        response = NativeResponse(status, headers, sent)
+        events.request_finished(self._started, self.request, environ, response, self.connection)
 
 
 def make_request(method: str, uri: str, version: tuple[int, int], headers: RawHeaders) -> Request:

@@ -9,7 +9,7 @@ import pytest
 
 from corn_asgi.scope import Ends, ScopeBuilder
 from corn_core.errors import BadRequest, ScriptNameMismatch
-from corn_core.http import Limits, RequestParser
+from corn_core.http import Limits, Request, RequestParser
 from corn_core.net.proxy import ProxyHeader
 from corn_core.wsgi import ConnectionInfo
 
@@ -25,6 +25,14 @@ class Config:
     }
 
 
+def parsed(head: bytes) -> Request:
+    parser = RequestParser(Limits())
+    parser.feed(head)
+    request = parser.next_request()
+    assert request is not None
+    return request
+
+
 def scope_of(
     *lines: str,
     target: str = "/",
@@ -36,11 +44,8 @@ def scope_of(
     proxy: ProxyHeader | None = None,
     ends: Ends | None = None,
 ) -> dict[str, Any]:
-    parser = RequestParser(Limits())
     head = [f"{method} {target} HTTP/{version}", "Host: x", *lines, "", ""]
-    parser.feed("\r\n".join(head).encode("latin-1"))
-    request = parser.next_request()
-    assert request is not None
+    request = parsed("\r\n".join(head).encode("latin-1"))
     info = ConnectionInfo(None, peer, None)  # type: ignore[arg-type]  # it does not matter here
     info.proxy = proxy
     ends = ends or Ends(peer, ("192.0.2.1", 80), None)
@@ -116,6 +121,14 @@ def test_nothing_that_an_application_changes_is_seen_by_the_next_request() -> No
     assert second["headers"] == [(b"host", b"x"), (b"a", b"b")]
     assert second["extensions"]
     assert scope_of("A: c", ends=ends)["headers"][-1] == (b"a", b"c")
+
+
+def test_a_request_without_fields_may_come_after_one_with_fields() -> None:
+    ends = Ends(None, None, None)
+    scope_of("A: b", ends=ends)
+    builder, info = ScopeBuilder(Config, None), ConnectionInfo(None, None, None)  # type: ignore[arg-type]
+    scope = builder.build(parsed(b"GET / HTTP/1.0\r\n\r\n"), info, ends)
+    assert scope["headers"] == []
 
 
 PROTO = "X-Forwarded-Proto: https"

@@ -87,6 +87,19 @@ def test_the_access_line_is_written_at_the_end(native: Native) -> None:
     assert native.access_log() == "192.0.2.7 PUT /a%20b 200 5\n"
 
 
+def test_a_cycle_tells_whether_requests_are_seen_by_anyone(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def pre_request(worker: Any, req: Any) -> None:
+        """Look at nothing."""
+
+    assert Native(server).cycle.watched  # by the access log
+    monkeypatch.setattr(server.log, "access_enabled", False)
+    assert not Native(server).cycle.watched
+    server.hook(pre_request)
+    assert Native(server).cycle.watched
+
+
 def test_an_exchange_ends_once(native: Native) -> None:
     exchange = native.begin()
     exchange.end(200, "OK", [], 5)

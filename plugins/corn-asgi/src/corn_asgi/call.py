@@ -53,7 +53,8 @@ class HttpCall(RunningCall):
     )
 
     def __init__(self, connection: Client, request: Request, exchange: Exchange) -> None:
-        super().__init__(connection.host, exchange)
+        # Not by super(), which takes longer than the rest of this.
+        RunningCall.__init__(self, connection.host, exchange)
         self._connection = connection
         self._request = request
         self._log = connection.host.log
@@ -179,13 +180,17 @@ class HttpCall(RunningCall):
         :raises BadMessage: when it is not allowed; nothing of it was sent then.
         :raises ClientGone: when the client would not get it.
         """
-        response, connection = self.response, self._connection
-        kind = message["type"] if type(message) is dict and "type" in message else kind_of(message)
+        try:
+            kind = message["type"] if type(message) is dict else kind_of(message)
+        except KeyError:
+            kind = kind_of(message)
         if self._gone:
             raise ClientGone("the client has closed the connection")
+        response = self.response
         if kind == "http.response.start":
             response.start(message)
             return
+        connection = self._connection
         if kind == "http.response.body":
             if self._continue and not response.begun:
                 # The client may or may not send its body now: what follows cannot be known.
@@ -201,7 +206,7 @@ class HttpCall(RunningCall):
         else:
             raise BadMessage(f"unknown message {kind!r} for an HTTP request")
         if data:
-            connection.write(data)
+            connection.transport.write(data)
         if response.state == NOTHING:
             self._finish(cut=bool(response.problem))
         if connection.write_paused and not self._gone:
@@ -228,6 +233,8 @@ class HttpCall(RunningCall):
     # -- the end ---------------------------------------------------------------------
 
     def _on_return(self) -> None:
+        if self.response.state == NOTHING:
+            return
         self._end("was not answered: the application returned before its response was complete")
 
     def _on_cancelled(self) -> None:
@@ -261,20 +268,22 @@ class HttpCall(RunningCall):
 
     def _finish(self, cut: bool = False) -> None:
         """Tell that the response is complete, or as complete as it gets, and go on."""
-        response, connection = self.response, self._connection
+        response, connection, request = self.response, self._connection, self._request
         if response.problem:
-            self._log.error("Response to %s %s", escape(self._request.uri), response.problem)
-        cut = cut and response.missing
+            self._log.error("Response to %s %s", escape(request.uri), response.problem)
+        if cut:
+            cut = response.missing
         response.state = NOTHING
-        if response.status and (response.begun or not self._gone):
-            status = response.status
+        status = response.status
+        if status and (not self._gone or response.begun):
             self._exchange.end(status, reason_of(status), response.headers, response.sent)
         else:
             self._exchange.abandon()
-        self.wake()
+        if self._waiters:
+            self.wake()
         if connection.call is not self:
             return  # it is lost, or on to other requests
         if cut:
             connection.cut(visibly=response.delimited)
         else:
-            connection.finish(response.keep_alive)
+            connection.finish(response.keep_alive, not request.has_body)

@@ -37,6 +37,10 @@ with unread input sends a reset, which may destroy the response before the clien
 (RFC 9112 section 9.6)."""
 
 
+LONGEST = 4096
+"""The most octets of a request to remember, because a connection keeps them even while idle."""
+
+
 class Phase(IntEnum):
     """Names what a connection waits for."""
 
@@ -81,6 +85,10 @@ class Connection(asyncio.Protocol):
         self.ended = False  # the client sends no more
         self.write_paused = False
         self._reading = True
+        # The octets of a request that the client repeats, and what the parser has made of them.
+        # They are forgotten with everything else that is fed to the parser.
+        self._known = b""
+        self._request: Request
         self._linger_bytes = 0
         self._buffered = 0
         self._drained: list[asyncio.Future[None]] = []
@@ -100,10 +108,15 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         phase = self.phase
-        if phase <= HEAD:
+        if phase == IDLE and data == self._known:
+            # The parser holds nothing, and would make the same of the same octets.
+            self._begin(self._request)
+        elif phase <= HEAD:
+            self._known = b""
             self.parser.feed(data)
             self.advance()
         elif phase == CALL:
+            self._known = b""
             self.parser.feed(data)
             assert self.call is not None
             if not self.call.on_data():
@@ -205,6 +218,8 @@ class Connection(asyncio.Protocol):
         if request.upgrade and asks_for_websocket(request):
             self._begin_websocket(request)
             return
+        if not self._known and request.head == self.ends.head:
+            self._remember(request)
         try:
             scope = host.scopes.build(request, self.info, self.ends)
         except BadRequest as error:
@@ -214,6 +229,14 @@ class Connection(asyncio.Protocol):
         exchange = host.native.begin_parsed(request, self.info)
         self.call = call = HttpCall(self, request, exchange)
         host.calls.start(call, scope)
+
+    def _remember(self, request: Request) -> None:
+        """Remember a request that came twice, unless something comes after its head."""
+        if request.has_body or self.parser.buffered or len(request.head) > LONGEST:
+            return
+        if not self.host.native.watched:
+            self._known = request.head + b"\r\n\r\n"
+            self._request = request
 
     def _begin_websocket(self, request: Request) -> None:
         try:
@@ -243,8 +266,11 @@ class Connection(asyncio.Protocol):
         self._drained.append(waiter)
         await waiter
 
-    def finish(self, keep: bool) -> None:
-        """Go on to the next request once the response is complete, or close."""
+    def finish(self, keep: bool, bodiless: bool = False) -> None:
+        """Go on to the next request once the response is complete, or close.
+
+        :param bodiless: True if the request has no body, of which something could be left.
+        """
         self.call = None
         if self.transport.is_closing():
             return
@@ -255,6 +281,8 @@ class Connection(asyncio.Protocol):
                 self.close()
         elif self.write_paused:
             self._watch_writing()  # resume_writing() goes on
+        elif bodiless:
+            self._await_request()
         else:
             # What the application has left of the body comes first.
             self._skip_body()

@@ -90,8 +90,11 @@ class Client(Protocol):
     def resume_reading(self) -> None:
         """Read on."""
 
-    def finish(self, keep: bool) -> None:
-        """Go on to the next request once the response is complete, or close."""
+    def finish(self, keep: bool, bodiless: bool = False) -> None:
+        """Go on to the next request once the response is complete, or close.
+
+        :param bodiless: True if the request has no body, of which something could be left.
+        """
 
     def cut(self, visibly: bool) -> None:
         """End in the middle of a response."""

@@ -51,8 +51,6 @@ def read_status(message: Message) -> int:
     :raises BadMessage: when it is none.
     """
     status = message.get("status")
-    if type(status) is int and 200 <= status <= 999:
-        return status
     if not isinstance(status, int) or isinstance(status, bool) or not 200 <= status <= 999:
         raise BadMessage(f"'status' of {message['type']} must be 200 to 999, not {status!r}")
     return int(status)

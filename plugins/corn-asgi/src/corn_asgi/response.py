@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from corn_asgi.heads import ResponseFields, fields_of
 from corn_asgi.messages import (
     BadMessage,
-    Fields,
     Message,
-    line_of,
     read_bytes,
     read_fields,
     read_status,
@@ -19,12 +18,10 @@ from corn_core.http import (
     Request,
     ResponseHead,
     encode_chunk,
-    encode_head,
     encode_informational,
     error_page,
     read_field,
 )
-from corn_core.plugin import http_date
 from corn_core.worker import BadResponse
 
 # What the application has to send next.
@@ -47,8 +44,8 @@ class ResponseEncoder:
     """
 
     __slots__ = (
-        *("_ended", "_fields_of_trailers", "_left", "_method", "_trailers", "_version", "head"),
-        *("headers", "keep_alive", "problem", "sent", "state", "status"),
+        *("_ended", "_fields", "_fields_of_trailers", "_left", "_method", "_trailers", "_version"),
+        *("head", "headers", "keep_alive", "problem", "sent", "state", "status"),
     )
 
     def __init__(self, request: Request, keep_alive: bool) -> None:
@@ -57,9 +54,9 @@ class ResponseEncoder:
         self._left: int | None = None
         self._ended = False
         self._trailers = False
-        self._fields_of_trailers: list[bytes] = []
+        self._fields: ResponseFields
         self.head: ResponseHead | None = None
-        self.headers: Fields = []
+        self.headers: Sequence[tuple[str, str]] = ()
         self.keep_alive = keep_alive
         self.problem = ""
         self.sent = 0
@@ -98,16 +95,17 @@ class ResponseEncoder:
         """
         if self.state != START:
             self._expect(START, message)
-        status = read_status(message)
-        fields = read_fields(message)
-        for name, value in fields:
-            # The length first, because it is the cheaper question.
-            if len(name) == 10 and name.lower() == "connection" and "close" in value.lower():
-                self.keep_alive = False
+        status = message.get("status")
+        if type(status) is not int or not 200 <= status <= 999:
+            status = read_status(message)
+        self._fields = fields = fields_of(message)
+        if fields.closes:
+            self.keep_alive = False
         self.status = status
-        self.headers = fields
-        if "trailers" in message:
-            self._trailers = bool(message["trailers"])
+        self.headers = fields.text
+        if message.get("trailers"):
+            self._trailers = True
+            self._fields_of_trailers: list[bytes] = []
         self.state = BODY
 
     def body(self, message: Message) -> bytes:
@@ -121,11 +119,16 @@ class ResponseEncoder:
         if type(data) is not bytes:
             data = read_bytes(message, "body")
         more = message.get("more_body", False)
-        out = b""
-        if self.head is None:
-            out = self._begin(None if more or self._trailers else len(data))
         head = self.head
-        assert head is not None
+        out = b""
+        if head is None:
+            length = None if more or self._trailers else len(data)
+            head = self._begin(length)
+            out = head.data
+            if length is not None and length == self._left:
+                # The whole response in one piece, as most are.
+                self.sent, self._left, self.state = length, 0, NOTHING
+                return out + data
         if data and head.has_body:
             out += self._frame(data, head)
         return out if more else out + self._end_body(head)
@@ -138,12 +141,12 @@ class ResponseEncoder:
         """
         self._expect(BODY, message)
         more = message.get("more_body", False)
+        head = self.head
         out = b""
-        if self.head is None:
-            out = self._begin(None if more or self._trailers else size)
-        if self.head is not None and self.head.chunked and size:
-            out += b"%x\r\n" % size
-        return out
+        if head is None:
+            head = self._begin(None if more or self._trailers else size)
+            out = head.data
+        return out + b"%x\r\n" % size if head.chunked and size else out
 
     def allowed(self, size: int) -> int:
         """Return how many of so many octets of a file may be sent."""
@@ -201,7 +204,8 @@ class ResponseEncoder:
         assert self.head is None
         self.status = status
         page_fields, page = error_page(status, reason_of(status), text)
-        self.headers = [*page_fields, *fields]
+        self._fields = ResponseFields([*page_fields, *fields])
+        self.headers = self._fields.text
         self._trailers = False
         self.keep_alive = False
         self.state = BODY
@@ -209,22 +213,12 @@ class ResponseEncoder:
 
     # -- framing ---------------------------------------------------------------------
 
-    def _begin(self, length: int | None) -> bytes:
-        try:
-            self.head = encode_head(
-                line_of(self.status),
-                self.headers,
-                method=self._method,
-                version=self._version,
-                keep_alive=self.keep_alive,
-                date=http_date(),
-                body_length=length,
-            )
-        except BadResponse as error:
-            raise BadMessage(f"http.response.start: {error}") from None
-        self.keep_alive = self.head.keep_alive
-        self._left = self.head.content_length if self.head.has_body else None
-        return self.head.data
+    def _begin(self, length: int | None) -> ResponseHead:
+        fields, method, version = self._fields, self._method, self._version
+        self.head = head = fields.head(self.status, method, version, self.keep_alive, length)
+        self.keep_alive = head.keep_alive
+        self._left = head.content_length if head.has_body else None
+        return head
 
     def _frame(self, data: bytes, head: ResponseHead) -> bytes:
         left = self._left

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from corn_core.plugin import WorkerQuit
@@ -36,7 +37,7 @@ class RunningCall:
     def __init__(self, host: Caller, exchange: Exchange) -> None:
         self._host = host
         self._exchange = exchange
-        self._waiters: list[asyncio.Future[None]] = []
+        self._waiters: Sequence[asyncio.Future[None]] = ()
         self.ended = False
         self.task: asyncio.Task[None] | None = None
 
@@ -61,7 +62,7 @@ class RunningCall:
     def wake(self) -> None:
         """Let ``receive`` look again."""
         waiters = self._waiters
-        self._waiters = []
+        self._waiters = ()
         for waiter in waiters:
             if not waiter.done():
                 waiter.set_result(None)
@@ -69,7 +70,7 @@ class RunningCall:
     async def _wait(self) -> None:
         """Wait for :meth:`wake`; several tasks of the application may do that."""
         waiter = self._host.loop.create_future()
-        self._waiters.append(waiter)
+        self._waiters = (*self._waiters, waiter)
         await waiter
 
     # -- what a subclass supplies ----------------------------------------------------

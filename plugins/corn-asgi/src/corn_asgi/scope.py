@@ -41,12 +41,15 @@ class Ends:
     def __init__(self, client: Place, server: Place, tls: dict[str, Any] | None) -> None:
         self.client = client
         self.server = server
-        encrypted = {} if tls is None else {"tls": tls}
-        self.http = {**HTTP_EXTENSIONS, **encrypted}
-        self.websocket = {**WEBSOCKET_EXTENSIONS, **encrypted}
-        # The latest request, because clients repeat their fields, and often all of it.
+        # Scopes get copies. A connection that is not encrypted needs none of its own.
+        self.http, self.websocket = HTTP_EXTENSIONS, WEBSOCKET_EXTENSIONS
+        if tls is not None:
+            self.http = {**HTTP_EXTENSIONS, "tls": tls}
+            self.websocket = {**WEBSOCKET_EXTENSIONS, "tls": tls}
+        # The latest request, because clients repeat their fields, and often all of it: then its
+        # scope is remembered, too.
         self.head = b""
-        self.scope: Scope = {}
+        self.scope: Scope | None = None
         self.section = b""
         self.fields: RawFields = []
 
@@ -73,8 +76,21 @@ class ScopeBuilder:
         :raises BadRequest: when the fields of a trusted front-end contradict each other.
         :raises ScriptNameMismatch: when the path is not under SCRIPT_NAME.
         """
-        if request.head == ends.head:
-            return self._repeat(ends)
+        if request.head != ends.head:
+            ends.head, ends.scope = request.head, None
+            return self._make(request, connection, ends)
+        if ends.scope is None:
+            ends.scope = self._make(request, connection, ends)
+        # What an application may change is copied.
+        scope = ends.scope.copy()
+        scope["asgi"] = scope["asgi"].copy()
+        scope["headers"] = scope["headers"].copy()
+        scope["extensions"] = ends.http.copy()
+        if self.state is not None:
+            scope["state"] = self.state.copy()
+        return scope
+
+    def _make(self, request: Request, connection: ConnectionInfo, ends: Ends) -> Scope:
         # Asterisk-form and authority-form have no path (RFC 9112 section 3.2).
         path = raw = request.path or request.uri
         if "%" in path or not path.isascii():
@@ -92,13 +108,10 @@ class ScopeBuilder:
             "headers": self._fields(request, connection, ends),
             "client": ends.client,
             "server": ends.server,
-            "extensions": ends.http,
+            "extensions": ends.http.copy(),
         }
-        fields = request.fields
-        for key in self._telling:
-            if key in fields:
-                self._believe(scope, request, connection)
-                break
+        if not request.fields.keys().isdisjoint(self._telling):
+            self._believe(scope, request, connection)
         if request.dropped is not None:
             self._take_script_name(scope, request, connection)
         root = scope["root_path"]
@@ -107,17 +120,6 @@ class ScopeBuilder:
                 f"the path {path!r} is not under SCRIPT_NAME {root!r}; either the"
                 " front-end server must keep the prefix, or it must not be set"
             )
-        if self.state is not None:
-            scope["state"] = self.state
-        ends.head, ends.scope = request.head, scope
-        return self._repeat(ends)
-
-    def _repeat(self, ends: Ends) -> Scope:
-        """Return the scope of a head once more; what an application may change is copied."""
-        scope = ends.scope.copy()
-        scope["asgi"] = scope["asgi"].copy()
-        scope["headers"] = scope["headers"].copy()
-        scope["extensions"] = ends.http.copy()
         if self.state is not None:
             scope["state"] = self.state.copy()
         return scope
@@ -137,33 +139,29 @@ class ScopeBuilder:
     # -- fields ----------------------------------------------------------------------
 
     def _fields(self, request: Request, connection: ConnectionInfo, ends: Ends) -> RawFields:
-        head = request.head
-        section = head[head.find(b"\r\n") + 2 :] if b"\r\n" in head else b""
-        if section != ends.section or request.dropped is not None or request.uri[0] != "/":
-            ends.fields = self._read(section, request, connection)
+        section = request.head.partition(b"\r\n")[2]
+        if request.dropped is not None or request.uri[0] != "/":
             # What depends on more than the fields themselves is not remembered.
-            plain = request.dropped is None and request.uri[0] == "/"
-            ends.section = section if plain else b""
-        return ends.fields
+            return self._read(section, request, connection)
+        if section != ends.section:
+            ends.section, ends.fields = section, _split(_lines(section))
+        return ends.fields.copy()
 
     def _read(self, section: bytes, request: Request, connection: ConnectionInfo) -> RawFields:
-        found = []
-        dropped = self._left_out(request, connection)
-        for line in section.split(b"\r\n") if section else ():
-            if dropped and line in dropped:
-                continue
-            name, _, value = line.partition(b":")
-            found.append((name.lower(), value.strip(b" \t")))
+        lines = _lines(section)
+        if request.dropped:
+            dropped = self._left_out(request.dropped, connection)
+            lines = [line for line in lines if line not in dropped]
+        found = _split(lines)
         if request.uri[0] != "/" and "HTTP_HOST" in request.fields:
             # RFC 9112 section 3.2.2: the authority of the target replaces Host.
             host = (b"host", request.fields["HTTP_HOST"].encode("latin-1"))
             found = [host, *(pair for pair in found if pair[0] != b"host")]
         return found
 
-    def _left_out(self, request: Request, connection: ConnectionInfo) -> set[bytes]:
+    def _left_out(self, dropped: set[str], connection: ConnectionInfo) -> set[bytes]:
         """Return the lines that header_map drops and no trusted front-end vouches for."""
-        dropped = request.dropped or set()
-        if dropped and self._is_trusted(connection.peer):
+        if self._is_trusted(connection.peer):
             dropped = {line for line in dropped if _key(line) not in self._forwarder_names}
         return {line.encode("latin-1") for line in dropped}
 
@@ -202,6 +200,16 @@ class ScopeBuilder:
             if _key(line) == "SCRIPT_NAME":
                 value = line.partition(":")[2].strip(" \t")
                 scope["root_path"] = _decoded(value).rstrip("/")
+
+
+def _lines(section: bytes) -> list[bytes]:
+    return section.split(b"\r\n") if section else []
+
+
+def _split(lines: list[bytes]) -> RawFields:
+    parts = [line.partition(b":") for line in lines]
+    # What is left to strip after the parser's checks can only be spaces and tabs.
+    return [(name.lower(), value.strip()) for name, _, value in parts]
 
 
 def _key(line: str) -> str:
