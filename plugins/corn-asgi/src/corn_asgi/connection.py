@@ -291,12 +291,18 @@ class Connection(asyncio.Protocol):
         if self.parser.buffered:
             # Pipelined. It takes its turn after the others that are ready.
             self.deadline = FOREVER
-            self.host.loop.call_soon(self.advance)
+            self.host.loop.call_soon(self._advance_in_turn)
         elif self.ended:
             self.close()
         else:
             self.deadline = monotonic() + self.host.keepalive
             self.resume_reading()
+
+    def _advance_in_turn(self) -> None:
+        self.advance()
+        if self.phase == IDLE and self.deadline == FOREVER:
+            # What was there behind the last request was an empty line, and the client is idle.
+            self.deadline = monotonic() + self.host.keepalive
 
     def refuse(self, error: BadRequest, request: Request | None = None) -> None:
         """Answer what cannot be served, and close."""
@@ -322,7 +328,13 @@ class Connection(asyncio.Protocol):
         raise NotImplementedError
 
     def abort(self) -> None:
-        """End with a reset, when everything was sent."""
+        """End with a reset, in the clear when everything was sent.
+
+        Under TLS, an end in order would tell the client that nothing is missing.
+        """
+        if self.info.scheme == "https":
+            self.transport.abort()
+            return
         copy = socket.socket(fileno=os.dup(self.extra("socket").fileno()))
         # On, for 0 seconds: close(2) then resets the connection (POSIX, SO_LINGER).
         copy.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

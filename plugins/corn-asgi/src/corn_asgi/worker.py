@@ -19,7 +19,7 @@ class AsgiWorker(Worker):
     # Requests wait for each other in one thread, and several are in the application at once.
     concurrent_slot = True
     capabilities = frozenset(
-        {"balance", "concurrency", "keepalive", "native", "turns", "websocket"}
+        {"asgi", "balance", "concurrency", "keepalive", "native", "turns", "websocket"}
     )
     ignored_settings: ClassVar[tuple[str, ...]] = (
         "limit_response_spool",
