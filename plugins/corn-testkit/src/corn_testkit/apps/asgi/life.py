@@ -1,44 +1,62 @@
 """ASGI applications that start and end, each in its own way."""
 
+from __future__ import annotations
+
 import asyncio
 import os
-import sys
 
-
-def say(*words):
-    print(*words, file=sys.stderr, flush=True)
+from corn_testkit.apps.asgi.common import Receive, Scope, Send, answer, gate, say
 
 
 class Life:
     """An application that says how its lifespan goes.
 
     :param startup: what it answers to ``lifespan.startup``, or what it does instead.
+    :param shutdown: the same for ``lifespan.shutdown``.
     """
 
-    def __init__(self, startup="complete", shutdown="complete"):
+    def __init__(self, startup: str = "complete", shutdown: str = "complete") -> None:
         self.startup = startup
         self.shutdown = shutdown
 
-    async def __call__(self, scope, receive, send):
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self.lifespan(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await self.talk(receive, send)
         elif scope["path"] == "/hang":
-            say("hanging")
-            try:
-                await asyncio.sleep(3600)
-            finally:
-                say("hanging ends")
+            await self.hang()
         else:
-            await self.answer(scope, send)
+            await self.tell(scope, send)
+            if scope["path"] == "/background":
+                await gate(scope).wait()
+                say("the background work has ended")
 
-    async def answer(self, scope, send):
+    async def tell(self, scope: Scope, send: Send) -> None:
+        """Tell the state, and put something of this request's own into it."""
+        if scope["path"] == "/go":
+            gate(scope).set()
         state = scope.get("state", {})
         body = f"{os.getpid()} {sorted(state.items())}"
         state["mine"] = 1
-        await send({"type": "http.response.start", "status": 200})
-        await send({"type": "http.response.body", "body": body.encode()})
+        await answer(send, body.encode())
 
-    async def lifespan(self, scope, receive, send):
+    async def hang(self) -> None:
+        say("hanging")
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            say("hanging ends")
+
+    async def talk(self, receive: Receive, send: Send) -> None:
+        """Tell when the socket is closed."""
+        await receive()
+        await send({"type": "websocket.accept"})
+        say("socket opens")
+        message = await receive()
+        say("socket ends with", message["code"])
+
+    async def lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
         assert (await receive())["type"] == "lifespan.startup"
         say(f"starts in {os.getpid()}")
         scope["state"]["shared"] = os.getpid()
@@ -70,23 +88,16 @@ ending_never = Life(shutdown="hang")
 wrong = Life("finished")
 
 
-def create_app(startup="complete"):
+def create_app(startup: str = "complete") -> Life:
+    """Make an application, as frameworks' factories do."""
     return Life(startup)
 
 
-async def create_later(startup="complete"):
+async def create_later(startup: str = "complete") -> Life:
+    """Make an application that needs the loop for it."""
     await asyncio.sleep(0)
     return Life(startup)
 
 
-async def create_nothing():
-    return None
-
-
-def wsgi(environ, start_response):
-    start_response("200 OK", [])
-    return [b"wsgi"]
-
-
-def asgi2(scope):
-    """Stand for an application of ASGI 2."""
+async def create_nothing() -> None:
+    """Make none."""
