@@ -18,9 +18,10 @@ class Between(AsgiWorker):
     def prepare(self) -> None:
         inner: Any = self.app
 
-        async def app(scope: Any, receive: Any, send: Any) -> None:
+        async def between(scope: Any, receive: Any, send: Any) -> None:
             await self.call(inner, scope, receive, send)
 
+        app: Any = between
         self.app = app
         super().prepare()
 
@@ -80,7 +81,7 @@ class LosesPipelinedRequests(AsgiWorker):
             connection.parser.unread()
             whole(connection)
 
-        Connection._await_request = forgetful  # type: ignore[method-assign]
+        Connection._await_request = forgetful  # type: ignore[assignment,method-assign]
         super().prepare()
 
 
@@ -186,21 +187,18 @@ class IgnoresFailedStartup(Between):
 
 
 class ForgetsShutdown(AsgiWorker):
-    def prepare(self) -> None:
-        async def nothing(server: Server, patience: float) -> None:
+    class server_class(Server):
+        async def _shut_down(self, patience: float) -> None:
             pass
-
-        Server._shut_down = nothing  # type: ignore[method-assign]
-        super().prepare()
 
 
 # -- websockets ----------------------------------------------------------------------------
 
 
 class ClosesWithAnyCode(AsgiWorker):
-    def prepare(self) -> None:
-        Server.stop_code = lambda server: 1000  # type: ignore[method-assign]
-        super().prepare()
+    class server_class(Server):
+        def stop_code(self) -> int:
+            return 1000
 
 
 class HidesFailuresOfSockets(Between):

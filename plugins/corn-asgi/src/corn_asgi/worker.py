@@ -28,6 +28,8 @@ class AsgiWorker(Worker):
         "tmp_upload_dir",
     )
 
+    server_class: ClassVar[type[Server]] = Server
+
     _server: Server | None = None
 
     @classmethod
@@ -44,7 +46,7 @@ class AsgiWorker(Worker):
 
     def prepare(self) -> None:
         """Make the event loop, and start the application in it."""
-        self._server = Server(self)
+        self._server = self.server_class(self)
         self._server.prepare()
 
     def run(self) -> None:
