@@ -71,7 +71,8 @@ def test_wrong_worker_says_what_to_type(worker: str, name: str, message: str) ->
 
 @pytest.mark.parametrize("name", ["app", "create_app()", "create_later()"])
 def test_check_config_loads_the_application(name: str) -> None:
-    done = run(*ASGI, "--check-config", f"life:{name}", cwd=ASGI_APPS)
+    settings = ("--asgi-loop=asyncio", "--asgi-lifespan=on", "--websocket-max-message-size=1")
+    done = run(*ASGI, *settings, "--check-config", f"life:{name}", cwd=ASGI_APPS)
     assert (done.returncode, done.stderr) == (0, "")
 
 
