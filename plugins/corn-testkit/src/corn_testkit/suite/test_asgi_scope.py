@@ -11,11 +11,12 @@ import pytest
 from corn_testkit.asgi.clients import scope_in
 from corn_testkit.candidate import Start, Subject
 from corn_testkit.client import get, parse, parse_all, read_all
-from corn_testkit.tls import Certificate, secured
+from corn_testkit.tls import Authority, Certificate, secured
 
 pytestmark = pytest.mark.corn_needs("asgi")
 
 CLOSE = "Connection: close"
+END = "-----END CERTIFICATE-----\n"
 
 
 def scope_of(subject: Subject, target: str = "/scope", *fields: str) -> dict[str, Any]:
@@ -180,4 +181,24 @@ def test_scope_over_tls_and_unix_sockets(
         encrypted.sendall(get("/scope", CLOSE))
         scope = scope_in(read_all(encrypted))
     assert (scope["client"], scope["scheme"]) == (("192.0.2.7", 7), "https")
+    subject.stop()
+
+
+def test_certificate_of_the_client_is_in_the_scope(
+    start: Start, authority: Authority, certificate: Certificate
+) -> None:
+    """If the scope announces tls, it has the certificate that the client has shown."""
+    flags = (f"--certfile={certificate.both}", f"--ca-certs={authority.file}", "--cert-reqs=2")
+    subject = start(*flags, app="exchange:app")
+    shown = authority.issue("client.example", common_name="a client")
+    with secured(subject.address.connect(), authority.context(shown)) as client:
+        client.sendall(get("/scope", CLOSE))
+        scope = scope_in(read_all(client))
+    if "tls" not in scope["extensions"]:
+        pytest.skip("the scope does not announce tls")
+    tls = scope["extensions"]["tls"]
+    assert "CN=a client" in tls["client_cert_name"]
+    (pem,) = tls["client_cert_chain"]
+    der = ssl.PEM_cert_to_DER_cert(Path(shown.certfile).read_text().split("-----END")[0] + END)
+    assert ssl.PEM_cert_to_DER_cert(pem) == der
     subject.stop()
