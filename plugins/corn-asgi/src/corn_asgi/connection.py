@@ -289,8 +289,10 @@ class Connection(asyncio.Protocol):
         self.phase = IDLE
         self._linger_bytes = 0
         if self.parser.buffered:
-            # Pipelined. It takes its turn after the others that are ready.
+            # Pipelined. It takes its turn after the others that are ready, and what the client
+            # sends meanwhile stays with its system: it may send more than it is answered.
             self.deadline = FOREVER
+            self.pause_reading()
             self.host.loop.call_soon(self._advance_in_turn)
         elif self.ended:
             self.close()

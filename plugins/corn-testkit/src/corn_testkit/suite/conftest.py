@@ -114,5 +114,5 @@ def exchange(candidate: Candidate, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture
 def told(exchange: Subject) -> Told:
-    """What the application of ``exchange`` tells from now on."""
+    """The events that the application of ``exchange`` tells from now on."""
     return Told(exchange)

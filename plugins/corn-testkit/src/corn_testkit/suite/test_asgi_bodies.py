@@ -67,7 +67,7 @@ def test_continue_is_not_sent_for_a_body_that_is_not_wanted(exchange: Subject) -
 
 @pytest.mark.corn_needs("keepalive")
 def test_body_that_was_not_taken_is_skipped(exchange: Subject) -> None:
-    """What the application leaves of a body is not taken for the next request."""
+    """A body that the application has not taken is skipped, and not read as the next request."""
     body = get("/length") * 1000
     replies = parse_all(exchange.raw(post("/hello", body) + get("/hello", CLOSE)))
     assert [reply.text for reply in replies] == ["hello", "hello"]

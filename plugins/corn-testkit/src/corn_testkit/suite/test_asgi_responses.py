@@ -76,7 +76,7 @@ def test_head_is_answered_as_get_without_the_body(exchange: Subject) -> None:
 
 @pytest.mark.corn_needs("keepalive")
 def test_work_after_the_response_does_not_hold_up_the_next(exchange: Subject, told: Told) -> None:
-    """What an application does after its response runs on while the next request is answered."""
+    """Code that runs on after its response does not hold up the next request."""
     with exchange.address.connect() as client:
         client.sendall(get("/background?run") + get("/hello", CLOSE))
         assert [reply.text for reply in parse_all(read_all(client))] == ["done", "hello"]

@@ -90,14 +90,14 @@ def test_scope_of_http_1_0(exchange: Subject) -> None:
 
 @pytest.mark.corn_needs("keepalive")
 def test_scope_is_of_its_request_alone(exchange: Subject) -> None:
-    """What an application changes in a scope is in no other scope."""
+    """A scope that the application changes is of its own request alone."""
     replies = parse_all(exchange.raw(get("/scope") * 2 + get("/scope", CLOSE)))
     for reply in replies:
         assert "another request" not in reply.text
 
 
 def test_state_is_a_shallow_copy(start: Start) -> None:
-    """What startup has put into the state is in each scope, as a copy of the request's own."""
+    """The state that startup has made is in each scope, as a shallow copy."""
     subject = start("--keep-alive=30", app="life:app")
     worker = subject.worker
     with subject.address.connect() as client:

@@ -118,7 +118,7 @@ def test_denial_has_the_response_of_the_application(exchange: Subject) -> None:
 
 
 def test_frames_that_come_with_the_handshake_are_frames(exchange: Subject) -> None:
-    """What comes in the same packet as the handshake is read as frames, and never as HTTP."""
+    """Octets in the same packet as the handshake are read as frames, and never as HTTP."""
     text = b"GET / HTTP/1.1\r\n\r\n"
     with exchange.address.connect() as client:
         client.sendall(handshake() + frame(TEXT, text))

@@ -1,4 +1,4 @@
-"""What the ASGI applications of the kit share: types, gates, and events for the test to hear of."""
+"""Holds what the kit's ASGI applications share: types, gates, and events for tests to hear of."""
 
 from __future__ import annotations
 
