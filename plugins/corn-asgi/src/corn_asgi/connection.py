@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 import struct
+from collections.abc import Callable
 from enum import IntEnum
 from time import monotonic
 from typing import TYPE_CHECKING, Any, cast
@@ -67,12 +68,20 @@ class Connection(asyncio.Protocol):
     """A connection on a transport of the event loop; also the sink of refusals.
 
     :param info: who is at the other end, for hooks and logs.
+    :param on_made: called when the connection is among those of its host.
     :param refusal: what is wrong with the connection, if it is only to be told that.
     """
 
-    def __init__(self, host: Host, info: ConnectionInfo, refusal: BadRequest | None = None) -> None:
+    def __init__(
+        self,
+        host: Host,
+        info: ConnectionInfo,
+        on_made: Callable[[], None],
+        refusal: BadRequest | None = None,
+    ) -> None:
         self.host = host
         self.info = info
+        self._on_made = on_made
         self._refusal = refusal
         self.parser = RequestParser(host.limits.http)
         self.phase = IDLE
@@ -93,6 +102,7 @@ class Connection(asyncio.Protocol):
         self.transport = cast(asyncio.Transport, transport)
         self.ends = self.host.ends_of(self.info, self.transport)
         self.host.connections.add(self)
+        self._on_made()
         timeout = self.host.limits.header_timeout
         self.deadline = monotonic() + timeout if timeout else FOREVER
         if self._refusal is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -42,8 +43,19 @@ class TransportAcceptor:
         self._greeting: set[asyncio.Task[None]] = set()
 
     async def greet(self, connection: socket.socket, peer: Any) -> None:
-        """Give a new connection to the server. It counts as greeted until this returns."""
+        """Give a new connection to the server.
+
+        It counts as greeted until this returns, or until what :meth:`introduction` has returned
+        is called.
+        """
         raise NotImplementedError
+
+    def introduction(self) -> Callable[[], None]:
+        """Return what :meth:`greet` may call once the server knows of the connection.
+
+        A connection that is counted twice makes the worker leave too many to the others.
+        """
+        return partial(self._greeting.discard, asyncio.current_task())
 
     @property
     def greeted(self) -> int:
