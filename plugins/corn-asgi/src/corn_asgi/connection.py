@@ -81,7 +81,7 @@ class Connection(asyncio.Protocol):
     ) -> None:
         self.host = host
         self.info = info
-        self._on_made = on_made
+        self._on_made: Callable[[], None] | None = on_made
         self._refusal = refusal
         self.parser = RequestParser(host.limits.http)
         self.phase = IDLE
@@ -102,7 +102,9 @@ class Connection(asyncio.Protocol):
         self.transport = cast(asyncio.Transport, transport)
         self.ends = self.host.ends_of(self.info, self.transport)
         self.host.connections.add(self)
-        self._on_made()
+        if self._on_made is not None:
+            self._on_made()
+            self._on_made = None  # it holds on to the task that has greeted the client
         timeout = self.host.limits.header_timeout
         self.deadline = monotonic() + timeout if timeout else FOREVER
         if self._refusal is not None:
@@ -312,7 +314,9 @@ class Connection(asyncio.Protocol):
 
     def _advance_in_turn(self) -> None:
         self.advance()
-        if self.phase == IDLE and self.deadline == FOREVER:
+        if self.phase == CALL and not self.parser.buffered:
+            self.resume_reading()  # it is known now when the client leaves
+        elif self.phase == IDLE and self.deadline == FOREVER:
             # What was there behind the last request was an empty line, and the client is idle.
             self.deadline = monotonic() + self.host.keepalive
 
@@ -345,6 +349,7 @@ class Connection(asyncio.Protocol):
         Under TLS, an end in order would tell the client that nothing is missing.
         """
         if self.info.scheme == "https":
+            self.phase = CLOSING
             self.transport.abort()
             return
         copy = socket.socket(fileno=os.dup(self.extra("socket").fileno()))

@@ -32,6 +32,27 @@ def test_disconnect_is_told_at_once(exchange: Subject, told: Told) -> None:
     assert "/gone?one" not in exchange.log
 
 
+@pytest.mark.parametrize(
+    "before",
+    [
+        pytest.param(b"", id="alone"),
+        pytest.param(get("/hello"), id="pipelined", marks=pytest.mark.corn_needs("keepalive")),
+    ],
+)
+def test_disconnect_is_noticed_without_receive(
+    exchange: Subject, told: Told, before: bytes
+) -> None:
+    """When the client has left, send raises OSError though the application has not received."""
+    path = f"/wait?left-{len(before)}"
+    with held(exchange, told, before + get(path), "waits") as client:
+        reset(client)
+        # The loop has seen the reset by the time that it answers another client.
+        for _ in range(3):
+            exchange.get("/hello")
+        exchange.get(path.replace("wait", "go"))
+        told.wait("send raises OSError")
+
+
 def test_client_that_closes_only_its_side_gets_its_answer(exchange: Subject, told: Told) -> None:
     """A client that has closed its own side only still gets its response."""
     with held(exchange, told, get("/wait?half"), "waits") as client:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 from signal import SIGHUP, SIGTERM
+from urllib.parse import quote
 
 import pytest
 
 from corn_testkit.asgi.clients import says_nothing
 from corn_testkit.asgi.frames import CLOSE, FrameStream, close, opened, same
 from corn_testkit.candidate import Candidate, Start, Subject
-from corn_testkit.client import get, read_all, receive_until
+from corn_testkit.client import get, read_all
 from corn_testkit.waiting import wait_for
 
 pytestmark = pytest.mark.corn_needs("asgi")
@@ -23,19 +24,17 @@ def without_waiting(candidate: Candidate, home: Path, *arguments: str, app: str)
     return subject
 
 
-def test_startup_and_shutdown_in_their_order(start: Start) -> None:
+def test_startup_and_shutdown_in_their_order(start: Start, tmp_path: Path) -> None:
     """The application is started once in each worker, and ended once, after its last request."""
     subject = start(app="life:app", workers=2)
     pids = subject.ready(2)
     assert sorted(subject.log.count(f"starts in {pid}\n") for pid in pids) == [1, 1]
-    with subject.address.connect() as client:
-        client.sendall(get("/background?later"))
-        receive_until(client, b"]")
-        subject.signal(SIGTERM)
-        subject.wait_for_log("Handling signal: term")
-        # The code that runs on after its response is waited for.
-        client.sendall(get("/go?later"))
-        assert b" 200 " in read_all(client)
+    mark = tmp_path / "mark"
+    assert subject.get(f"/background?{quote(str(mark))}")
+    subject.signal(SIGTERM)
+    # One of the two has nothing left to do. The code that runs on after a response is waited for.
+    subject.wait_for_log("^shuts down$")
+    mark.touch()
     subject.wait()
     assert subject.log.count("shuts down") == 2
     last = subject.log.rindex("shuts down")

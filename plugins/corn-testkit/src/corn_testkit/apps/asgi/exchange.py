@@ -148,7 +148,11 @@ async def after(scope: Scope, receive: Receive, send: Send) -> None:
 async def wait(scope: Scope, receive: Receive, send: Send) -> None:
     events.append("waits")
     await gate(scope).wait()
-    await answer(send, b"waited")
+    try:
+        await answer(send, b"waited")
+    except OSError:
+        events.append("send raises OSError")
+        raise
 
 
 @view

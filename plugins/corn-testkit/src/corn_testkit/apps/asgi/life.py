@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+from urllib.parse import unquote
 
-from corn_testkit.apps.asgi.common import Receive, Scope, Send, answer, gate, say
+from corn_testkit.apps.asgi.common import Receive, Scope, Send, answer, argument, say
 
 
 class Life:
@@ -29,17 +30,20 @@ class Life:
         else:
             await self.tell(scope, send)
             if scope["path"] == "/background":
-                await gate(scope).wait()
-                say("the background work has ended")
+                await self.work_on(unquote(argument(scope)))
 
     async def tell(self, scope: Scope, send: Send) -> None:
         """Tell the state, and put something of this request's own into it."""
-        if scope["path"] == "/go":
-            gate(scope).set()
         state = scope.get("state", {})
         body = f"{os.getpid()} {sorted(state.items())}"
         state["mine"] = 1
         await answer(send, body.encode())
+
+    async def work_on(self, path: str) -> None:
+        """Wait until there is a file."""
+        while not os.path.exists(path):
+            await asyncio.sleep(0.01)
+        say("the background work has ended")
 
     async def hang(self) -> None:
         say("hanging")
