@@ -239,6 +239,8 @@ def _foreign(name: str, value: object) -> list[Finding]:
     setting = name.removeprefix("--").replace("-", "_")
     if setting not in hints.GUNICORN or not value or isinstance(value, ModuleType):
         return []
+    if setting in hints.OPTIONS:
+        return []  # a plugin of corn has it, and it is there
     # Not an error: some of the names are words that a config file may use for things of its own.
     advice = f"pip install {hints.GUNICORN_PLUGIN}, and corn --check-config says what to do instead"
     return [Finding("ignored", f"{name} is a setting of Gunicorn that corn does not have", advice)]

@@ -146,8 +146,8 @@ class Worker:
     delay others), ``long-requests`` (a request may take longer than ``timeout``), ``turns``
     (clients are answered one after another, however much one of them asks), ``balance`` (workers
     share the connections that arrive at the same time), ``socket`` (an application may take the
-    client's socket), ``websocket`` (it serves them by itself), ``native`` (it serves applications
-    of its library, not only WSGI)."""
+    client's socket), ``asgi`` (it serves applications of ASGI, and none of WSGI), ``websocket`` (it
+    serves them by itself), ``native`` (it serves applications of its library, not only WSGI)."""
 
     socket_names: ClassVar[tuple[str, ...]] = SOCKET_NAMES
     """The keys of the environ under which applications find the client's socket."""

@@ -130,6 +130,63 @@ BROKEN = {
     "WritesTracebacks": ("test_logs.py::test_log_of_a_good_day", "while stopping"),
 }
 
+BROKEN_ASGI = {
+    "ReadsAhead": (
+        "test_asgi_bodies.py::test_continue_is_sent_when_the_body_is_asked_for",
+        "assert False",
+    ),
+    "MergesFields": ("test_asgi_scope.py::test_fields_are_in_order_and_apart", "Right contains"),
+    "SharesItsState": ("test_asgi_scope.py::test_state_is_a_shallow_copy", "'mine'"),
+    "LosesPipelinedRequests": (
+        "test_connections.py::test_pipelined_requests_are_answered_in_order",
+        "TimeoutError",
+    ),
+    "BuffersTheStream": (
+        "test_asgi_responses.py::test_each_part_leaves_at_once",
+        "TimeoutError",
+    ),
+    "LetsLineEndsThrough": (
+        "test_asgi_responses.py::test_wrong_message_is_refused[line-end]",
+        "assert 200 == 500",
+    ),
+    "CompletesWhatHasFailed": (
+        "test_asgi_responses.py::test_response_that_is_not_complete_shows[/crash-late]",
+        "assert False",
+    ),
+    "HidesDisconnects": (
+        "test_asgi_clients.py::test_disconnect_is_told_at_once",
+        "waited in vain for the application to tell http.disconnect",
+    ),
+    "KeepsWhatIsNotRead": (
+        "test_asgi_clients.py::test_client_that_does_not_read_stops_the_application",
+        "all of it is in memory somewhere",
+    ),
+    "ServesBeforeStartup": (
+        "test_asgi_lifespan.py::test_nothing_is_served_before_startup_is_complete",
+        "assert False",
+    ),
+    "IgnoresFailedStartup": (
+        "test_asgi_lifespan.py::test_failed_startup_is_a_failed_boot",
+        "TimeoutExpired",
+    ),
+    "ForgetsShutdown": (
+        "test_asgi_lifespan.py::test_startup_and_shutdown_in_their_order",
+        "waited in vain for '\\^shuts down",
+    ),
+    "ClosesWithAnyCode": (
+        "test_asgi_lifespan.py::test_shutdown_comes_after_the_last_socket[TERM]",
+        "assert False",
+    ),
+    "HidesFailuresOfSockets": (
+        "test_websocket_frames.py::test_end_of_the_application_is_that_of_the_socket[/raises-1011]",
+        "assert False",
+    ),
+    "TakesFragmentsForMessages": (
+        "test_websocket_frames.py::test_cases_of_the_protocol[5]",
+        "5.3",
+    ),
+}
+
 
 def rules() -> dict[str, str]:
     """Read the rule of each test in the suite, by the name that pytest gives it."""
@@ -157,12 +214,19 @@ def surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(HERE))
 
 
-@pytest.mark.parametrize("name", BROKEN)
-def test_broken_worker_is_caught(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    test, reason = BROKEN[name]
+CASES = [
+    *((f"broken.{name}", *expected) for name, expected in BROKEN.items()),
+    *((f"broken_asgi.{name}", *expected) for name, expected in BROKEN_ASGI.items()),
+]
+
+
+@pytest.mark.parametrize(("name", "test", "reason"), CASES, ids=[case[0] for case in CASES])
+def test_broken_worker_is_caught(
+    name: str, test: str, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # What never comes is not waited for as long as usual.
     monkeypatch.setenv("CORN_TESTKIT_DEADLINE", str(DEADLINE / 4))
-    done = outcome(f"broken.{name}", arguments=(test,))
+    done = outcome(name, arguments=(test,))
     failed = re.findall(r"^(?:FAILED|ERROR) (\S+::.*?)(?: - .*)?$", done.stdout, re.M)
     assert done.returncode == 1, done.stdout + done.stderr
     assert test in failed, done.stdout

@@ -11,6 +11,7 @@ import pytest
 
 from corn_core import hookimpl
 from corn_core.errors import ConfigError, ExtensionError
+from corn_core.extensions import hints
 from corn_core.extensions.manager import Plugins, load_plugins
 from corn_core.extensions.positional import CONFIG_FILE
 from corn_core.settings.registry import Registry
@@ -394,6 +395,12 @@ def test_option_of_gunicorn_names_the_plugin_that_knows_it(site: Site) -> None:
             f"{option} is a setting of Gunicorn that corn does not have; {advice}"
         ]
     assert load_plugins().explain("control_socket_disable", False) == []
+
+
+@pytest.mark.parametrize("option", sorted(hints.GUNICORN & hints.OPTIONS.keys()))
+def test_option_that_gunicorn_and_a_plugin_have_is_the_plugins(site: Site, option: str) -> None:
+    site.plugin(hints.OPTIONS[option].removeprefix("corn-"), "")
+    assert explained(option) == []
 
 
 def test_explanations_of_all_plugins(site: Site) -> None:

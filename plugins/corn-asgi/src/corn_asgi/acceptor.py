@@ -29,18 +29,19 @@ class Acceptor(TransportAcceptor):
         context = server.worker.ssl_context
         info = ConnectionInfo(self.listener, peer, None, "https" if context else "http")
         timeout = server.limits.header_timeout or None
+        introduce = self.introduction()
         try:
             if server.limits.proxy is not None:
                 info.proxy = await read_header(self.loop, connection, peer, server.limits)
             await self.loop.connect_accepted_socket(
-                lambda: Connection(server, info),
+                lambda: Connection(server, info, introduce),
                 connection,
                 ssl=context,
                 ssl_handshake_timeout=timeout if context else None,
             )
         except BadRequest as error:
             info.scheme = "http"
-            refused = Connection(server, info, error)
+            refused = Connection(server, info, introduce, error)
             await self.loop.connect_accepted_socket(lambda: refused, connection)
         except OSError as error:
             # The handshake failed, or the client has already left.

@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 import struct
+from collections.abc import Callable
 from enum import IntEnum
 from time import monotonic
 from typing import TYPE_CHECKING, Any, cast
@@ -71,12 +72,20 @@ class Connection(asyncio.Protocol):
     """A connection on a transport of the event loop; also the sink of refusals.
 
     :param info: who is at the other end, for hooks and logs.
+    :param on_made: called when the connection is among those of its host.
     :param refusal: what is wrong with the connection, if it is only to be told that.
     """
 
-    def __init__(self, host: Host, info: ConnectionInfo, refusal: BadRequest | None = None) -> None:
+    def __init__(
+        self,
+        host: Host,
+        info: ConnectionInfo,
+        on_made: Callable[[], None],
+        refusal: BadRequest | None = None,
+    ) -> None:
         self.host = host
         self.info = info
+        self._on_made: Callable[[], None] | None = on_made
         self._refusal = refusal
         self.parser = RequestParser(host.limits.http)
         self.phase = IDLE
@@ -101,6 +110,9 @@ class Connection(asyncio.Protocol):
         self.transport = cast(asyncio.Transport, transport)
         self.ends = self.host.ends_of(self.info, self.transport)
         self.host.connections.add(self)
+        if self._on_made is not None:
+            self._on_made()
+            self._on_made = None  # it holds on to the task that has greeted the client
         timeout = self.host.limits.header_timeout
         self.deadline = monotonic() + timeout if timeout else FOREVER
         if self._refusal is not None:
@@ -317,14 +329,24 @@ class Connection(asyncio.Protocol):
         self.phase = IDLE
         self._linger_bytes = 0
         if self.parser.buffered:
-            # Pipelined. It takes its turn after the others that are ready.
+            # Pipelined. It takes its turn after the others that are ready, and what the client
+            # sends meanwhile stays with its system: it may send more than it is answered.
             self.deadline = FOREVER
-            self.host.loop.call_soon(self.advance)
+            self.pause_reading()
+            self.host.loop.call_soon(self._advance_in_turn)
         elif self.ended:
             self.close()
         else:
             self.deadline = monotonic() + self.host.keepalive
             self.resume_reading()
+
+    def _advance_in_turn(self) -> None:
+        self.advance()
+        if self.phase == CALL and not self.parser.buffered:
+            self.resume_reading()  # it is known now when the client leaves
+        elif self.phase == IDLE and self.deadline == FOREVER:
+            # What was there behind the last request was an empty line, and the client is idle.
+            self.deadline = monotonic() + self.host.keepalive
 
     def refuse(self, error: BadRequest, request: Request | None = None) -> None:
         """Answer what cannot be served, and close."""
@@ -350,7 +372,14 @@ class Connection(asyncio.Protocol):
         raise NotImplementedError
 
     def abort(self) -> None:
-        """End with a reset, when everything was sent."""
+        """End with a reset, in the clear when everything was sent.
+
+        Under TLS, an end in order would tell the client that nothing is missing.
+        """
+        if self.info.scheme == "https":
+            self.phase = CLOSING
+            self.transport.abort()
+            return
         copy = socket.socket(fileno=os.dup(self.extra("socket").fileno()))
         # On, for 0 seconds: close(2) then resets the connection (POSIX, SO_LINGER).
         copy.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import stat
 from typing import TYPE_CHECKING, Any
 
 from corn_asgi.messages import BadMessage, Message
@@ -30,13 +31,26 @@ class FilePart:
             path = message.get("path")
             if not isinstance(path, str) or not os.path.isabs(path):
                 raise BadMessage(f"'path' of {message['type']} must be absolute, not {path!r}")
-            self.fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-            self.offset = 0
+            # Without O_NONBLOCK, to open a FIFO would hold the whole loop until it has a writer.
+            self.fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         else:
             self.fd = _descriptor(message.get("file"))
-            self.offset = _number(message, "offset", lambda: os.lseek(self.fd, 0, os.SEEK_CUR))
-        left = max(0, os.fstat(self.fd).st_size - self.offset)
-        self.count = min(left, left if self._own else _number(message, "count", lambda: left))
+        try:
+            self.offset, self.count = self._region(message)
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def _region(self, message: Message) -> tuple[int, int]:
+        """Return where the part begins, and how many octets it has."""
+        status = os.fstat(self.fd)
+        if not stat.S_ISREG(status.st_mode):
+            raise BadMessage(f"what {message['type']} names must be a regular file")
+        if self._own:
+            return 0, status.st_size
+        offset = _number(message, "offset", lambda: os.lseek(self.fd, 0, os.SEEK_CUR))
+        left = max(0, status.st_size - offset)
+        return offset, min(left, _number(message, "count", lambda: left))
 
     def __enter__(self) -> FilePart:
         return self

@@ -40,6 +40,9 @@ class Lifespan:
         answer = await self._answers.get()
         if answer is not None:
             if answer["type"] == "lifespan.startup.failed":
+                # The loop is not run again, and would complain of a call that has not ended.
+                self._task.cancel()
+                await asyncio.wait([self._task], timeout=1)
                 raise self._failure(str(answer.get("message", "")))
             self._expected = "shutdown"
             return True

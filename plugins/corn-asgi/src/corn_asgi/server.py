@@ -63,6 +63,7 @@ class Server:
         self._acceptors: dict[Listener, Acceptor] = {}
         self._lifespan: Lifespan | None = None
         self._leaving: WorkerQuit | None = None
+        self._main: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
         self.scopes: ScopeBuilder
         self.cycle: RequestCycle
@@ -77,7 +78,11 @@ class Server:
         """
         asyncio.set_event_loop(self.loop)
         self.loop.set_exception_handler(self._on_loop_error)
-        self._complete(self._start_up())
+        try:
+            self._complete(self._start_up())
+        except WorkerQuit:
+            self._abandon()
+            raise
 
     async def _start_up(self) -> None:
         config = self.worker.cfg
@@ -103,13 +108,14 @@ class Server:
         except BaseException:
             # The worker was told to exit now. Complaints about what is left would be noise.
             self.loop.set_exception_handler(lambda loop, context: None)
+            self._abandon()
             raise
         asyncio.set_event_loop(None)
         self.loop.close()
 
     def _complete(self, work: Any) -> None:
         """Run the loop until this is done, whatever tasks of the application raise meanwhile."""
-        task = self.loop.create_task(work)
+        task = self._main = self.loop.create_task(work)
         while True:
             try:
                 self.loop.run_until_complete(task)
@@ -125,6 +131,16 @@ class Server:
                 if task.done():
                     raise
                 self.log.exception("A task of the application wanted the process to exit")
+
+    def _abandon(self) -> None:
+        """End the loop's main task: threads of anyio wait for that, and would not let us exit."""
+        if self._main is None:
+            return
+        self._main.cancel()
+        # More than once, because a stop of the loop may have been asked for already.
+        for _ in range(3):
+            self.loop.call_soon(self.loop.stop)
+            self.loop.run_forever()
 
     async def _serve(self) -> None:
         self._acceptors = {each: Acceptor(self, each) for each in self.worker.listeners}

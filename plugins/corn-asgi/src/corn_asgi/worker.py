@@ -19,7 +19,7 @@ class AsgiWorker(Worker):
     # Requests wait for each other in one thread, and several are in the application at once.
     concurrent_slot = True
     capabilities = frozenset(
-        {"balance", "concurrency", "keepalive", "native", "turns", "websocket"}
+        {"asgi", "balance", "concurrency", "keepalive", "native", "turns", "websocket"}
     )
     ignored_settings: ClassVar[tuple[str, ...]] = (
         "limit_response_spool",
@@ -27,6 +27,8 @@ class AsgiWorker(Worker):
         "threads",
         "tmp_upload_dir",
     )
+
+    server_class: ClassVar[type[Server]] = Server
 
     _server: Server | None = None
 
@@ -44,7 +46,7 @@ class AsgiWorker(Worker):
 
     def prepare(self) -> None:
         """Make the event loop, and start the application in it."""
-        self._server = Server(self)
+        self._server = self.server_class(self)
         self._server.prepare()
 
     def run(self) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from corn_core.worker import Balance, SelectorDriver, exhausted
+from corn_core.worker import Balance, SelectorDriver, accepting, exhausted
 
 if TYPE_CHECKING:
     from corn_core.worker import Listener, Worker
@@ -37,12 +38,24 @@ class TransportAcceptor:
         self._accepting = False
         self._stopped = False
         self._balance = Balance(worker.slot)
+        self._take, self._make_channel = accepting(listener)
         # asyncio holds only weak references to tasks.
         self._greeting: set[asyncio.Task[None]] = set()
 
     async def greet(self, connection: socket.socket, peer: Any) -> None:
-        """Give a new connection to the server. It counts as greeted until this returns."""
+        """Give a new connection to the server.
+
+        It counts as greeted until this returns, or until what :meth:`introduction` has returned
+        is called.
+        """
         raise NotImplementedError
+
+    def introduction(self) -> Callable[[], None]:
+        """Return what :meth:`greet` may call once the server knows of the connection.
+
+        A connection that is counted twice makes the worker leave too many to the others.
+        """
+        return partial(self._greeting.discard, asyncio.current_task())
 
     @property
     def greeted(self) -> int:
@@ -98,14 +111,23 @@ class TransportAcceptor:
                 self.loop.call_later(self._balance.moment(), self._go_on)
                 return
             try:
-                connection, peer = self.listener.socket.accept()
+                connection, peer = self._next()
             except BlockingIOError:
                 return
             except OSError as error:
                 if exhausted(error, self.worker.log):
                     self._pause()
                 return
-            connection.setblocking(False)
             task = self.loop.create_task(self.greet(connection, peer))
             self._greeting.add(task)
             task.add_done_callback(self._greeting.discard)
+
+    def _next(self) -> tuple[socket.socket, Any]:
+        """Accept a connection; its descriptor is not that of a standard stream."""
+        fd, peer = self._take()
+        ours = self.listener.socket
+        # The channel sees to the descriptor. The loop wants a socket of Python's own class.
+        fd = self._make_channel(fd).detach()
+        connection = socket.socket(ours.family, ours.type, ours.proto, fd)
+        connection.setblocking(False)
+        return connection, peer

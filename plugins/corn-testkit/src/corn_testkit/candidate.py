@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from corn_testkit.recording import Recording
-from corn_testkit.server import APPS, COMMAND, Server, environment
+from corn_testkit.server import APPS, ASGI_APPS, COMMAND, Server, environment
 from corn_testkit.waiting import DEADLINE, alive, polls, wait_for
 
 
@@ -49,6 +49,11 @@ class Candidate:
         found = json.loads(done.stdout)
         capabilities = frozenset(found["capabilities"])
         return cls(name, options, found["class_name"], capabilities, found["multithread"])
+
+    @property
+    def apps(self) -> Path:
+        """The directory of the kit's applications that this worker can serve."""
+        return ASGI_APPS if "asgi" in self.capabilities else APPS
 
     def lacks(self, names: tuple[str, ...]) -> str | None:
         """Why a test that needs these capabilities is skipped; None when it is not."""
@@ -88,7 +93,7 @@ class Subject(Server):
             *(*candidate.options, *arguments, app),
         ]
         super().__init__(
-            home, line, APPS, variables({**self.recording.env, **(env or {})}), command
+            home, line, candidate.apps, variables({**self.recording.env, **(env or {})}), command
         )
 
     def ready(self, count: int = 1) -> list[int]:

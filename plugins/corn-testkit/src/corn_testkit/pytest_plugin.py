@@ -12,6 +12,9 @@ pytest.register_assert_rewrite(
     *(
         f"corn_testkit.{name}"
         for name in (
+            "asgi.clients",
+            "asgi.frames",
+            "asgi.told",
             "candidate",
             "client",
             "crowd",

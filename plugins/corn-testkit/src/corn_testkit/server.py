@@ -23,6 +23,9 @@ COMMAND = str(Path(sys.executable).with_name("corn"))
 APPS = Path(__file__).with_name("apps")
 """Where the kit's applications are, and the server's working directory by default."""
 
+ASGI_APPS = APPS / "asgi"
+"""Where those are that speak ASGI."""
+
 NOT_INHERITED = {
     *("CORN_CMD_ARGS", "CORN_DISABLE_PLUGINS", "FORWARDED_ALLOW_IPS", "LISTEN_FDNAMES"),
     *("LISTEN_FDS", "LISTEN_PID", "NOTIFY_SOCKET", "PORT", "SCRIPT_NAME", "SENDFILE"),

@@ -57,14 +57,14 @@ def wait(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
     """
     fd = os.open(argument(environ), os.O_RDONLY | os.O_NONBLOCK)
     try:
-        while not _arrived(fd):
+        while not arrived(fd):
             time.sleep(0.005)
     finally:
         os.close(fd)
     return text(start_response, f"waited in {os.getpid()}")
 
 
-def _arrived(fd: int) -> bool:
+def arrived(fd: int) -> bool:
     try:
         # Nothing, as long as the test has not opened it for writing.
         return os.read(fd, 1) != b""

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from corn_testkit.asgi.told import Told
 from corn_testkit.candidate import Candidate, Start, Subject
 from corn_testkit.pytest_plugin import candidate_of
 from corn_testkit.tls import Certificate
@@ -53,9 +54,11 @@ def start(candidate: Candidate, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 @contextmanager
-def shared_by_tests(candidate: Candidate, home: Path, *arguments: str) -> Iterator[Subject]:
+def shared_by_tests(
+    candidate: Candidate, home: Path, *arguments: str, app: str = "probe:app"
+) -> Iterator[Subject]:
     """Start a server whose one worker has to outlive what its clients do to it."""
-    subject = Subject(candidate, home, *arguments)
+    subject = Subject(candidate, home, *arguments, app=app)
     try:
         subject.started()
         worker = subject.worker
@@ -97,3 +100,19 @@ def secure(
     home = tmp_path_factory.mktemp("secure")
     with shared_by_tests(candidate, home, *flags, "--keep-alive=30") as subject:
         yield subject
+
+
+@pytest.fixture(scope="session")
+def exchange(candidate: Candidate, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Subject]:
+    """A server of ``exchange:app``, which is for workers that serve ASGI."""
+    home = tmp_path_factory.mktemp("exchange")
+    log = ("--access-logfile=-", "--access-logformat=%(s)s %(B)s %(r)s")
+    with shared_by_tests(candidate, home, *log, "--keep-alive=30", app="exchange:app") as subject:
+        subject.tracebacks_expected = True
+        yield subject
+
+
+@pytest.fixture
+def told(exchange: Subject) -> Told:
+    """The events that the application of ``exchange`` tells from now on."""
+    return Told(exchange)

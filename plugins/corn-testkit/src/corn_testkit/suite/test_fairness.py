@@ -20,6 +20,9 @@ from corn_testkit.crowd import Crowd, Member, held, shares, turns_until_all
 ROUNDS = 2
 """Turns for each client within which all of them have had one."""
 
+ROUNDS_OF_A_LOOP = 3
+"""The same for newcomers of an event loop, whose transport takes a round to be made."""
+
 UNFAIR = 8
 """Turns for each client after which those that had none are not waited for any more."""
 
@@ -78,8 +81,10 @@ def test_all_who_come_at_once_are_answered_before_any_is_answered_much(gather: G
 
 
 @turns
-def test_newcomers_have_their_turn_among_those_who_never_stop(gather: Gather) -> None:
-    """New clients get an answer within two rounds of those that never stop asking."""
+def test_newcomers_have_their_turn_among_those_who_never_stop(
+    gather: Gather, candidate: Candidate
+) -> None:
+    """New clients get an answer within a few rounds of those that never stop asking."""
     subject, crowd = gather()
     worker, greedy = subject.worker, crowd.join(60)
     crowd.ask_until(lambda: min(one.answers for one in greedy) >= 2, "two answers for each")
@@ -89,7 +94,8 @@ def test_newcomers_have_their_turn_among_those_who_never_stop(gather: Gather) ->
     enough = before + UNFAIR * len(crowd.members)
     crowd.ask_until(either(another_for(newcomers), crowd, enough), "enough answers")
     order = order_of(subject, crowd)
-    assert turns_until_all(order[before:], newcomers) <= ROUNDS * len(crowd.members)
+    rounds = ROUNDS_OF_A_LOOP if "asgi" in candidate.capabilities else ROUNDS
+    assert turns_until_all(order[before:], newcomers) <= rounds * len(crowd.members)
     subject.stop()
 
 

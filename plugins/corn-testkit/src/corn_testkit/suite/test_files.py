@@ -11,6 +11,8 @@ import pytest
 from corn_testkit.candidate import Start, Subject
 from corn_testkit.client import parse, read_all
 
+pytestmark = pytest.mark.corn_lacks("asgi")
+
 SIZE = 3 * 1024 * 1024 + 17
 
 

@@ -48,6 +48,7 @@ def test_message_in_pieces(case: Wire, shared: Subject, candidate: Candidate) ->
     assert answers(received) == expected(case, "keepalive" in candidate.capabilities)
 
 
+@pytest.mark.corn_lacks("asgi")
 @pytest.mark.parametrize("case", wire.CUT_SHORT, ids=str)
 def test_message_cut_short(case: Wire, shared: Subject) -> None:
     """The application is not called for a request that is cut short."""

@@ -22,7 +22,11 @@ POST = b"POST /echo HTTP/1.1\r\nHost: x\r\n"
         pytest.param(HEAD + b"X: " + b"y" * 300 + b"\r\n\r\n", 431, id="field size"),
         pytest.param(POST + b"Content-Length: 1001\r\n\r\n", 413, id="body"),
         pytest.param(
-            POST + b"Transfer-Encoding: chunked\r\n\r\n3e9\r\n" + b"z" * 1001, 413, id="chunks"
+            POST + b"Transfer-Encoding: chunked\r\n\r\n3e9\r\n" + b"z" * 1001,
+            413,
+            id="chunks",
+            # The application reads such a body as it comes: see test_asgi_bodies.
+            marks=pytest.mark.corn_lacks("asgi"),
         ),
     ],
 )

@@ -11,6 +11,8 @@ import pytest
 from corn_testkit.candidate import Candidate, Start, Subject
 from corn_testkit.client import parse, read_all
 
+of_wsgi = pytest.mark.corn_lacks("asgi")
+
 
 def facts(subject: Subject, fields: bytes = b"", target: bytes = b"/facts") -> dict[str, Any]:
     """Return the environ of a request."""
@@ -19,6 +21,7 @@ def facts(subject: Subject, fields: bytes = b"", target: bytes = b"/facts") -> d
     return found
 
 
+@of_wsgi
 def test_environ_of_the_request(shared: Subject) -> None:
     """The environ describes the request as PEP 3333 says."""
     fields = b"X-Two: 1\r\nX-Two: 2\r\nX_Under: no\r\nCookie: a=1\r\nCookie: b=2\r\n"
@@ -35,6 +38,7 @@ def test_environ_of_the_request(shared: Subject) -> None:
     assert "HTTP_X_UNDER" not in wsgi, "it could pose as X-Under"
 
 
+@of_wsgi
 def test_absolute_target_names_the_host(shared: Subject) -> None:
     """The authority of a target in absolute-form takes the place of the Host field."""
     wsgi = facts(shared, target=b"http://other.example/facts?x")
@@ -42,6 +46,7 @@ def test_absolute_target_names_the_host(shared: Subject) -> None:
     assert wsgi["HTTP_HOST"] == "other.example"
 
 
+@of_wsgi
 def test_environ_of_the_server(shared: Subject, candidate: Candidate) -> None:
     """The environ says whether the worker has threads, other processes, and TLS."""
     wsgi = facts(shared)
@@ -52,6 +57,7 @@ def test_environ_of_the_server(shared: Subject, candidate: Candidate) -> None:
     assert wsgi["wsgi.input_terminated"] is True
 
 
+@of_wsgi
 def test_validator_is_content(start: Start) -> None:
     """wsgiref's validator finds nothing that PEP 3333 forbids.
 

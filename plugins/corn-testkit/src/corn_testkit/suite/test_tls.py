@@ -16,6 +16,9 @@ from corn_testkit.tls import ByHand, Certificate, secured
 CLOSE = "Connection: close"
 KEPT = 50
 
+half_open = pytest.mark.corn_lacks("asgi")
+"""The TLS of an event loop ends with the client's close_notify, as that of TLS 1.2 had to."""
+
 
 @pytest.fixture
 def flags(certificate: Certificate) -> tuple[str, str]:
@@ -29,6 +32,7 @@ def fetch(subject: Subject, context: ssl.SSLContext, request: bytes) -> bytes:
         return read_all(client)
 
 
+@pytest.mark.corn_lacks("asgi")
 def test_requests_over_tls(secure: Subject, context: ssl.SSLContext) -> None:
     """Requests over TLS are served, and their environ describes the encryption."""
     wsgi = json.loads(parse(fetch(secure, context, get("/facts", CLOSE))).text)["wsgi"]
@@ -112,6 +116,7 @@ def test_bytes_of_records_one_at_a_time(secure: Subject, context: ssl.SSLContext
         assert parse(client.read_all()).body == b"body"
 
 
+@half_open
 def test_client_that_says_early_that_it_sends_no_more(
     secure: Subject, context: ssl.SSLContext, candidate: Candidate
 ) -> None:
@@ -127,6 +132,7 @@ def test_client_that_says_early_that_it_sends_no_more(
     assert [reply.text for reply in replies] == expected[:answered]
 
 
+@half_open
 def test_close_notify_within_the_response_does_not_destroy_it(
     secure: Subject, context: ssl.SSLContext, gate: Gate
 ) -> None:
@@ -178,6 +184,7 @@ def test_clients_that_do_not_shake_hands(
     subject.stop()
 
 
+@pytest.mark.corn_lacks("asgi")
 def test_file_over_tls(secure: Subject, context: ssl.SSLContext) -> None:
     """wsgi.file_wrapper works over TLS."""
     reply = parse(fetch(secure, context, get(f"/file?q={__file__}&from=1", CLOSE)))
