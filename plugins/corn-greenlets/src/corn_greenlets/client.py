@@ -73,7 +73,7 @@ class Client:
     __slots__ = (
         *("connection_class", "cycle", "deadline", "dispatch", "encryption", "greenlet"),
         *("limits", "log", "notify", "protocols"),
-        *("_credit", "_driver", "_gate", "_postponed", "_watched"),
+        *("_credit", "_driver", "_expired", "_gate", "_postponed", "_watched"),
     )
 
     def __init__(self, driver: Clients, fd: int) -> None:
@@ -90,6 +90,7 @@ class Client:
         self._driver = driver
         self._gate = driver.scheduler.gate(fd)
         self._credit = TURN
+        self._expired = FOREVER  # the deadline that the greenlet was woken for last
         self._postponed: Connection | None = None
         self._watched: Managed | None = None
 
@@ -155,8 +156,23 @@ class Client:
             self.deadline = min(self.deadline, deadline)
 
     def expire(self) -> None:
-        """Wake the greenlet, because its deadline has passed."""
-        self._gate.wake()
+        """Wake the greenlet, because its deadline has passed.
+
+        One that does not react is lost: a hub without memory may fail to switch to a greenlet, and
+        then does not try again.
+        """
+        if self._expired != self.deadline:
+            self._expired = self.deadline
+            self._gate.wake()
+            return
+        watched = self._watched
+        if watched is not None:
+            self.log.error(
+                "Closing the connection of ip=%s: its greenlet is lost", watched.peer_host
+            )
+            watched.close()
+        self._gate.release()
+        self._driver.leave(self)
 
     # -- for its connection ----------------------------------------------------------
 
