@@ -21,18 +21,43 @@ from corn_testkit.client import Address, listens
 from corn_testkit.fixtures import Serve
 from corn_testkit.waiting import wait_for
 
-WORKERS = ("sync", "gthread", "gevent", "eventlet", "tornado", "aiohttp")
+WORKERS = ("sync", "gthread", "gevent", "eventlet", "tornado", "aiohttp", "asgi")
 
 APP = """
 import os
 
+def record(method, target):
+    fd = os.open(os.environ["RECORD"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.write(fd, f"{method} {target}\\n".encode())
+    os.close(fd)
+
 def app(environ, start_response):
     body = environ["wsgi.input"].read()
-    fd = os.open(os.environ["RECORD"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-    os.write(fd, f"{environ['REQUEST_METHOD']} {environ['RAW_URI']}\\n".encode())
-    os.close(fd)
+    record(environ["REQUEST_METHOD"], environ["RAW_URI"])
     start_response("200 OK", [("Content-Length", str(len(body)))])
     return [body]
+
+async def asgi(scope, receive, send):
+    if scope["type"] == "lifespan":
+        raise NotImplementedError
+    target = scope["raw_path"].decode()
+    if scope["type"] == "websocket":
+        record("GET", target)
+        await receive()
+        await send({"type": "websocket.accept"})
+        while (await receive())["type"] != "websocket.disconnect":
+            pass
+        return
+    body, more = b"", True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            break
+        body, more = body + message["body"], message["more_body"]
+    record(scope["method"], target)
+    length = (b"content-length", b"%d" % len(body))
+    await send({"type": "http.response.start", "status": 200, "headers": [length]})
+    await send({"type": "http.response.body", "body": body})
 """
 
 NGINX = """
@@ -143,6 +168,9 @@ PROBES = {
     + HIDDEN,
     "upgrade": b"GET /open-%d HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, Content-Length\r\n"
     b"Upgrade: websocket\r\n" + LONG + b"\r\n" + HIDDEN,
+    "behind a handshake": b"GET /open-%d HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n"
+    b"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n" + HIDDEN,
 }
 
 
@@ -195,7 +223,7 @@ def test_one_request_is_never_two(serve: Serve, tmp_path: Path, worker: str, kin
     record = tmp_path / "record"
     back = tmp_path / "back.sock"
     server = serve(
-        *("-k", worker, "recording:app"),
+        *("-k", worker, f"recording:{'asgi' if worker == 'asgi' else 'app'}"),
         bind=(f"unix:{back}",),
         cwd=tmp_path,
         env={"RECORD": str(record)},

@@ -6,7 +6,7 @@ import sys
 
 import atheris
 
-with atheris.instrument_imports(include=["corn_core"]):
+with atheris.instrument_imports(include=["corn_core", "corn_asgi", "corn_control"]):
     from tests.fuzz.targets import TARGETS
 
 

@@ -17,6 +17,8 @@ from corn_core.logs.atoms import all_atoms
 from corn_core.net.proxy import V1, V2, may_be_proxy_header, read_proxy_header
 from corn_core.setting import Expected
 from corn_core.wsgi.response import Response
+from corn_testkit.asgi.cases import CASES as WEBSOCKET_CASES
+from tests.fuzz.sockets import read_control_lines, read_frames, read_handshakes
 from tests.http_corpus.cases import CASES
 from tests.http_corpus.drive import Outcome, Reader, bytewise, cut_at
 
@@ -146,5 +148,28 @@ TARGETS = {
         render_log_formats,
         [b"%(h)s %(l)s [%(t)s]", b"%(B)5d %%", b"%({x-a}i)s%({b}o)s%({HOME}e)s", b"%(a).3s"],
         [b"%", b"%(", b")s", b")d", b"%(D)", b"0", b"9999999999", b".", b"{x}i", b"\n"],
+    ),
+    "frames": Target(
+        read_frames,
+        [bytes([number % 9]) + each.octets for number, each in enumerate(WEBSOCKET_CASES)],
+        [b"\x81\x80", b"\x01\x80", b"\x80\x80", b"\x88\x82", b"\x89\x80", b"\xc1\xfe", b"\x7f"],
+    ),
+    "handshakes": Target(
+        read_handshakes,
+        [
+            b'Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits, x; y="z"',
+            b"Sec-WebSocket-Protocol: chat, superchat\r\nSec-WebSocket-Protocol: b",
+        ],
+        [b"Sec-WebSocket-Extensions: ", b"_max_window_bits=", b"8", b"; ", b", ", b'"', b"\\"],
+    ),
+    "control": Target(
+        read_control_lines,
+        [
+            b'{"v": 1, "command": "scale", "arguments": {"workers": "+1"}, "id": 7}\n',
+            b'{"v":1,"command":"stacks","arguments":{"pid":1,"a":[null,true,1e3]},"id":"\\u00e9"}\n',
+            b'{"v":1,"command":"x","timeout":1%s}\n' % (b"0" * 400),
+            b'{"v":2}\n[1]\n\nx\n',
+        ],
+        [b'"v":1', b'"timeout":', b'"id":', b"\n", b"1e999", b"NaN", b"-", b"9" * 30, b"[" * 30],
     ),
 }

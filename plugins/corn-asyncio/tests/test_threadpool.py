@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import pytest
 
+from corn_asyncio import threadpool
 from corn_asyncio.threadpool import EAGER, ThreadPool
 from corn_testkit.waiting import DEADLINE, wait_for
 
@@ -203,6 +204,21 @@ def test_pool_recovers_when_there_is_room_for_a_thread_again(
     wait_for(lambda: not pool.judge(), "the next attempt")
     assert done.get(timeout=DEADLINE) == 1
     assert len(refused) == 1
+
+
+def test_each_want_of_room_is_told_once(
+    make_blocked: MakeBlocked, refused: list[RuntimeError], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(threadpool, "RETRY", 0.0)
+    pool, begun, gate = make_blocked(2)
+    for number in (1, 2):
+        with no_room():
+            add(pool, number)
+            assert pool.judge() and pool.judge(), "it is tried again"
+            assert len(refused) == number
+        assert not pool.judge()
+        assert begun.get(timeout=DEADLINE) == number
+    gate.set()
 
 
 def test_jobs_go_to_the_threads_there_are_while_there_is_no_room(

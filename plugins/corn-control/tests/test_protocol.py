@@ -45,6 +45,8 @@ BAD: dict[bytes, tuple[str, object]] = {
     b'{"v":1,"command":"status","timeout":-1}': ("bad-request", None),
     b'{"v":1,"command":"status","timeout":3601}': ("bad-request", None),
     b'{"v":1,"command":"status","timeout":NaN}': ("bad-request", None),
+    b'{"v":1,"command":"status","timeout":1e999}': ("bad-request", None),
+    b'{"v":1,"command":"status","timeout":1' + b"0" * 400 + b"}": ("bad-request", None),
     b'{"v":1,"command":"status","timeout":"5"}': ("bad-request", None),
     b'{"v":1,"command":"status","timeout":true}': ("bad-request", None),
     b'{"v":1,"command":"status","timeout":null}': ("bad-request", None),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from time import monotonic
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -20,6 +21,7 @@ class Silence:
 
     def __init__(self) -> None:
         self.waits: list[int] = []
+        self.wakes = 0
         self.during: Callable[[], object] = lambda: None
 
     def wait(self, mask: int) -> int:
@@ -30,7 +32,9 @@ class Silence:
     def spawn(self, function: Callable[..., None], *arguments: object) -> Any:
         raise AssertionError("nothing is to be spawned here")
 
-    def wake(self) -> None: ...
+    def wake(self) -> None:
+        self.wakes += 1
+
     def release(self) -> None: ...
 
 
@@ -61,7 +65,9 @@ def scheduler() -> Scheduler:
 @pytest.fixture
 def client(scheduler: Scheduler) -> Client:
     wakeup = SimpleNamespace(fd=-1)
-    worker = SimpleNamespace(cycle=None, log=None, slot=None, ssl_context=None, wakeup=wakeup)
+    slot = SimpleNamespace(set_connections=lambda count: None, peers=list)
+    told = {"cycle": None, "log": None, "ssl_context": None, "notify": lambda: None}
+    worker = SimpleNamespace(slot=slot, wakeup=wakeup, **told)
     limits = SimpleNamespace(proxy=None, write_timeout=30.0)
     return Client(GreenletDriver(cast(Any, worker), cast(Any, limits), scheduler), -1)
 
@@ -100,3 +106,21 @@ def test_what_has_to_be_said_comes_before_reading(client: Client, scheduler: Sch
         assert client._go_on()
     assert scheduler.made.waits == [WRITABLE, READABLE, WRITABLE]
     assert ends == ["x"] * 3
+
+
+def test_a_greenlet_that_does_not_react_is_given_up(client: Client, scheduler: Scheduler) -> None:
+    told: list[object] = []
+    closed: list[bool] = []
+    client.log = cast(Any, SimpleNamespace(error=lambda *said: told.append(said)))
+    connection: Any = SimpleNamespace(peer_host="::1", close=lambda: closed.append(True))
+    client.watch(connection, READABLE)
+    driver = cast(Any, client._driver)
+    driver._clients.add(client)
+    for deadline in (1.0, 2.0):
+        client.deadline = deadline
+        driver._tick(monotonic())
+        assert not closed, "it has reacted to each so far"
+    driver._tick(monotonic() + driver.TICK)
+    assert scheduler.made.wakes == 2
+    assert closed == [True] and len(told) == 1
+    assert driver._clients == set()

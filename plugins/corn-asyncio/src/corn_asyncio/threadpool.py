@@ -35,7 +35,8 @@ class ThreadPool(Generic[Job]):
     :param size: the most threads; they are started when they are first needed.
     :param work: called with a job, in one of the threads; it must not raise.
     :param complain: called in the owner's thread with what the system says when it refuses a
-        thread. The jobs then wait for the threads that there are, and another is tried later.
+        thread; once, until it permits one again. The jobs then wait for the threads that there
+        are, and another is tried later.
     """
 
     def __init__(
@@ -156,9 +157,11 @@ class ThreadPool(Generic[Job]):
         try:
             thread.start()
         except RuntimeError as error:
+            if not self._refused_until:
+                self._complain(error)
             self._refused_until = monotonic() + RETRY
-            self._complain(error)
             return False
+        self._refused_until = 0.0
         self._threads.append(thread)
         return True
 

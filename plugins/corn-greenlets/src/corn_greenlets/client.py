@@ -74,7 +74,7 @@ class Client:
     __slots__ = (
         *("connection_class", "cycle", "deadline", "dispatch", "encryption", "greenlet"),
         *("limits", "log", "notify", "protocols"),
-        *("_credit", "_driver", "_gate", "_postponed", "_waiting"),
+        *("_credit", "_driver", "_expired", "_gate", "_postponed", "_waiting"),
     )
 
     def __init__(self, driver: Clients, fd: int) -> None:
@@ -91,6 +91,7 @@ class Client:
         self._driver = driver
         self._gate = driver.scheduler.gate(fd)
         self._credit = TURN
+        self._expired = FOREVER  # the deadline that the greenlet was woken for last
         self._postponed: Waiting | None = None
         self._waiting: Managed | None = None
 
@@ -156,8 +157,23 @@ class Client:
             self.deadline = min(self.deadline, deadline)
 
     def expire(self) -> None:
-        """Wake the greenlet, because its deadline has passed."""
-        self._gate.wake()
+        """Wake the greenlet, because its deadline has passed.
+
+        One that does not react is lost: a hub without memory may fail to switch to a greenlet, and
+        then does not try again.
+        """
+        if self._expired != self.deadline:
+            self._expired = self.deadline
+            self._gate.wake()
+            return
+        watched = self._watched
+        if watched is not None:
+            self.log.error(
+                "Closing the connection of ip=%s: its greenlet is lost", watched.peer_host
+            )
+            watched.close()
+        self._gate.release()
+        self._driver.leave(self)
 
     # -- for its connection ----------------------------------------------------------
 

@@ -121,9 +121,9 @@ class GreenletDriver(BaseDriver):
         self.worker.notify()
         self.worker.slot.set_connections(len(self._clients))
         self._balance.meet()
-        for client in self._clients:
-            if client.deadline <= now:
-                client.expire()
+        # A list, because one that does not react is forgotten.
+        for client in [client for client in self._clients if client.deadline <= now]:
+            client.expire()
 
     # -- accepting -------------------------------------------------------------------
 

@@ -44,12 +44,21 @@ class Crew:
 
     :param most: how many there may be.
     :param work: what each of them runs, with its seat.
+    :param complain: called with what the system says when it refuses a thread; once, until it
+        permits one again.
     """
 
-    def __init__(self, most: int, work: Callable[[Seat], None]) -> None:
+    def __init__(
+        self,
+        most: int,
+        work: Callable[[Seat], None],
+        complain: Callable[[RuntimeError], None],
+    ) -> None:
         self.most = most
         self.seats: list[Seat] = []
         self._work = work
+        self._complain = complain
+        self._refused = False
 
     def recruit(self) -> Seat | None:
         """Start a thread, which waits. Returns None when there may be no more of them."""
@@ -61,9 +70,13 @@ class Crew:
         thread = Thread(target=self._work, args=(seat,), name=name, daemon=True)
         try:
             thread.start()
-        except RuntimeError:
+        except RuntimeError as error:
             # "can't start new thread": a limit on processes or memory. The others go on.
+            if not self._refused:
+                self._complain(error)
+            self._refused = True
             return None
+        self._refused = False
         seat.thread = thread
         self.seats.append(seat)
         return seat

@@ -96,7 +96,7 @@ class ThreadedDriver(GatedDriver[Job]):
         super().__init__(worker, limits, threads)
         self._lock = threading.Lock()
         self._leadership: Leadership[Seat] = Leadership(threads)
-        self._crew = Crew(threads + 1, self._work)
+        self._crew = Crew(threads + 1, self._work, self._no_thread)
         self._alarm = make_alarm()
         self._doorbell = Doorbell()
         self._run = worker.cycle.run
@@ -374,6 +374,9 @@ class ThreadedDriver(GatedDriver[Job]):
             if seat is None:
                 self.release(job.connection)
                 self._answer_here(*job)
+
+    def _no_thread(self, error: RuntimeError) -> None:
+        self.worker.log.error("No thread could be started for a request: %s", error)
 
     def on_wakeup(self) -> None:
         """Let the main thread run the handler: the system may have interrupted another one."""
