@@ -86,7 +86,7 @@ def _status(result: Result) -> str:
         waiting = "" if listener["queued"] is None else f", {listener['queued']} waiting"
         lines.append(f"  listens at {listener['url']}{waiting}")
     lines.append(
-        f"  {answered} requests answered{f', {mean} on average' if mean else ''};"
+        f"  {answered} request{'' if answered == 1 else 's'} answered{f', {mean} on average' if mean else ''};"
         f" {result['in_flight']} in flight, {result['connections']} connections"
     )
     for role in ("predecessor", "successor"):
