@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 import socket
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from signal import SIGHUP, SIGTERM, SIGUSR2
 
 import pytest
@@ -17,7 +17,10 @@ from corn_testkit.server import Server
 from corn_testkit.traffic import traffic
 from corn_testkit.waiting import DEADLINE, alive, children, wait_for
 from tests import nginx
+from tests.contract import pages
 from tests.deploy.recipes import RECIPES, Host, needs
+
+PAGE = pages.DOCS / "two-servers.md"
 
 UPSTREAM = """
     upstream shop {{
@@ -117,11 +120,6 @@ class AnnouncedPair(Pair):
         return row["status"], row["check_status"]
 
 
-@pytest.fixture
-def host(tmp_path: Path) -> Host:
-    return Host(tmp_path)
-
-
 @contextmanager
 def behind_nginx(host: Host) -> Iterator[tuple[Address, Pair]]:
     run = host.run
@@ -178,3 +176,12 @@ def test_no_request_fails_while_servers_are_replaced_in_turn(front_of: object, h
                 for replace in (pair.reload, pair.restart, pair.upgrade):
                     replace(number)
                     wait_for(partial(pair.settled, number), "the proxy to send clients there")
+
+
+@needs("nginx")
+def test_page_shows_what_is_tested(host: Host) -> None:
+    blocks = {each.language: each.text for each in pages.blocks(PAGE.read_text())}
+    recipe = (RECIPES / "haproxy" / "haproxy.cfg").read_text().splitlines()
+    assert [line for line in blocks["text"].splitlines() if line not in recipe] == []
+    assert "max_fails=0" in blocks["nginx"] and "max_fails=0" in UPSTREAM
+    subprocess.run([*nginx.command(host.home, blocks["nginx"]), "-t", "-q"], check=True)
