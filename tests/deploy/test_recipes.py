@@ -24,7 +24,7 @@ from corn_testkit.server import COMMAND, run
 from corn_testkit.tls import Authority
 from corn_testkit.waiting import DEADLINE, wait_for
 from tests import nginx
-from tests.deploy.recipes import RECIPES, Host, needs
+from tests.deploy.recipes import RECIPES, ROOT, Host, needs
 
 
 @pytest.fixture
@@ -245,5 +245,10 @@ def test_kubernetes(host: Host) -> None:
     labels = kinds["Deployment"]["spec"]["selector"]["matchLabels"]
     assert kinds["Service"]["spec"]["selector"] == labels
     assert kinds["Service"]["spec"]["ports"][0]["targetPort"] in ports
-    target = kinds["HorizontalPodAutoscaler"]["spec"]["scaleTargetRef"]
-    assert target["name"] == kinds["Deployment"]["metadata"]["name"]
+    scaler = kinds["HorizontalPodAutoscaler"]["spec"]
+    assert scaler["scaleTargetRef"]["name"] == kinds["Deployment"]["metadata"]["name"]
+    # The metric is one that there is, and the user is the image's.
+    name = scaler["metrics"][0]["pods"]["metric"]["name"]
+    assert f"| `{name}` |" in (ROOT / "docs" / "metrics.md").read_text()
+    image = (RECIPES / "docker" / "Dockerfile").read_text()
+    assert f"\nUSER {pod['securityContext']['runAsUser']}\n" in image
