@@ -203,6 +203,11 @@ def test_flags_exist(page: Path) -> None:
     assert named <= flags
 
 
+def test_every_answer_to_a_question_is_run() -> None:
+    blocks = pages.blocks((DOCS / "faq.md").read_text())
+    assert [block for block in blocks if "example" in block.words] == []
+
+
 def test_every_command_of_cornctl_is_run() -> None:
     (commands,) = (
         action.choices

@@ -1,4 +1,4 @@
-"""What several of the recipes' tests need."""
+"""Provides what several of the recipes' tests need."""
 
 from __future__ import annotations
 
