@@ -356,7 +356,8 @@ def nworkers_changed(server: Server, new_value: int, old_value: int | None) -> N
 def on_stopping(server: Server, reason: str) -> None:
     """Act when the server begins to stop.
 
-    When: once, before its sockets are closed and the workers are told to stop.
+    When: once, before its sockets are closed and the workers are told to stop: immediately before,
+        or by ``shutdown_delay`` earlier. Until then the server serves as usual.
     Process: master.
     Arguments: ``server``, the arbiter; ``reason``, a sentence that says why, empty if it was told
         to stop.

@@ -223,7 +223,7 @@ class Server(Protocol):
 
     @property
     def stopping(self) -> int:
-        """0 until the server begins to stop."""
+        """0 until the server begins to stop, or announces that it will, see ``shutdown_delay``."""
 
     @property
     def successor(self) -> int:

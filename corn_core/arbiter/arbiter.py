@@ -84,6 +84,8 @@ class Arbiter(ServerState):
         self._size_at_rest: int | None = None
         self._looked_at = monotonic()
         self._tick_at = inf
+        # When an announced stop begins, see ``shutdown_delay``.
+        self._stop_at = inf
         self._last_failure = ""
         self._on_signal: dict[int, Callable[[], None]] = {
             signal.SIGHUP: self._reload,
@@ -112,7 +114,7 @@ class Arbiter(ServerState):
         try:
             # Before the first wait, which nothing would end: there is no worker yet.
             self._act(monotonic())
-            while not self.stopping or len(self._workers.roster):
+            while not self.stopping.ends_workers or len(self._workers.roster):
                 self._cycle()
         except WorkerForked:
             self._reloading.leave_pidfile()
@@ -214,6 +216,8 @@ class Arbiter(ServerState):
         for failure in failures:
             self._on_boot_failure(failure, now)
         self._note_code_change()
+        if now >= self._stop_at:
+            self._stop(Stopping.GRACEFUL)
         self._supervisor.note_heartbeats(now)
         self._tick()
         self._act(now)
@@ -233,7 +237,7 @@ class Arbiter(ServerState):
     def _wait(self) -> list[int]:
         """Sleep until something happens or is due; returns the workers that have reported."""
         now = monotonic()
-        due = min(next_due(self._workers.roster, now), self._tick_at)
+        due = min(next_due(self._workers.roster, now), self._tick_at, self._stop_at)
         asked = min(TICK, max(0.0, due - now))
         events = self._selector.select(0.0 if self._pending.waiting else asked)
         now = monotonic()
@@ -306,7 +310,7 @@ class Arbiter(ServerState):
         for number in pending:
             self.log.info("Handling signal: %s", name_of(number))
             if number in STOPS:
-                self._stop(STOPS[number])
+                self._announce_or_stop(STOPS[number])
             elif self.stopping:
                 self.log.info("Ignored, because the server is stopping")
             elif number in self._on_signal:
@@ -370,7 +374,7 @@ class Arbiter(ServerState):
     def _on_boot_failure(self, failed: BootFailure, now: float) -> None:
         """Stop, if the server has never been complete; otherwise go back, or try again."""
         failure, current = failed.failure, self._reloading.current
-        if self.stopping or failed.generation != current.number:
+        if self.stopping.ends_workers or failed.generation != current.number:
             return
         # An application that keeps failing in one way has its traceback in the log once.
         details = failure.details if failure.details != self._last_failure else ""
@@ -388,22 +392,38 @@ class Arbiter(ServerState):
         else:
             self._supervisor.back_off(failed.spawned_at, now)
 
-    def _stop(self, how: Stopping) -> None:
-        """Begin to stop, or to hurry with it; the policy has the workers told."""
-        begins = not self.stopping
-        if self.stopping is not Stopping.QUICK:
-            self.stopping = how
-        if not begins:
+    def _announce_or_stop(self, how: Stopping) -> None:
+        """Obey a signal that ends the server, at once or after ``shutdown_delay``.
+
+        Nothing is delayed for clients that another master serves, or when no worker serves any.
+        """
+        delay = self.cfg.shutdown_delay
+        serves = self._reloading.peer.alone and any(one.serving for one in self._workers.roster)
+        if self.stopping or how is not Stopping.GRACEFUL or not delay or not serves:
+            self._stop(how)
             return
+        self.log.info("Stopping in %g seconds; until then, requests are served", delay)
+        self._stop_at = monotonic() + delay
+        self._stop(Stopping.ANNOUNCED)
+
+    def _stop(self, how: Stopping) -> None:
+        """Announce the stop, begin it, or hurry with it; the policy has the workers told."""
         self._upgrade.look()
+        before, self.stopping = self.stopping, max(self.stopping, how)
         try:
-            self.hooks.call("on_stopping", server=self, reason=self._reason)
+            if not before:
+                self.hooks.call("on_stopping", server=self, reason=self._reason)
         finally:
             # Also when a hook function has called sys.exit.
-            if self._reloading.peer.alone:
-                self._workers.announce_stop()
-            # Once the workers can see it, because they take what is in the backlogs by then.
-            self._reloading.stop_listening()
+            if self.stopping.ends_workers and not before.ends_workers:
+                self._turn_clients_away()
+
+    def _turn_clients_away(self) -> None:
+        self._stop_at = inf
+        if self._reloading.peer.alone:
+            self._workers.announce_stop()
+        # Once the workers can see it, because they take what is in the backlogs by then.
+        self._reloading.stop_listening()
 
     def _abandon(self) -> None:
         """Tell every worker to exit, because the master cannot continue."""

@@ -80,15 +80,24 @@ Action = Spawn | Term | Quit | Dump | Abort | Kill
 
 
 class Stopping(IntEnum):
-    """The way in which the whole server is stopping; false as long as it is not."""
+    """Says how far the whole server is on its way down; false as long as it is to stay.
+
+    ``ANNOUNCED`` is the time of ``shutdown_delay``: the workers serve as before.
+    """
 
     NO = 0
-    GRACEFUL = 1
-    QUICK = 2
+    ANNOUNCED = 1
+    GRACEFUL = 2
+    QUICK = 3
+
+    @property
+    def ends_workers(self) -> bool:
+        """True once the workers have to exit, and none is forked any more."""
+        return self >= Stopping.GRACEFUL
 
 
 class Target(NamedTuple):
-    """The wanted state: so many workers, all of one generation; or none, when stopping."""
+    """The wanted state: so many workers, all of one generation; or none, when they have to exit."""
 
     workers: int
     generation: int = 1
@@ -99,8 +108,9 @@ def next_actions(roster: Roster, target: Target, now: float) -> list[Action]:
     """Return what to do now, in this order; an empty list when all is as it should be.
 
     First come the steps against workers that are stuck or overdue. A server that is stopping then
-    tells each worker once to stop, and forks none. Any other forks what is missing, at most once
-    per call and as the back-off allows, and retires what is too much.
+    tells each worker once to stop, and forks none. Any other, and one that has only announced its
+    stop, forks what is missing, at most once per call and as the back-off allows, and retires what
+    is too much.
 
     Pure: it changes neither the roster nor anything else. An action that :func:`note` has not
     recorded is returned again by the next call. A ``Spawn`` is not recorded by ``note``: it is
@@ -111,7 +121,7 @@ def next_actions(roster: Roster, target: Target, now: float) -> list[Action]:
         due, action = _escalation(handle)
         if due <= now and action is not None:
             actions.append(action)
-    if target.stopping:
+    if target.stopping.ends_workers:
         return [*actions, *_stops(roster, target)]
     missing = _missing(roster, target)
     if missing > 0 and now >= roster.next_fork():

@@ -62,7 +62,7 @@ class ServerState:
 
     :ivar pid: the master's process id.
     :ivar hooks: the hook implementations of all plugins.
-    :ivar stopping: whether the server is stopping, and how; false as long as it runs.
+    :ivar stopping: whether the server is stopping, and how; false as long as it is to stay.
     :ivar LISTENERS: the sockets of the configuration in force; none before the server listens.
     :ivar WORKERS: the workers that are alive, by process id.
     """

@@ -82,4 +82,22 @@ SETTINGS = (
         flags=("--graceful-timeout",),
         metavar="SECONDS",
     ),
+    Setting(
+        name="shutdown_delay",
+        section="Worker Processes",
+        parse=seconds,
+        default=0.0,
+        help=(
+            "The seconds between TERM and the beginning of the stop. Until then the server goes on"
+            " as before, but says that it is stopping: the health check /readyz of corn-prometheus"
+            " answers 503, systemd is told, and the on_stopping hooks have been called. So a load"
+            " balancer can send its clients elsewhere before connections are refused: choose"
+            " somewhat more than it takes to notice. graceful_timeout begins afterwards, and"
+            " whatever kills the server at last has to wait for both. A second TERM ends the"
+            " delay, INT and QUIT stop at once, and a master that is replaced in an upgrade does"
+            " not wait."
+        ),
+        flags=("--shutdown-delay",),
+        metavar="SECONDS",
+    ),
 )

@@ -107,12 +107,12 @@ class Supervisor:
         failed = self._roster.note_death(handle, now, view.has_served)
         self._report_death(handle, exit_code, view, now)
         reason = exit_reason(handle, exit_code, self._oom.has_moved)
-        if exit_code == 0 and server.stopping and not handle.retiring:
+        if exit_code == 0 and server.stopping.ends_workers and not handle.retiring:
             reason = "stop"
         server.hooks.call(
             "child_exit", server=server, worker=worker, status=exit_code, reason=reason
         )
-        if not failed or server.stopping:
+        if not failed or server.stopping.ends_workers:
             return []
         if handle.ready_at is not None or _was_told(exit_code):
             self.back_off(handle.spawned_at, now)

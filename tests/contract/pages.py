@@ -38,7 +38,7 @@ OTHERS = [
     *(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")),
     ROOT / "benchmarks" / "README.md",
     *sorted(ROOT.glob("plugins/*/README.md")),
-    *sorted(ROOT.glob("examples/plugins/*/README.md")),
+    *sorted(ROOT.glob("examples/**/README.md")),
 ]
 
 _FENCE = re.compile(

@@ -203,6 +203,23 @@ def test_flags_exist(page: Path) -> None:
     assert named <= flags
 
 
+def test_every_answer_to_a_question_is_run() -> None:
+    blocks = pages.blocks((DOCS / "faq.md").read_text())
+    assert [block for block in blocks if "example" in block.words] == []
+
+
+def test_every_command_of_cornctl_is_run() -> None:
+    (commands,) = (
+        action.choices
+        for action in cornctl.parser()._actions
+        if isinstance(action, argparse._SubParsersAction)
+    )
+    blocks = pages.blocks((DOCS / "control.md").read_text())
+    lines = [line for each in blocks if "run" in each.words for line, _ in each.commands]
+    run = {word for line in lines if "cornctl" in line for word in line.split()}
+    assert commands.keys() <= run
+
+
 def test_every_atom_is_described() -> None:
     rows = re.findall(
         r"^\| `%\((.+?)\)s` \|", (DOCS / "logging.md").read_text(), flags=re.MULTILINE

@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "benchmarks"))
 try:
     import chart
+    import sizing
 finally:
     sys.path.remove(str(ROOT / "benchmarks"))
 
@@ -48,3 +49,12 @@ def test_other_figures_make_other_tables() -> None:
     assert chart.draw(changed) != chart.draw(FIGURES)
     text = chart.with_tables(chart.PAGES[0].read_text(), changed)
     assert chart.table(changed) in text and chart.table(FIGURES) not in text
+
+
+def test_table_of_sizes_is_that_of_the_figures() -> None:
+    found: sizing.Figures = json.loads(sizing.FIGURES.read_text())
+    text = sizing.PAGE.read_text()
+    assert sizing.table(found) in text
+    found["rows"][0]["memory"] += 1
+    assert sizing.table(found) not in text
+    assert sizing.table(found) in sizing.with_table(text, found)

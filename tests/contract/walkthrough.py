@@ -26,6 +26,7 @@ from tests.contract.pages import Block
 OURS = str(Path(COMMAND).parent)
 
 _ADDRESS = re.compile(r"(?<=127\.0\.0\.1:)[89]\d{3}\b")
+_EXPORT = re.compile(r"export (\w+)=(\S+)")
 _ASSIGNMENTS = re.compile(r"((?:[A-Z_]+=\S+ )*)(.*)")
 
 _COLOUR = re.compile(r"\x1b\[[\d;]*m")
@@ -40,6 +41,9 @@ _VARYING = (
     (r"^\d\d:\d\d:\d\d(?= )", r"[\d:]{8}"),
     (r"\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT", r"\w{3}, \d\d \w{3} \d{4} [\d:]{8} GMT"),
     (r"(?<=\[)\d{2,}(?=\])|(?<=\()\d{2,}(?=\))|(?<=pid: )\d+|(?<=pid:)\d+", r"\d+"),
+    # What cornctl says.
+    (r"(?<=master )\d+|(?<=worker )\d+(?= has)|(?<=in the place of )\d+", r"\d+"),
+    (r"(?<=, up )[\d.]+s|[\d.]+us(?= on average)", r"[\d.]+\w+"),
     (r"(?<=corn )\d+\.\d+\.\d+|(?<=corn/)\d+\.\d+\.\d+", r"\d+\.\d+\.\d+\S*"),
     (r"\.\.\.", r".*?"),
 )
@@ -139,6 +143,10 @@ class Walkthrough:
     def _run(self, command: str, shown: list[str], status: int) -> str:
         """Run a command; returns what it prints."""
         command = self._localised(command)
+        if exported := _EXPORT.fullmatch(command):
+            # For the commands that follow, each of which has a shell of its own.
+            self.env[exported[1]] = exported[2]
+            return ""
         outcome = subprocess.run(
             ["/bin/sh", "-c", command],
             cwd=self.directory,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
+import socket
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from signal import SIGHUP, SIGTERM, SIGUSR2
 
 import pytest
@@ -15,7 +17,10 @@ from corn_testkit.server import Server
 from corn_testkit.traffic import traffic
 from corn_testkit.waiting import DEADLINE, alive, children, wait_for
 from tests import nginx
+from tests.contract import pages
 from tests.deploy.recipes import RECIPES, Host, needs
+
+PAGE = pages.DOCS / "two-servers.md"
 
 UPSTREAM = """
     upstream shop {{
@@ -52,6 +57,10 @@ class Pair:
         self.servers[number] = self.start(number)
         wait_for(lambda: listens(self.servers[number].address), "the server to listen")
 
+    def settled(self, number: int) -> bool:
+        """Tell whether the proxy knows that a server serves, as far as it cares to know."""
+        return True
+
     def reload(self, number: int) -> None:
         server = self.servers[number]
         (before,) = server.workers()
@@ -75,9 +84,40 @@ class Pair:
             server.check_log()
 
 
-@pytest.fixture
-def host(tmp_path: Path) -> Host:
-    return Host(tmp_path)
+class AnnouncedPair(Pair):
+    """Two servers that HAProxy asks whether they are ready."""
+
+    def start(self, number: int) -> Server:
+        self.flags = (
+            *("--proxy-protocol", "--shutdown-delay=600"),
+            f"--metrics-bind=unix:{self.host.run}/{number}.ready",
+        )
+        return super().start(number)
+
+    def restart(self, number: int) -> None:
+        """Stop a server once no new client is sent there, which is while it still serves."""
+        server = self.servers[number]
+        server.signal(SIGTERM)
+        wait_for(
+            lambda: self.status(number) == ("DOWN", "L7STS"),
+            "HAProxy to be told that it is not ready",
+        )
+        assert server.get("/")
+        # The second TERM ends the delay; a fixed time would be too short on some machine.
+        super().restart(number)
+
+    def settled(self, number: int) -> bool:
+        return self.status(number) == ("UP", "L7OK")
+
+    def status(self, number: int) -> tuple[str, str]:
+        """Return what HAProxy thinks of a server, and the outcome of its last check."""
+        with socket.socket(socket.AF_UNIX) as admin:
+            admin.connect(f"{self.host.run}/haproxy.sock")
+            admin.sendall(b"show stat\n")
+            with admin.makefile() as table:
+                rows = list(csv.DictReader(table))
+        (row,) = (each for each in rows if each["svname"] == ("one", "two")[number])
+        return row["status"], row["check_status"]
 
 
 @contextmanager
@@ -96,15 +136,19 @@ def behind_nginx(host: Host) -> Iterator[tuple[Address, Pair]]:
 def behind_haproxy(host: Host) -> Iterator[tuple[Address, Pair]]:
     text = (RECIPES / "haproxy" / "haproxy.cfg").read_text()
     places = {
+        "maxconn 2000\n": f"maxconn 2000\n    stats socket {host.run}/haproxy.sock\n",
         "bind :80\n": f"bind unix@{host.run}/front.sock\n",
-        "127.0.0.1:8001 ": f"unix@{host.run}/0.sock ",
-        "127.0.0.1:8002 ": f"unix@{host.run}/1.sock ",
+        "127.0.0.1:8001 port 9101": f"unix@{host.run}/0.sock addr unix@{host.run}/0.ready",
+        "127.0.0.1:8002 port 9102": f"unix@{host.run}/1.sock addr unix@{host.run}/1.ready",
+        # Without a second try, a client that is sent to a server that has gone would fail.
+        "retries 3": "retries 0",
+        "option redispatch": "no option redispatch",
     }
     for old, new in places.items():
         assert old in text
         text = text.replace(old, new)
     (host.home / "haproxy.cfg").write_text(text)
-    pair = Pair(host, "--proxy-protocol")
+    pair = AnnouncedPair(host)
     try:
         with host.running(["haproxy", "-db", "-f", str(host.home / "haproxy.cfg")]):
             yield Address(f"unix:{host.run}/front.sock"), pair
@@ -129,6 +173,15 @@ def test_no_request_fails_while_servers_are_replaced_in_turn(front_of: object, h
         wait_for(lambda: listens(front), "the proxy to listen")
         with traffic(partial(answered, front), clients=3):
             for number in range(2):
-                pair.reload(number)
-                pair.restart(number)
-                pair.upgrade(number)
+                for replace in (pair.reload, pair.restart, pair.upgrade):
+                    replace(number)
+                    wait_for(partial(pair.settled, number), "the proxy to send clients there")
+
+
+@needs("nginx")
+def test_page_shows_what_is_tested(host: Host) -> None:
+    blocks = {each.language: each.text for each in pages.blocks(PAGE.read_text())}
+    recipe = (RECIPES / "haproxy" / "haproxy.cfg").read_text().splitlines()
+    assert [line for line in blocks["text"].splitlines() if line not in recipe] == []
+    assert "max_fails=0" in blocks["nginx"] and "max_fails=0" in UPSTREAM
+    subprocess.run([*nginx.command(host.home, blocks["nginx"]), "-t", "-q"], check=True)

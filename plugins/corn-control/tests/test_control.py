@@ -81,7 +81,7 @@ def test_looking(serve: Serve, control: Control) -> None:
     assert lines[0] == "site_app:app: serving, generation 1, 2 of 2 workers"
     assert f"master {server.pid}, corn 0.1.0, sync workers" in lines[1]
     assert f"listens at {server.address.url}, 0 waiting" in lines[2]
-    wait_for(lambda: "1 requests answered" in control("status"), "the request to be counted")
+    wait_for(lambda: "1 request answered" in control("status"), "the request to be counted")
     workers = control.ask("workers")["workers"]
     assert [each["pid"] for each in workers] == server.workers()
     assert (

@@ -66,7 +66,7 @@ class Events:
 
 
 def test_answers(serve: Serve, gate: Gate) -> None:
-    server, port = shown(serve, "--workers=2")
+    server, port = shown(serve, "--workers=2", "--env=PASSWORD=hunter2")
     status, fields, page = ask(port)
     assert status == 200 and page.startswith(b"<!DOCTYPE html>")
     # One file: nothing is loaded from anywhere, and nothing could be.
@@ -87,6 +87,8 @@ def test_answers(serve: Serve, gate: Gate) -> None:
     event = wait_for(lambda: _settled(events.next()), "the new workers")
     assert sum(event["status"]["durations"]["counts"]) == 1
     assert any("Handling signal: hup" in text for _, _, text in event["log"])
+    # It shows no settings, since they may hold secrets and any client may look.
+    assert "hunter2" not in json.dumps(event) and b"hunter2" not in page
     events.close()
     server.stop()
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
-from signal import SIGHUP, SIGKILL, SIGQUIT, SIGTTIN, SIGUSR2
+from signal import SIGHUP, SIGKILL, SIGQUIT, SIGTERM, SIGTTIN, SIGUSR2, SIGWINCH
 from urllib.parse import quote
 
 import pytest
@@ -167,10 +167,19 @@ def test_health(serve: Serve, port: int, gate: Gate) -> None:
         # A busy worker is a ready one.
         assert ask(port, "/readyz") == (200, "ok\n")
         server.process.terminate()
-        wait_for(lambda: ask(port, "/readyz") == (503, "no worker is ready\n"), "the stop")
+        wait_for(lambda: ask(port, "/readyz") == (503, "the server is stopping\n"), "the stop")
         assert ask(port, "/livez")[0] == 200
         gate.open()
     server.wait()
+
+
+def test_not_ready_while_a_stop_is_announced(serve: Serve, port: int) -> None:
+    server = started(serve, port, "--shutdown-delay=60", "-w2")
+    server.signal(SIGTERM)
+    wait_for(lambda: ask(port, "/readyz") == (503, "the server is stopping\n"), "the announcement")
+    assert server.get() == "hello"
+    server.wait_for_workers(2)
+    server.stop()
 
 
 def test_not_ready_while_workers_boot(serve: Serve, port: int, tmp_path: Path) -> None:
@@ -270,6 +279,9 @@ def test_metrics_follow_an_upgrade(serve: Serve, port: int, tmp_path: Path) -> N
     server.signal(SIGUSR2)
     new = int(wait_for(lambda: text(tmp_path / "pid.2"), "the new master"))
     server.wait_for_log(rf"\[{new}\].*Listening at")
+    # With its workers gone, the old master knows that the new one serves the same clients.
+    server.signal(SIGWINCH)
+    wait_for(lambda: samples(port)["corn_workers_target"] == 0, "the rest")
     assert ready(port)
     server.signal(SIGQUIT)
     server.process.wait(15)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import os
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import pytest
 from corn_testkit.client import Reply
 from corn_testkit.fixtures import Serve
 from corn_testkit.server import Server, run
+from corn_testkit.waiting import wait_for
 
 SCRIPT = b"console.log('hello')\n" * 4000
 APP = """
@@ -92,6 +95,23 @@ def test_range(site: Server, accept: str) -> None:
     content = SCRIPT if accept == "identity" else (site.home / "static" / "app.js.gz").read_bytes()
     assert (reply.status, reply.body) == (206, content[10:20])
     assert reply.header("Content-Range") == f"bytes 10-19/{len(content)}"
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
+@pytest.mark.parametrize("part", [{}, {"Range": "bytes=10-"}], ids=["whole", "part"])
+def test_kernel_sends_the_file(site: Server, tmp_path: Path, part: dict[str, str]) -> None:
+    (worker,) = site.wait_for_workers(1)
+    trace, said = tmp_path / "trace", tmp_path / "said"
+    with open(said, "wb") as errors:
+        command = ["strace", "-f", "-e", "trace=sendfile", "-o", str(trace), "-p", str(worker)]
+        strace = subprocess.Popen(command, stderr=errors)
+    try:
+        wait_for(lambda: "attached" in said.read_text(), "strace to watch the worker")
+        assert ask(site, "/s/app.js", **part).status in (200, 206)
+        wait_for(lambda: "sendfile(" in trace.read_text(), "the kernel to send it")
+    finally:
+        strace.terminate()
+        strace.wait()
 
 
 def test_head_and_other_methods(site: Server) -> None:

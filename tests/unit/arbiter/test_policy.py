@@ -96,10 +96,11 @@ SUPPLY: dict[str, tuple[list[Change], int, list[Action]]] = {
 }
 
 
+@pytest.mark.parametrize("stopping", [Stopping.NO, Stopping.ANNOUNCED])
 @pytest.mark.parametrize("case", SUPPLY)
-def test_supply_and_retirement(case: str) -> None:
+def test_supply_and_retirement(case: str, stopping: Stopping) -> None:
     changes, workers, expected = SUPPLY[case]
-    target = Target(workers, generation=2)
+    target = Target(workers, generation=2, stopping=stopping)
     assert next_actions(roster_of(changes), target, NOW) == expected
 
 

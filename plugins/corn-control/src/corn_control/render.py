@@ -76,7 +76,7 @@ def _cell(value: object) -> str:
 def _status(result: Result) -> str:
     durations = result["durations"]
     answered = sum(durations["counts"])
-    mean = span(durations["seconds"] / answered) if answered else None
+    mean = f", {span(durations['seconds'] / answered)} on average" if answered else ""
     lines = [
         headline(result),
         f"  master {result['pid']}, corn {result['version']}, {result['worker_class']} workers,"
@@ -86,7 +86,7 @@ def _status(result: Result) -> str:
         waiting = "" if listener["queued"] is None else f", {listener['queued']} waiting"
         lines.append(f"  listens at {listener['url']}{waiting}")
     lines.append(
-        f"  {answered} requests answered{f', {mean} on average' if mean else ''};"
+        f"  {answered} request{'' if answered == 1 else 's'} answered{mean};"
         f" {result['in_flight']} in flight, {result['connections']} connections"
     )
     for role in ("predecessor", "successor"):

@@ -166,7 +166,7 @@ class Client:
             self._expired = self.deadline
             self._gate.wake()
             return
-        watched = self._watched
+        watched = self._waiting
         if watched is not None:
             self.log.error(
                 "Closing the connection of ip=%s: its greenlet is lost", watched.peer_host

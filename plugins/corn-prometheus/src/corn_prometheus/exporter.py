@@ -137,6 +137,18 @@ class Exporter:
         self._clients[client] = monotonic() + PATIENCE
         client.start()
 
+    def _unready(self) -> str:
+        """Return why no new clients should be sent here; empty if they may be."""
+        server = self._server
+        if server is None:
+            return "the server is starting"
+        if server.successor:
+            return ""  # whatever this master does, new clients are the successor's
+        if server.stopping:
+            return "the server is stopping"
+        ready = any(worker.state in ("idle", "busy") for worker in server.snapshot())
+        return "" if ready else "no worker is ready"
+
     def answer(self, path: str, accept: str) -> Answer:
         """Answer a request for a path.
 
@@ -148,8 +160,8 @@ class Exporter:
         if path == "/livez":
             return Answer("200 OK", TEXT, b"ok\n")
         if path == "/readyz":
-            workers = () if self._server is None else self._server.snapshot()
-            if any(worker.state in ("idle", "busy") for worker in workers):
-                return Answer("200 OK", TEXT, b"ok\n")
-            return Answer("503 Service Unavailable", TEXT, b"no worker is ready\n")
+            reason = self._unready()
+            if reason:
+                return Answer("503 Service Unavailable", TEXT, f"{reason}\n".encode())
+            return Answer("200 OK", TEXT, b"ok\n")
         return Answer("404 Not Found", TEXT, b"there are /metrics, /livez and /readyz\n")
