@@ -175,9 +175,11 @@ class _Layers:
             self.set(name, raw, flag_origin(flag, variable))
 
     def set_app(self, rest: Sequence[str], variable: str) -> None:
-        """Use the first positional argument as the application; warn that others are ignored."""
+        """Use the positional argument as the application; more than one is an error."""
         for argument in rest[1:]:
-            self.say("ignored", f"argument {argument!r} is ignored; the application is {rest[0]!r}")
+            text = f"unexpected argument {argument!r} after the application {rest[0]!r}"
+            advice = "quote an argument with spaces, and give flags such as --reload no value"
+            self.review.add(Finding("error", text, advice, origin=variable))
         if rest:
             kind: Kind = "cmd_args" if variable else "argument"
             self.set(APP_SETTING, rest[0], Origin(kind, variable or "command line"))
