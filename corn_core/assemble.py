@@ -21,6 +21,7 @@ from corn_core.extensions.manager import DISABLE_PLUGINS, Plugins, load_plugins
 from corn_core.findings import Finding, Review
 from corn_core.framework import Framework
 from corn_core.interfaces import Loader, Logger, WSGIApp
+from corn_core.logs import Logger as SimpleLogger
 from corn_core.logs import enable_loggers
 from corn_core.logs.capture import release_output
 from corn_core.net import tls
@@ -295,9 +296,11 @@ def by_our_names(resolution: Resolution, review: Review) -> Resolution:
     config = resolution.config
     values, origins = config.as_dict(), {name: config.origin(name) for name in config.names()}
     notes = []
-    for setting in hints.TAKEN_FOR:
-        driver = hints.taken_for(setting, values[setting])
-        if driver is not None:
+    for setting, ours in (("worker_class", Worker), ("logger_class", SimpleLogger)):
+        value = values[setting]
+        driver = hints.taken_for(setting, value)
+        # The counterparts of corn-gunicorn are called like Gunicorn's, and are ours.
+        if driver is not None and not (isinstance(value, type) and issubclass(value, ours)):
             text = f"{setting} {values[setting]!r} is taken for {driver!r}"
             notes.append(Finding("note", text, origin=str(origins[setting]), name=setting))
             values[setting] = driver

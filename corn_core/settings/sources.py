@@ -230,15 +230,17 @@ class _Layers:
         return True
 
     def _similar(self, name: str) -> str | None:
-        """Find the setting or hook that has nearly this name, or a flag of nearly this name."""
+        """Find what a file may set and has nearly this name, or a flag of nearly this name."""
+        settings = [setting for setting in self.registry if "file" in setting.places]
         flags = {
             flag.lstrip("-").replace("-", "_"): setting.name
-            for setting in self.registry
+            for setting in settings
             for flag in setting.flags
         }
         hooks = [hook.name for hook in HOOKS.values() if hook.in_config_file]
         # Short ones are words that config files use for things of their own.
-        names = [*self.registry.names(), *hooks, *(flag for flag in flags if len(flag) > 4)]
+        ours = [setting.name for setting in settings]
+        names = [*ours, *hooks, *(flag for flag in flags if len(flag) > 4)]
         found = closest(name, names, 0.8)
         return found if found in self.registry else flags.get(found or "", found)
 

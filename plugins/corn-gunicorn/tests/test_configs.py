@@ -39,6 +39,32 @@ def test_file_serves_untouched(serve: Serve, site: Path, name: str) -> None:
     server.stop()
 
 
+@pytest.mark.parametrize("name", ["hosted", "embedded", "handlers", "stubbed"])
+def test_report_is_empty(site: Path, name: str) -> None:
+    outcome = run("--check-config", "-c", f"{name}.py", "shop:app", cwd=site)
+    assert (outcome.returncode, re.findall("(?:error|ignored|note):.*", outcome.stderr)) == (0, [])
+
+
+def test_logger_of_a_recipe_writes_what_it_writes_in_gunicorn(serve: Serve, site: Path) -> None:
+    server = serve("-c", "handlers.py", "shop:app", bind=(), cwd=site)
+    server.wait_for_log(r"^shop ready on \[<AddressFamily.AF_INET: 2>\]")
+    assert server.get("/health").startswith("http ")
+    assert server.get("/a%20b?c=%20d").startswith("http ")
+    server.stop()
+    lines = (site / "access.json").read_text().splitlines()
+    assert lines == ['{"path": "/a%20b", "query": "c=%20d"}']
+
+
+def test_logger_without_a_set_up_of_its_own_leaves_the_lines_to_others(
+    serve: Serve, site: Path
+) -> None:
+    server = serve("-c", "stubbed.py", "shop:app", cwd=site)
+    assert server.get("/").startswith("http ")
+    server.wait_for_log('^root corn.access .*"GET / HTTP/1.1" 200')
+    server.stop()
+    assert server.log.count("Listening at") == 1
+
+
 LIVE = """
 async def app(scope, receive, send):
     if scope["type"] == "http":

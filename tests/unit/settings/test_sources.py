@@ -258,6 +258,7 @@ def test_bad_value_is_located(sources: Sources, level: str, where: str) -> None:
                                  " (corn.conf.py line 1)"]),
         ("def corn_settings(): return []", ["corn_settings has no effect in a config file"
                                             " (corn.conf.py line 1)"]),
+        ("conf = {}", []),  # like config, which would have no effect
         ("import os as worker", []),
         ("WORKER = 4", []),
         ("_worker = 4", []),
