@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import shutil
 from pathlib import Path
+from signal import SIGHUP
 
 import pytest
 
@@ -50,9 +51,13 @@ def test_logger_of_a_recipe_writes_what_it_writes_in_gunicorn(serve: Serve, site
     server.wait_for_log(r"^shop ready on \[<AddressFamily.AF_INET: 2>\]")
     assert server.get("/health").startswith("http ")
     assert server.get("/a%20b?c=%20d").startswith("http ")
+    server.signal(SIGHUP)
+    server.wait_for_log("^shop Worker exiting")
+    assert server.get("/a").startswith("http ")
     server.stop()
     lines = (site / "access.json").read_text().splitlines()
-    assert lines == ['{"path": "/a%20b", "query": "c=%20d"}']
+    assert lines == ['{"path": "/a%20b", "query": "c=%20d"}', '{"path": "/a", "query": "-"}']
+    assert '"GET ' not in server.log
 
 
 def test_logger_without_a_set_up_of_its_own_leaves_the_lines_to_others(
