@@ -28,6 +28,7 @@ from corn_core.net import tls
 from corn_core.process import daemon, privileges
 from corn_core.process.environment import ProcessEnvironment
 from corn_core.process.handover import is_heir
+from corn_core.process.output import print_answer
 from corn_core.process.title import prepare_title
 from corn_core.settings.commandline import early_command, early_value
 from corn_core.settings.printing import print_config
@@ -51,17 +52,17 @@ def begin(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[Plugins, Reg
     """
     command = early_command(argv)
     if command == "version":
-        print(f"corn {__version__}")
+        print_answer(f"corn {__version__}")
         return None
     disabled = early_value(DISABLE_PLUGINS, argv, environ)
     # The table shows what is wrong with a plugin, so a bad one must not make it fail.
     plugins = load_plugins(disabled, strict=command != "plugins")
     if command == "plugins":
-        print(listing(plugins, os.get_terminal_size(1).columns if os.isatty(1) else None))
+        print_answer(listing(plugins, os.get_terminal_size(1).columns if os.isatty(1) else None))
         return None
     registry = registry_of(plugins)
     if command is not None:
-        print(answer(command, argv, registry), end="")
+        print_answer(answer(command, argv, registry))
         return None
     return plugins, registry
 
@@ -263,7 +264,7 @@ class Assembly:
             error.exit_status = 1
             raise
         if loaded.config.print_config and self.resolution is not None:
-            print(print_config(loaded.config, self.resolution.hooks))
+            print_answer(print_config(loaded.config, self.resolution.hooks))
         self.require_plugins()
         return 0
 

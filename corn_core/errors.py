@@ -203,15 +203,18 @@ def one_line(error: BaseException) -> str:
 
 _ANSWERED = {
     "gunicorn": "pip install corn-gunicorn, which answers such imports",
-    "uvicorn": "corn serves ASGI applications without it: pip install corn-asgi, and"
-    " worker_class = 'asgi'",
+    **dict.fromkeys(
+        ("uvicorn", "uvicorn_worker"),
+        "corn serves ASGI applications without it: pip install corn-asgi, and"
+        " worker_class = 'asgi'",
+    ),
 }
 
 
 def answered(error: BaseException) -> str:
     """Return "; pip install ..." for another server's module that is missing, or nothing."""
     name = error.name if isinstance(error, ModuleNotFoundError) else None
-    advice = _ANSWERED.get((name or "").partition(".")[0].partition("_")[0])
+    advice = _ANSWERED.get(name or "")
     return f"; {advice}" if advice else ""
 
 

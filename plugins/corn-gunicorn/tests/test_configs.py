@@ -119,6 +119,14 @@ def test_the_image_takes_the_asgi_worker(serve: Serve, site: Path) -> None:
     server.stop()
 
 
+def test_module_without_a_counterpart_says_what_to_do(site: Path) -> None:
+    (site / "patched.py").write_text("import gunicorn.http\n")
+    outcome = run("--check-config", "-c", "patched.py", "shop:app", cwd=site)
+    (last,) = outcome.stderr.splitlines()[-1:]
+    assert last.startswith("error: patched.py line 1: ModuleNotFoundError: gunicorn.http has no")
+    assert last.endswith("neither is to be patched")
+
+
 def test_the_real_package_is_noted(site: Path) -> None:
     (site / "gunicorn").mkdir()
     (site / "gunicorn" / "__init__.py").touch()
