@@ -8,7 +8,7 @@ from typing import TextIO
 
 
 def print_answer(text: str) -> None:
-    """Print what a command was asked for; a reader that has seen enough, as ``head``, is no error.
+    """Print what a command was asked for, to a reader that may leave early, as ``head`` does.
 
     :param text: one or several lines.
     """
