@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 from pathlib import Path
@@ -56,6 +57,19 @@ def test_manual() -> None:
     assert (outcome.returncode, outcome.stderr) == (0, "")
     assert outcome.stdout.startswith(".TH CORN 1 ")
     assert '.SS "Plugin static: Static Files"' in outcome.stdout
+
+
+@pytest.mark.skipif(shutil.which("groff") is None, reason="groff is not installed")
+def test_manual_is_well_formed() -> None:
+    format_it = ["groff", "-K", "utf8", "-T", "utf8", "-man", "-ww", "-z"]
+    outcome = subprocess.run(
+        format_it,
+        input=run("--man").stdout,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE * 2,
+    )
+    assert (outcome.returncode, outcome.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("arguments", [("--help", "all"), ("-h", "all"), ("--help=all",)])
