@@ -158,7 +158,8 @@ class Plugins:
         found: list[Finding] = []
         for plugin, findings in self.hooks.call_each("corn_explain", name=name, value=value):
             found += self._several(plugin, "corn_explain", findings)
-        return found or _foreign(name, value)
+        # The plugin of any other option is there, or it would be needed.
+        return found if name in hints.OPTIONS else found or _foreign(name, value)
 
     def _needed_for(self, option: str) -> str | None:
         """Name the first-party plugin that an option needs, and say why it is not there."""

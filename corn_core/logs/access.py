@@ -34,7 +34,7 @@ class AccessArguments(Mapping[str, Any]):
     """The arguments of an access record: the line, and every atom for filters and formatters.
 
     Those that are written for Gunicorn find the path in ``record.args["U"]``, for example. Atoms
-    are made when the first of them is looked at.
+    are made when the first of them is looked at, which has to be while the record is handled.
     """
 
     def __init__(self, line: str, atoms: Callable[[], dict[str, Any]]) -> None:
@@ -50,6 +50,10 @@ class AccessArguments(Mapping[str, Any]):
 
     def __len__(self) -> int:
         return len(self._made())
+
+    def release(self) -> None:
+        """Let go of the request; a handler may keep the record."""
+        self._make = dict
 
     def __bool__(self) -> bool:
         # Logging asks, which must not make the atoms.

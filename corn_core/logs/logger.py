@@ -239,7 +239,9 @@ class Logger:
         handler = self._only_handler()
         if handler is None:
             atoms = partial(self.atoms, resp, req, environ, request_time)
-            self.access_log.info("%(line)s", AccessArguments(line, atoms))
+            arguments = AccessArguments(line, atoms)
+            self.access_log.info("%(line)s", arguments)
+            arguments.release()
             return
         try:
             handler.write_line(line)

@@ -181,7 +181,9 @@ def notes(config: Config) -> list[str]:
     said = []
     for name in (setting.name for setting in SETTINGS):
         origin = config.origin(name)
-        if origin.kind == "default" or getattr(config, name) is None:
+        value = getattr(config, name)
+        # A file that lists the defaults of all settings asks for nothing.
+        if origin.kind == "default" or value == config.settings[name].default:
             continue
         if not configured(config):
             said.append(f"{name} has no effect without certfile ({origin})")

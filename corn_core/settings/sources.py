@@ -264,7 +264,8 @@ class _Layers:
         :param given: all names in the file.
         """
         if name in self.registry or name in HOOKS:
-            self.say("ignored", f"{name} has no effect in a config file", origin, name)
+            if raw:  # or it asks for nothing
+                self.say("ignored", f"{name} has no effect in a config file", origin, name)
             return
         explained = self.review.explain(name, raw, str(origin))
         self.review.add(*explained)

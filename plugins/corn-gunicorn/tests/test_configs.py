@@ -40,7 +40,7 @@ def test_file_serves_untouched(serve: Serve, site: Path, name: str) -> None:
     server.stop()
 
 
-@pytest.mark.parametrize("name", ["hosted", "embedded", "handlers", "stubbed"])
+@pytest.mark.parametrize("name", ["hosted", "embedded", "handlers", "stubbed", "defaults"])
 def test_report_is_empty(site: Path, name: str) -> None:
     outcome = run("--check-config", "-c", f"{name}.py", "shop:app", cwd=site)
     assert (outcome.returncode, re.findall("(?:error|ignored|note):.*", outcome.stderr)) == (0, [])

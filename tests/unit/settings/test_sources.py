@@ -256,6 +256,7 @@ def test_bad_value_is_located(sources: Sources, level: str, where: str) -> None:
         ("config = 'x.py'", ["config has no effect in a config file (corn.conf.py line 1)"]),
         ("check_config = True", ["check_config has no effect in a config file"
                                  " (corn.conf.py line 1)"]),
+        ("config = None\ncheck_config = False", []),
         ("def corn_settings(): return []", ["corn_settings has no effect in a config file"
                                             " (corn.conf.py line 1)"]),
         ("conf = {}", []),  # like config, which would have no effect
