@@ -20,6 +20,7 @@ from corn_core.extensions.manager import DISABLE_PLUGINS, Plugins, load_plugins
 from corn_core.findings import Finding, Review
 from corn_core.framework import Framework
 from corn_core.interfaces import Loader, Logger, WSGIApp
+from corn_core.logs import Logger as SimpleLogger
 from corn_core.logs import enable_loggers
 from corn_core.logs.capture import release_output
 from corn_core.logs.handlers import let_add
@@ -27,6 +28,7 @@ from corn_core.net import tls
 from corn_core.process import daemon, privileges
 from corn_core.process.environment import ProcessEnvironment
 from corn_core.process.handover import is_heir
+from corn_core.process.output import print_answer
 from corn_core.process.title import prepare_title
 from corn_core.settings.commandline import early_command, early_value
 from corn_core.settings.printing import print_config
@@ -50,20 +52,20 @@ def begin(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[Plugins, Reg
     """
     command = early_command(argv)
     if command == "version":
-        print(f"corn {__version__}")
+        print_answer(f"corn {__version__}")
         return None
     disabled = early_value(DISABLE_PLUGINS, argv, environ)
     # The table shows what is wrong with a plugin, so a bad one must not make it fail.
     plugins = load_plugins(disabled, strict=command != "plugins")
     if command == "plugins":
-        print(listing(plugins, os.get_terminal_size(1).columns if os.isatty(1) else None))
+        print_answer(listing(plugins, os.get_terminal_size(1).columns if os.isatty(1) else None))
         return None
     registry = registry_of(plugins)
     if command is not None:
         # lazy: help, manual page and completion, which no server needs
         from corn_core.answers import answer
 
-        print(answer(command, argv, registry), end="")
+        print_answer(answer(command, argv, registry))
         return None
     return plugins, registry
 
@@ -266,7 +268,7 @@ class Assembly:
             error.exit_status = 1
             raise
         if loaded.config.print_config and self.resolution is not None:
-            print(print_config(loaded.config, self.resolution.hooks))
+            print_answer(print_config(loaded.config, self.resolution.hooks))
         self.require_plugins()
         return 0
 
@@ -299,9 +301,11 @@ def by_our_names(resolution: Resolution, review: Review) -> Resolution:
     config = resolution.config
     values, origins = config.as_dict(), {name: config.origin(name) for name in config.names()}
     notes = []
-    for setting in hints.TAKEN_FOR:
-        driver = hints.taken_for(setting, values[setting])
-        if driver is not None:
+    for setting, ours in (("worker_class", Worker), ("logger_class", SimpleLogger)):
+        value = values[setting]
+        driver = hints.taken_for(setting, value)
+        # The counterparts of corn-gunicorn are called like Gunicorn's, and are ours.
+        if driver is not None and not (isinstance(value, type) and issubclass(value, ours)):
             text = f"{setting} {values[setting]!r} is taken for {driver!r}"
             notes.append(Finding("note", text, origin=str(origins[setting]), name=setting))
             values[setting] = driver

@@ -16,6 +16,7 @@ from corn_core.extensions.positional import config_file_plugin
 from corn_core.findings import Finding, Review
 from corn_core.logs.capture import release_output
 from corn_core.net import tls
+from corn_core.process.output import print_answer
 from corn_core.settings.printing import print_config
 from corn_core.settings.sources import Resolution
 from corn_core.validate import let_worker_refuse
@@ -37,7 +38,7 @@ def check(assembly: Assembly, review: Review, *, as_json: bool = False) -> int:
     release_output()  # output from now on is for the user who asked
     _report(review.findings, as_json=as_json)
     if resolution is not None and resolution.config.print_config and not review.failed:
-        print(print_config(resolution.config, resolution.hooks))
+        print_answer(print_config(resolution.config, resolution.hooks))
     return int(review.failed)
 
 
@@ -79,7 +80,7 @@ def _report(findings: Sequence[Finding], *, as_json: bool) -> None:
 
         fields = ("level", "name", "text", "instead", "origin")
         rows = [{field: getattr(each, field) for field in fields} for each in said]
-        print(json.dumps({"findings": rows}, indent=2))
+        print_answer(json.dumps({"findings": rows}, indent=2))
         return
     for each in said:
         place = f" ({each.origin})" if each.origin else ""

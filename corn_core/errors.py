@@ -201,6 +201,23 @@ def one_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
+_ANSWERED = {
+    "gunicorn": "pip install corn-gunicorn, which answers such imports",
+    **dict.fromkeys(
+        ("uvicorn", "uvicorn_worker"),
+        "corn serves ASGI applications without it: pip install corn-asgi, and"
+        " worker_class = 'asgi'",
+    ),
+}
+
+
+def answered(error: BaseException) -> str:
+    """Return "; pip install ..." for another server's module that is missing, or nothing."""
+    name = error.name if isinstance(error, ModuleNotFoundError) else None
+    advice = _ANSWERED.get(name or "")
+    return f"; {advice}" if advice else ""
+
+
 def line_in(error: BaseException, filename: str) -> int | None:
     """Return the line in the named file that was executing when the error was raised."""
     line = None

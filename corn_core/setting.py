@@ -87,9 +87,12 @@ class Setting(NamedTuple):
 
 
 def boolean(raw: object) -> bool:
-    """Accept ``True``, ``False`` or their names in any case, and nothing else."""
-    if isinstance(raw, bool):
-        return raw
+    """Accept ``True``, ``False`` or their names in any case, and ``None`` for ``False``.
+
+    ``None`` is what ``os.environ.get`` returns in a config file for a variable that is not set.
+    """
+    if raw is None or isinstance(raw, bool):
+        return bool(raw)
     if isinstance(raw, str) and raw.strip().lower() in ("true", "false"):
         return raw.strip().lower() == "true"
     raise Expected("true or false")
@@ -160,7 +163,9 @@ def one_of(*choices: str) -> Parser:
 
 
 def strings(raw: object) -> list[str]:
-    """Accept a list of texts; a single text becomes a list of one, and is not split."""
+    """Accept a list of texts; a single text is a list of one, not split, and ``None`` is empty."""
+    if raw is None:
+        return []
     if isinstance(raw, str):
         raw = [raw]
     if not isinstance(raw, Iterable) or isinstance(raw, (bytes, Mapping)):

@@ -13,8 +13,10 @@ from typing import Any
 from corn_core import interfaces
 from corn_core.config import Config
 from corn_core.errors import AppLoadError, CornError, ExtensionError, did_you_mean, one_line
+from corn_core.extensions import hints
 from corn_core.frames import explained
 from corn_core.interfaces import Logger, WSGIApp
+from corn_core.logs import Logger as SimpleLogger
 from corn_core.worker.base import Worker
 
 _LOGGER = (
@@ -31,7 +33,8 @@ def worker_class_of(found: object, config: Config) -> type[Worker]:
     what = f"worker class {config.worker_class!r}"
     if not (isinstance(found, type) and issubclass(found, Worker)):
         raise ExtensionError(
-            f"{what} is not a subclass of corn_core.worker.Worker (it is {_kind(found)})"
+            f"{what} is not a subclass of corn_core.worker.Worker (it is {_kind(found)});"
+            f" {_instead_of(found)}"
         )
     if found.run is Worker.run:
         raise ExtensionError(f"{what} has no method run(self), which is what serves requests")
@@ -44,6 +47,19 @@ def worker_class_of(found: object, config: Config) -> type[Worker]:
             raise ExtensionError(f"{what}: {name} is the text {names!r}, not a list of names")
     _check_names(what, found, config)
     return found
+
+
+def _instead_of(found: object) -> str:
+    base = hints.foreign_base("worker_class", found)
+    if base is None:
+        return "derive it from that class, or name an installed worker"
+    path, driver = base
+    more = (
+        "; what CONFIG_KWARGS has are settings, such as asgi_loop and asgi_lifespan"
+        if hasattr(found, "CONFIG_KWARGS")
+        else ""
+    )
+    return f"{path} runs in Gunicorn only, and corn's worker {driver!r} takes its place{more}"
 
 
 def let_worker_refuse(worker_class: type[Worker], config: Config) -> None:
@@ -69,13 +85,20 @@ def logger_of(logger_class: Callable[[Config], Any], config: Config) -> Logger:
     :raises CornError: when it cannot be made, or is not a logger.
     """
     what = f"logger class {config.logger_class!r}"
+    base = hints.foreign_base("logger_class", logger_class)
+    derived = isinstance(logger_class, type) and issubclass(logger_class, SimpleLogger)
+    if base is not None and not derived:
+        raise ExtensionError(
+            f"{what} is derived from {base[0]} of the Gunicorn that is installed; pip uninstall"
+            " gunicorn, and corn-gunicorn has a class of that name which corn can use"
+        )
     log = _guarded(what, lambda: logger_class(config))
-    _check_attributes(
-        what,
-        log,
-        _LOGGER,
-        "; derive it from corn_core.plugin.SimpleLogger, which has all of them",
+    advice = (
+        "; its method setup has to call super().setup(config)"
+        if derived
+        else "; derive it from corn_core.plugin.SimpleLogger, which has all of them"
     )
+    _check_attributes(what, log, _LOGGER, advice)
     return log  # type: ignore[no-any-return]  # its attributes are all that can be known
 
 

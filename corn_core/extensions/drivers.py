@@ -7,7 +7,7 @@ from importlib import import_module
 from importlib.metadata import EntryPoint
 from typing import Any, NamedTuple
 
-from corn_core.errors import ExtensionError, did_you_mean, one_line
+from corn_core.errors import ExtensionError, answered, did_you_mean, one_line
 from corn_core.extensions import hints
 from corn_core.extensions.entrypoints import (
     LOADERS,
@@ -206,7 +206,8 @@ def _loaded(what: str, load: Callable[[], Any]) -> Any:
     try:
         return load()
     except (Exception, SystemExit) as error:
-        raise explained(ExtensionError(f"{what}: {one_line(error)}"), error) from error
+        failure = ExtensionError(f"{what}: {one_line(error)}{answered(error)}")
+        raise explained(failure, error) from error
 
 
 def _unknown(kind: _Kind, name: str) -> str:

@@ -99,6 +99,8 @@ TAKEN_FOR = {
         "uvicorn.workers.UvicornH11Worker": "asgi",
         "uvicorn_worker.UvicornWorker": "asgi",
         "uvicorn_worker.UvicornH11Worker": "asgi",
+        "uvicorn_worker._workers.UvicornWorker": "asgi",
+        "uvicorn_worker._workers.UvicornH11Worker": "asgi",
         "gaiohttp": "aiohttp",
         "egg:gunicorn": "sync",
     },
@@ -111,8 +113,13 @@ TAKEN_FOR = {
 
 
 def taken_for(setting: str, value: object) -> str | None:
-    """Return the driver that does what another server's class does, or None for any other value."""
+    """Return the driver that does what another server's class does, or None for any other value.
+
+    :param value: the path of the class, or the class.
+    """
     known = TAKEN_FOR.get(setting)
+    if isinstance(value, type):
+        value = _path(value)
     if known is None or not isinstance(value, str):
         return None
     if setting == "worker_class" and value.startswith("egg:gunicorn#"):
@@ -122,9 +129,23 @@ def taken_for(setting: str, value: object) -> str | None:
     return known.get(path)
 
 
+def foreign_base(setting: str, found: object) -> tuple[str, str] | None:
+    """Return the class of another server's that a class is derived from, and the driver for it."""
+    for each in found.__mro__ if isinstance(found, type) else ():
+        driver = taken_for(setting, each)
+        if driver is not None:
+            return _path(each), driver
+    return None
+
+
+def _path(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
 _RESIZE = "server.num_workers can be set"
 _FORKS = "the master forks, reaps and times out by itself"
 _SIGNAL = "os.kill(server.pid, ...) with the signal that means it"
+_LOOP = "corn's workers schedule requests by themselves"
 
 ATTRIBUTES = {
     "server.app": "worker.app in the hooks of a worker; the settings are in server.cfg",
@@ -132,23 +153,37 @@ ATTRIBUTES = {
     "server.SIG_QUEUE": _SIGNAL,
     "server.dirty_arbiter": "corn has no pool of processes for long tasks",
     "server.halt": _SIGNAL,
+    "server.init_signals": "the master handles its signals by itself",
     "server.manage_workers": _RESIZE,
+    "server.master_name": "server.proc_name is what process titles show",
+    "server.master_pid": "server.predecessor is the process id of the old master",
     "server.murder_workers": _FORKS,
     "server.pidfile": "server.cfg.pidfile is its path",
     "server.reap_workers": _FORKS,
     "server.reexec": _SIGNAL,
+    "server.reexec_pid": "server.successor is the process id of the new master",
     "server.reload": _SIGNAL,
     "server.spawn_worker": _RESIZE,
     "server.spawn_workers": _RESIZE,
     "server.stop": _SIGNAL,
+    "server.systemd": "server.LISTENERS has the sockets of systemd too",
     "server.wakeup": _SIGNAL,
     "worker.PIPE": "worker.wakeup.fd is readable after a signal",
+    "worker.accept": _LOOP,
+    "worker.handle": _LOOP,
+    "worker.handle_abort": "the hook worker_abort",
     "worker.handle_exit": "worker.alive = False lets it finish and exit",
     "worker.handle_quit": "worker.alive = False lets it finish and exit",
+    "worker.handle_request": "the hooks pre_request and post_request, or a middleware",
     "worker.init_process": "the hooks post_fork and post_worker_init",
     "worker.init_signals": "the hooks worker_int and worker_abort",
+    "worker.is_parent_alive": "worker.orphaned is true once the master is gone",
     "worker.load_wsgi": "worker.wsgi is the application, once it is loaded",
+    "worker.nr_conns": "server.snapshot() has the connections of each worker, in the hook on_tick",
+    "worker.poller": _LOOP,
+    "worker.tpool": _LOOP,
     "worker.wait_fds": "worker.sockets are the listening sockets",
+    "worker.worker_connections": "worker.cfg.worker_connections",
 }
 """Attributes of Gunicorn's objects that hook functions use, and what takes their place."""
 

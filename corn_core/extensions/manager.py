@@ -174,7 +174,8 @@ class Plugins:
         if needs:
             return [Finding("error", needs)]
         found = [each for _, each in self._each("corn_explain", name=name, value=value)]
-        return found or _foreign(name, value)
+        # The plugin of any other option is there, or it would be needed.
+        return found if name in hints.OPTIONS else found or _foreign(name, value)
 
     def _needed_for(self, option: str) -> str | None:
         """Name the first-party plugin that an option needs, and say why it is not there."""

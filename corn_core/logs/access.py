@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -28,6 +28,41 @@ class SafeAtoms(dict[str, Any]):
     def __getitem__(self, name: str) -> Any:
         value = self.get(name.lower() if name.startswith("{") else name, MISSING)
         return value if isinstance(value, int) else escape(str(value))
+
+
+class AccessArguments(Mapping[str, Any]):
+    """The arguments of an access record: the line, and every atom for filters and formatters.
+
+    Those that are written for Gunicorn find the path in ``record.args["U"]``, for example. Atoms
+    are made when the first of them is looked at, which has to be while the record is handled.
+    """
+
+    def __init__(self, line: str, atoms: Callable[[], dict[str, Any]]) -> None:
+        self._line = line
+        self._make = atoms
+        self._atoms: SafeAtoms | None = None
+
+    def __getitem__(self, name: str) -> Any:
+        return self._line if name == "line" else self._made()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._made())
+
+    def __len__(self) -> int:
+        return len(self._made())
+
+    def release(self) -> None:
+        """Let go of the request; a handler may keep the record."""
+        self._make = dict
+
+    def __bool__(self) -> bool:
+        # Logging asks, which must not make the atoms.
+        return True
+
+    def _made(self) -> SafeAtoms:
+        if self._atoms is None:
+            self._atoms = SafeAtoms(self._make())
+        return self._atoms
 
 
 def placeholders(text: str) -> list[tuple[str, str]]:

@@ -6,11 +6,12 @@ import logging
 import os
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from corn_core.interfaces import Request, Response
 from corn_core.logs import capture
-from corn_core.logs.access import Renderer, SafeAtoms, compile_format
+from corn_core.logs.access import AccessArguments, Renderer, SafeAtoms, compile_format
 from corn_core.logs.atoms import all_atoms
 from corn_core.logs.formatters import ERROR_FORMAT, WSGI_ERRORS, ErrorFormatter, fitting
 from corn_core.logs.handlers import (
@@ -237,7 +238,10 @@ class Logger:
         line = self._render(resp, req, environ, request_time)
         handler = self._only_handler()
         if handler is None:
-            self.access_log.info(line)
+            atoms = partial(self.atoms, resp, req, environ, request_time)
+            arguments = AccessArguments(line, atoms)
+            self.access_log.info("%(line)s", arguments)
+            arguments.release()
             return
         try:
             handler.write_line(line)
@@ -259,7 +263,9 @@ class Logger:
         handler = log.handlers[0]
         if not isinstance(handler, LineHandler) or handler.filters:
             return None
-        return handler if self.access_fmt == "%(message)s" else None
+        form = handler.formatter
+        plain = type(form) is logging.Formatter and form._fmt == "%(message)s"
+        return handler if plain else None
 
     def atoms(
         self,

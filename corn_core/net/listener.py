@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from corn_core.errors import BindError
 from corn_core.interfaces import Logger
@@ -173,6 +174,15 @@ class Listener:
 
     def fileno(self) -> int:
         return self.socket.fileno()
+
+    @property
+    def sock(self) -> socket.socket:
+        """The socket, by the name that hook functions written for Gunicorn use."""
+        return self.socket
+
+    def getsockname(self) -> Any:
+        """Return the address as the socket has it, for hook functions written for Gunicorn."""
+        return self.socket.getsockname()
 
     @property
     def closed(self) -> bool:

@@ -181,7 +181,8 @@ def notes(config: Config) -> list[str]:
     said = []
     for name in (setting.name for setting in SETTINGS):
         origin = config.given(name)
-        if origin is None or getattr(config, name) is None:
+        # A file that lists the defaults of all settings asks for nothing.
+        if origin is None or getattr(config, name) == config.settings[name].default:
             continue
         if not configured(config):
             said.append(f"{name} has no effect without certfile ({origin})")

@@ -7,6 +7,17 @@ import sys
 from typing import TextIO
 
 
+def print_answer(text: str) -> None:
+    """Print what a command was asked for, to a reader that may leave early, as ``head`` does.
+
+    :param text: one or several lines.
+    """
+    try:
+        print(text.removesuffix("\n"), flush=True)
+    except BrokenPipeError:
+        _drop(sys.stdout)
+
+
 def flush_output() -> None:
     """Write what is buffered for standard output and error; what cannot be written is dropped.
 

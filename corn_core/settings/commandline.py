@@ -18,7 +18,7 @@ Given = dict[str, tuple[str, Any]]
 """The settings given as arguments: by name, the flag that was used and the raw value."""
 
 USAGE = "corn [OPTIONS] [MODULE:APP]"
-DESCRIPTION = "Serve the WSGI application APP of the Python module MODULE."
+DESCRIPTION = "Serve the WSGI or ASGI application APP of the Python module MODULE."
 
 
 def early_command(argv: Sequence[str]) -> str | None:

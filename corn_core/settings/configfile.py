@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from corn_core.config import DEFAULT, Origin, parsed
-from corn_core.errors import ConfigError, line_in, one_line
+from corn_core.errors import ConfigError, answered, line_in, one_line
 from corn_core.frames import explained
 from corn_core.setting import Setting, optional, string
 from corn_core.settings.commandline import Given, flag_origin
@@ -179,7 +179,8 @@ def _execute(name: str, module: ModuleType, source: bytes, secrets: Collection[s
         try:
             exec(code, vars(module))
         except (Exception, SystemExit) as error:
-            failure = ConfigError(f"{name} line {line_in(error, path)}: {one_line(error)}")
+            said = f"{one_line(error)}{answered(error)}"
+            failure = ConfigError(f"{name} line {line_in(error, path)}: {said}")
             hidden = {(path, line) for line in _lines_of_values(tree, secrets)}
             raise explained(failure, error, hidden) from error
     values = {key: value for key, value in vars(module).items() if not key.startswith("__")}

@@ -12,7 +12,7 @@ INTRODUCTION = """\
 corn serves Python web applications: corn [OPTIONS] [MODULE:APP]
 
   corn app:app --reload                         restart when the code changes
-  corn app:app -b :80 -w 4 --access-logfile -   four processes, an access log
+  corn app:app -b :8080 -w 4 --access-logfile - four processes, an access log
   corn -c deploy.py                             all of that in a config file
 """
 

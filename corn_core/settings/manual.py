@@ -58,8 +58,8 @@ def _lines(registry: Registry) -> Iterator[str]:
     yield r"[\fIOPTIONS\fR] [\fIMODULE\fR:\fIAPP\fR]"
     yield ".SH DESCRIPTION"
     yield _text(
-        "corn serves the WSGI application APP of the Python module MODULE over HTTP. A master"
-        " process opens the listening sockets, forks workers, which answer the requests, and"
+        "corn serves the WSGI or ASGI application APP of the Python module MODULE over HTTP. A"
+        " master process opens the listening sockets, forks workers, which answer the requests, and"
         " replaces those that die, hang or have to run new code. Workers, loggers and more settings"
         " come from plugins; this page describes those that are installed."
     )

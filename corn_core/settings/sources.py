@@ -175,9 +175,11 @@ class _Layers:
             self.set(name, raw, flag_origin(flag, variable))
 
     def set_app(self, rest: Sequence[str], variable: str) -> None:
-        """Use the first positional argument as the application; warn that others are ignored."""
+        """Use the positional argument as the application; more than one is an error."""
         for argument in rest[1:]:
-            self.say("ignored", f"argument {argument!r} is ignored; the application is {rest[0]!r}")
+            text = f"unexpected argument {argument!r} after the application {rest[0]!r}"
+            advice = "quote an argument with spaces, and give flags such as --reload no value"
+            self.review.add(Finding("error", text, advice, origin=variable))
         if rest:
             kind: Kind = "cmd_args" if variable else "argument"
             self.set(APP_SETTING, rest[0], Origin(kind, variable or "command line"))
@@ -228,15 +230,17 @@ class _Layers:
         return True
 
     def _similar(self, name: str) -> str | None:
-        """Find the setting or hook that has nearly this name, or a flag of nearly this name."""
+        """Find what a file may set and has nearly this name, or a flag of nearly this name."""
+        settings = [setting for setting in self.registry if "file" in setting.places]
         flags = {
             flag.lstrip("-").replace("-", "_"): setting.name
-            for setting in self.registry
+            for setting in settings
             for flag in setting.flags
         }
         hooks = [hook.name for hook in HOOKS.values() if hook.in_config_file]
         # Short ones are words that config files use for things of their own.
-        names = [*self.registry.names(), *hooks, *(flag for flag in flags if len(flag) > 4)]
+        ours = [setting.name for setting in settings]
+        names = [*ours, *hooks, *(flag for flag in flags if len(flag) > 4)]
         found = closest(name, names, 0.8)
         return found if found in self.registry else flags.get(found or "", found)
 
@@ -260,7 +264,8 @@ class _Layers:
         :param given: all names in the file.
         """
         if name in self.registry or name in HOOKS:
-            self.say("ignored", f"{name} has no effect in a config file", origin, name)
+            if raw:  # or it asks for nothing
+                self.say("ignored", f"{name} has no effect in a config file", origin, name)
             return
         explained = self.review.explain(name, raw, str(origin))
         self.review.add(*explained)

@@ -8,9 +8,10 @@
   const MOST = 12;
   let index = null;
 
-  function load(root) {
+  // Calls back once the index is there: one may have typed a word by then.
+  function load(root, done) {
     if (index || window.Search) return;
-    window.Search = { setIndex: (made) => { index = made; } };
+    window.Search = { setIndex: (made) => { index = made; done(); } };
     const script = document.createElement("script");
     script.src = root + "searchindex.js";
     document.head.append(script);
@@ -57,7 +58,7 @@
       list.replaceChildren(...matches(field.value).map((each) => entry(root, each)));
       list.hidden = !list.children.length;
     };
-    field.addEventListener("focus", () => load(root));
+    field.addEventListener("focus", () => load(root, show));
     field.addEventListener("input", show);
     field.closest("form").parentElement.addEventListener("keydown", (event) => {
       const links = [...list.querySelectorAll("a")];

@@ -9,6 +9,7 @@ import pytest
 
 from corn_core.extensions import hints
 from corn_core.extensions.entrypoints import LOADERS, LOGGERS, PLUGINS, RELOADERS, WORKERS
+from corn_core.extensions.manager import load_plugins
 from tests.contract.pages import ROOT
 
 MANIFESTS = [ROOT / "pyproject.toml", *sorted(ROOT.glob("plugins/*/pyproject.toml"))]
@@ -58,3 +59,8 @@ def test_settings_and_flags_of_plugins() -> None:
             options |= dict.fromkeys((setting.name, *setting.flags), owner)
     assert options
     assert options == hints.OPTIONS
+
+
+@pytest.mark.parametrize("name", sorted(hints.GUNICORN & hints.OPTIONS.keys()))
+def test_setting_of_an_installed_plugin_is_not_called_gunicorns(name: str) -> None:
+    assert load_plugins().explain(name, "auto") == []

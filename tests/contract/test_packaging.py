@@ -137,6 +137,13 @@ def test_wheel_holds_the_package_and_nothing_else(wheels: dict[str, Wheel], name
 
 
 @pytest.mark.parametrize("name", SOURCES)
+def test_page_on_the_index_has_no_relative_links(wheels: dict[str, Wheel], name: str) -> None:
+    page = str(wheels[name].metadata.get_payload())
+    assert page.startswith(f"# {'corn' if name == 'corn-core' else name}\n")
+    assert re.findall(r"\]\((?!https?://)[^)]*\)", page) == []
+
+
+@pytest.mark.parametrize("name", SOURCES)
 def test_wheel_has_all_its_modules(wheels: dict[str, Wheel], name: str) -> None:
     package = SOURCES[name] / ("" if name == "corn-core" else "src") / wheels[name].package
     sources = {str(path.relative_to(package.parent)) for path in package.rglob("*.py")}

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterable
+from email import message_from_string
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hatchling.build import prepare_metadata_for_build_wheel
 
 from tests.contract import pages
 
@@ -76,10 +79,39 @@ def test_index_is_told_what_a_distribution_is(source: Path) -> None:
         assert project["urls"] == {"The server": "https://pypi.org/project/corn-core/"}
 
 
+@pytest.fixture
+def description(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The page of a distribution on the package index, from what its wheel would contain."""
+    monkeypatch.chdir(source)
+    metadata = tmp_path / prepare_metadata_for_build_wheel(str(tmp_path)) / "METADATA"
+    message = message_from_string(metadata.read_text())
+    assert message["Description-Content-Type"] == "text/markdown"
+    return str(message.get_payload())
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.name)
+def test_every_link_on_the_index_leads_somewhere(description: str) -> None:
+    # Pictures too; the index knows none of the files beside the README.
+    targets = re.findall(r"\]\(([^)]*)\)|(?:src|href)=\"([^\"]*)", description)
+    assert [target for target in map("".join, targets) if "://" not in target] == []
+
+
+@pytest.mark.parametrize("source", [ROOT], ids=["corn-core"])
+def test_index_shows_the_whole_text_of_the_readme(description: str) -> None:
+    readme = (ROOT / "README.md").read_text()
+    assert len(pages.links(readme)) > 20
+    assert pages.headings(description) == pages.headings(readme)
+    for text in re.findall(r"(?<!!)\[([^\]]+)\]\(", readme):
+        assert text in description
+
+
+def test_readme_names_every_distribution() -> None:
+    named = re.findall(r"^\| `(corn-[\w-]+)` \|", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert sorted(named) == sorted(["corn-core", *NAMED])
+
+
 @pytest.mark.parametrize("name", PLUGINS)
 def test_readme_of_a_plugin_stands_on_its_own(name: str) -> None:
     text = (ROOT / "plugins" / name / "README.md").read_text()
     assert text.startswith(f"# {name}\n")
     assert "corn is a pre-fork server for Python web applications on UNIX" in text
-    # The index shows the page without the repository.
-    assert [link for link in pages.links(text) if "://" not in link] == []

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from corn_core import __version__
 from corn_testkit.fixtures import Serve
-from corn_testkit.server import run
-from corn_testkit.waiting import session_members
+from corn_testkit.server import COMMAND, environment, run
+from corn_testkit.waiting import DEADLINE, session_members
 from tests.e2e.own import APPS
 
 
@@ -20,6 +23,25 @@ from tests.e2e.own import APPS
 def test_version(flag: str) -> None:
     outcome = run(flag)
     assert (outcome.returncode, outcome.stdout) == (0, f"corn {__version__}\n")
+
+
+@pytest.mark.parametrize("command", ["-h all", "--version", "--plugins", "--print-config shop:app"])
+def test_reader_that_has_seen_enough_is_no_error(tmp_path: Path, command: str) -> None:
+    (tmp_path / "shop.py").write_text("def app(environ, start_response): ...\n")
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as closed:
+        outcome = subprocess.run(
+            [COMMAND, *command.split()],
+            cwd=tmp_path,
+            env=environment({}),
+            stdin=subprocess.DEVNULL,
+            stdout=closed,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=DEADLINE * 2,
+        )
+    assert (outcome.returncode, outcome.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("flag", ["--help", "-h"])
@@ -35,6 +57,19 @@ def test_manual() -> None:
     assert (outcome.returncode, outcome.stderr) == (0, "")
     assert outcome.stdout.startswith(".TH CORN 1 ")
     assert '.SS "Plugin static: Static Files"' in outcome.stdout
+
+
+@pytest.mark.skipif(shutil.which("groff") is None, reason="groff is not installed")
+def test_manual_is_well_formed() -> None:
+    format_it = ["groff", "-K", "utf8", "-T", "utf8", "-man", "-ww", "-z"]
+    outcome = subprocess.run(
+        format_it,
+        input=run("--man").stdout,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE * 2,
+    )
+    assert (outcome.returncode, outcome.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("arguments", [("--help", "all"), ("-h", "all"), ("--help=all",)])

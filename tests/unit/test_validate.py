@@ -48,11 +48,33 @@ class NearMiss(Good):
     ignored_settings = ("keepalive", "thread")
 
 
+class Uvicorn:
+    """As uvicorn's class is, where uvicorn is installed."""
+
+    CONFIG_KWARGS: dict[str, str] = {}  # noqa: RUF012  # as uvicorn has it
+
+
+Uvicorn.__module__, Uvicorn.__qualname__ = "uvicorn.workers", "UvicornWorker"
+
+
+class Live(Uvicorn):
+    pass
+
+
+NO_WORKER = "is not a subclass of corn_core.worker.Worker"
+DERIVE = "derive it from that class, or name an installed worker"
+TAKE_OURS = (
+    "uvicorn.workers.UvicornWorker runs in Gunicorn only, and corn's worker 'asgi' takes its"
+    " place; what CONFIG_KWARGS has are settings, such as asgi_loop and asgi_lifespan"
+)
+
+
 @pytest.mark.parametrize(
     ("found", "fault"),
     [
-        (dict, "is not a subclass of corn_core.worker.Worker (it is the class builtins.dict)"),
-        (pytest, "is not a subclass of corn_core.worker.Worker (it is of type module)"),
+        (dict, f"{NO_WORKER} (it is the class builtins.dict); {DERIVE}"),
+        (pytest, f"{NO_WORKER} (it is of type module); {DERIVE}"),
+        (Live, f"{NO_WORKER} (it is the class {__name__}.Live); {TAKE_OURS}"),
         (Misspelt, "has no method run(self), which is what serves requests"),
         (Unbound, "check_config is not a classmethod"),
         (OneText, "ignored_settings is the text 'threads', not a list of names"),
@@ -95,6 +117,32 @@ class Refusing(Good):
 def test_refusal_is_shown_as_it_is(config: Config) -> None:
     with pytest.raises(ConfigError, match=r"^not on a Sunday$"):
         let_worker_refuse(Refusing, config)
+
+
+class Glogging:
+    """As Gunicorn's class is, where Gunicorn is installed."""
+
+    def __init__(self, cfg: Config) -> None: ...
+
+
+Glogging.__module__, Glogging.__qualname__ = "gunicorn.glogging", "Logger"
+
+
+class Stubbed(Logger):
+    def setup(self, config: Config) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("logger_class", "advice"),
+    [
+        (Glogging, "of the Gunicorn that is installed; pip uninstall gunicorn, and corn-gunicorn"),
+        (Stubbed, "has no access_enabled; its method setup has to call super().setup(config)"),
+    ],
+)
+def test_logger_class_says_what_to_do(config: Config, logger_class: Any, advice: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        logger_of(logger_class, config)
+    assert advice in str(caught.value)
 
 
 class HalfALogger:

@@ -113,7 +113,7 @@ def test_a_greenlet_that_does_not_react_is_given_up(client: Client, scheduler: S
     closed: list[bool] = []
     client.log = cast(Any, SimpleNamespace(error=lambda *said: told.append(said)))
     connection: Any = SimpleNamespace(peer_host="::1", close=lambda: closed.append(True))
-    client.watch(connection, READABLE)
+    client.set_interest(connection, READABLE)
     driver = cast(Any, client._driver)
     driver._clients.add(client)
     for deadline in (1.0, 2.0):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import shutil
 from pathlib import Path
+from signal import SIGHUP
 
 import pytest
 
@@ -37,6 +38,36 @@ def test_file_serves_untouched(serve: Serve, site: Path, name: str) -> None:
     address = Address(server.address.url.replace("unix:", f"unix:{site}/"))
     assert address.request("GET", "/").text.startswith("http ")
     server.stop()
+
+
+@pytest.mark.parametrize("name", ["hosted", "embedded", "handlers", "stubbed", "defaults"])
+def test_report_is_empty(site: Path, name: str) -> None:
+    outcome = run("--check-config", "-c", f"{name}.py", "shop:app", cwd=site)
+    assert (outcome.returncode, re.findall("(?:error|ignored|note):.*", outcome.stderr)) == (0, [])
+
+
+def test_logger_of_a_recipe_writes_what_it_writes_in_gunicorn(serve: Serve, site: Path) -> None:
+    server = serve("-c", "handlers.py", "shop:app", bind=(), cwd=site)
+    server.wait_for_log(r"^shop ready on \[<AddressFamily.AF_INET: 2>\]")
+    assert server.get("/health").startswith("http ")
+    assert server.get("/a%20b?c=%20d").startswith("http ")
+    server.signal(SIGHUP)
+    server.wait_for_log("^shop Worker exiting")
+    assert server.get("/a").startswith("http ")
+    server.stop()
+    lines = (site / "access.json").read_text().splitlines()
+    assert lines == ['{"path": "/a%20b", "query": "c=%20d"}', '{"path": "/a", "query": "-"}']
+    assert '"GET ' not in server.log
+
+
+def test_logger_without_a_set_up_of_its_own_leaves_the_lines_to_others(
+    serve: Serve, site: Path
+) -> None:
+    server = serve("-c", "stubbed.py", "shop:app", cwd=site)
+    assert server.get("/").startswith("http ")
+    server.wait_for_log('^root corn.access .*"GET / HTTP/1.1" 200')
+    server.stop()
+    assert server.log.count("Listening at") == 1
 
 
 LIVE = """
@@ -86,6 +117,14 @@ def test_the_image_takes_the_asgi_worker(serve: Serve, site: Path) -> None:
     server.wait_for_log("worker_class 'uvicorn.workers.UvicornWorker' is taken for 'asgi'")
     assert server.get() == "live"
     server.stop()
+
+
+def test_module_without_a_counterpart_says_what_to_do(site: Path) -> None:
+    (site / "patched.py").write_text("import gunicorn.http\n")
+    outcome = run("--check-config", "-c", "patched.py", "shop:app", cwd=site)
+    (last,) = outcome.stderr.splitlines()[-1:]
+    assert last.startswith("error: patched.py line 1: ModuleNotFoundError: gunicorn.http has no")
+    assert last.endswith("neither is to be patched")
 
 
 def test_the_real_package_is_noted(site: Path) -> None:

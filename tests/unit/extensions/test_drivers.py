@@ -224,6 +224,11 @@ def test_two_distributions_with_one_name(site: Site) -> None:
     [
         ("no_such:Worker", "ModuleNotFoundError: No module named 'no_such'"),
         ("no_such.Worker", "ModuleNotFoundError: No module named 'no_such'"),
+        (
+            "uvicorn_worker.Mine",
+            "ModuleNotFoundError: No module named 'uvicorn_worker'; corn serves ASGI applications"
+            " without it: pip install corn-asgi, and worker_class = 'asgi'",
+        ),
         ("things:Wroker", "things has no 'Wroker'; did you mean 'Worker'?"),
         ("things:Worker.Outer", "things has no 'Outer'"),
         ("things:", "things has no ''"),

@@ -321,6 +321,41 @@ def test_filters_are_asked(access_file: Path) -> None:
     assert access_file.read_text() == "/shop\n/health\n"
 
 
+def test_filters_and_formatters_find_every_atom(access_file: Path) -> None:
+    seen: list[Any] = []
+
+    class Telling(logging.Formatter):
+        def format(self, record: logging.LogRecord) -> str:
+            arguments: Any = record.args
+            seen.append((arguments["U"], arguments.get("no such"), dict(arguments)["m"]))
+            return super().format(record)
+
+    logger = Logger(config(accesslog=str(access_file), access_log_format="%(m)s %%"))
+    logger.access_log.addFilter(lambda record: vars(record)["args"]["U"] != "/health")
+    logger.access_log.handlers[0].setFormatter(Telling())
+    access(logger, path="/health")
+    access(logger, path="/a%b")
+    assert access_file.read_text() == "GET %\n"
+    assert seen == [("/a%b", "-", "GET")]
+
+
+def test_atoms_of_a_record_are_made_only_if_they_are_looked_at(access_file: Path) -> None:
+    class Counting(Logger):
+        made = 0
+
+        def atoms(self, resp: Any, req: Any, environ: Any, request_time: Any) -> dict[str, Any]:
+            self.made += 1
+            return super().atoms(resp, req, environ, request_time)
+
+        def renderer(self, config: Any) -> Any:
+            return lambda *request: "line"
+
+    logger = Counting(config(accesslog=str(access_file)))
+    logger.access_log.addFilter(lambda record: record.getMessage() == "line")
+    access(logger)
+    assert (access_file.read_text(), logger.made) == ("line\n", 0)
+
+
 # -- subclasses ----------------------------------------------------------------------
 
 
@@ -346,6 +381,15 @@ def test_subclass_with_formats_of_its_own(error_file: Path, access_file: Path) -
     logger.info("x")
     access(logger)
     assert error_file.read_text() == "INFO|x\n"
+    assert access_file.read_text() == "access|GET\n"
+
+
+def test_subclass_with_a_formatter_of_its_own(access_file: Path) -> None:
+    class Custom(Logger):
+        def access_formatter(self) -> logging.Formatter:
+            return logging.Formatter("access|%(message)s")
+
+    access(Custom(config(accesslog=str(access_file), access_log_format="%(m)s")))
     assert access_file.read_text() == "access|GET\n"
 
 

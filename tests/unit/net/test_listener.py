@@ -85,6 +85,8 @@ def test_port_0_shows_the_kernels_choice(bound: Bound) -> None:
     assert (listener.server_name, listener.server_port) == ("127.0.0.1", str(port))
     assert not listener.is_unix
     assert listener.fileno() == listener.socket.fileno()
+    # By the names that hook functions written for Gunicorn use.
+    assert listener.getsockname() == listener.sock.getsockname() == ("127.0.0.1", port)
     assert serves(listener)
 
 

@@ -97,6 +97,8 @@ def test_password_that_openssl_cannot_take(raw: object) -> None:
 
 def test_nothing_to_tell(certificate: Certificate) -> None:
     assert notes(config()) == []
+    # As in a file that lists the defaults of all settings.
+    assert notes(config(cert_reqs=0, suppress_ragged_eofs=True, ciphers=None)) == []
     assert notes(config(certfile=certificate.both, ciphers="HIGH")) == []
 
 

@@ -160,6 +160,11 @@ def test_package_of_a_module_that_exits_is_a_fault(tmp_path: Path) -> None:
         ("x = 1\ny = x / 0\n", "conf.py line 2: ZeroDivisionError: division by zero"),
         ("def f():\n  raise OSError('a\\nb')\nf()", "conf.py line 2: OSError: a b"),
         ("import no_such", "conf.py line 1: ModuleNotFoundError: No module named 'no_such'"),
+        (
+            "from uvicorn.workers import UvicornWorker",
+            "conf.py line 1: ModuleNotFoundError: No module named 'uvicorn'; corn serves ASGI"
+            " applications without it: pip install corn-asgi, and worker_class = 'asgi'",
+        ),
         ("\nimport json\njson.loads('[')", "conf.py line 3: JSONDecodeError: "),
         ("import sys\nsys.exit('bye')", "conf.py line 2: SystemExit: bye"),
         ("x = (\n", "conf.py line 1: SyntaxError: '(' was never closed"),

@@ -191,14 +191,33 @@ def test_which_application_is_served(
     assert str(resolution.config.origin("wsgi_app")) == origin
 
 
-def test_arguments_after_the_application_are_ignored_with_a_warning(sources: Sources) -> None:
-    sources.argv = ["a:b", "-w", "2", "x", "--", "-y"]
-    resolution = sources.resolve()
-    assert resolution.config.wsgi_app == "a:b"
-    assert resolution.warnings == [
-        "argument 'x' is ignored; the application is 'a:b'",
-        "argument '-y' is ignored; the application is 'a:b'",
-    ]
+ADVICE = "quote an argument with spaces, and give flags such as --reload no value"
+
+
+@pytest.mark.parametrize(
+    ("argv", "variable", "says"),
+    [
+        (["a:b", "x"], "", f"unexpected argument 'x' after the application 'a:b'; {ADVICE}"),
+        (
+            ["a:b", "--", "-y"],
+            "",
+            f"unexpected argument '-y' after the application 'a:b'; {ADVICE}",
+        ),
+        (
+            [],
+            "--preload true a:b",
+            f"unexpected argument 'a:b' after the application 'true'; {ADVICE} (CORN_CMD_ARGS)",
+        ),
+    ],
+)
+def test_only_one_application_may_be_named(
+    sources: Sources, argv: list[str], variable: str, says: str
+) -> None:
+    sources.argv = argv
+    sources.environ["CORN_CMD_ARGS"] = variable
+    with pytest.raises(ConfigError) as caught:
+        sources.resolve()
+    assert str(caught.value) == says
 
 
 @pytest.mark.parametrize(
@@ -237,8 +256,10 @@ def test_bad_value_is_located(sources: Sources, level: str, where: str) -> None:
         ("config = 'x.py'", ["config has no effect in a config file (corn.conf.py line 1)"]),
         ("check_config = True", ["check_config has no effect in a config file"
                                  " (corn.conf.py line 1)"]),
+        ("config = None\ncheck_config = False", []),
         ("def corn_settings(): return []", ["corn_settings has no effect in a config file"
                                             " (corn.conf.py line 1)"]),
+        ("conf = {}", []),  # like config, which would have no effect
         ("import os as worker", []),
         ("WORKER = 4", []),
         ("_worker = 4", []),

@@ -18,13 +18,29 @@ from corn_core.plugin import Finding
 
 _CALLABLE = "worker.app is the WSGI application itself"
 
+_CONFIG = {
+    "address": "cfg.bind has the addresses; server.LISTENERS the sockets",
+    "env": "cfg.raw_env has them as NAME=VALUE",
+    "env_orig": "os.environ",
+    "gid": "cfg.group",
+    "is_ssl": "cfg.certfile is set when TLS is on",
+    "paste_global_conf": "cfg.raw_paste_global_conf has them as KEY=VALUE",
+    "set": "the configuration is immutable; set it in the config file",
+    "ssl_options": "cfg.certfile, cfg.keyfile, cfg.ca_certs, cfg.cert_reqs and cfg.ciphers",
+    "uid": "cfg.user",
+    "worker_class_str": "cfg.worker_class is the name",
+}
+
 DEEPER = {
+    **{
+        f"{role}.cfg.{name}": text
+        for role in ("server", "worker")
+        for name, text in _CONFIG.items()
+    },
     "worker.app.callable": _CALLABLE,
     "worker.app.wsgi": _CALLABLE,
     "worker.app.app_uri": "worker.cfg.wsgi_app",
     "worker.app.cfg": "worker.cfg",
-    "worker.cfg.worker_class_str": "worker.cfg.worker_class is the name",
-    "server.cfg.worker_class_str": "server.cfg.worker_class is the name",
     "worker.tmp.last_update": "server.snapshot() has the workers' heartbeats, in the hook on_tick",
     "worker.tmp.fileno": "worker.tmp.notify() is what it is for",
     "worker.log.error_handlers": "worker.log.error_log.handlers",

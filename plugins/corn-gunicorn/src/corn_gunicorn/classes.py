@@ -6,6 +6,7 @@ from typing import Any
 
 from corn_core.extensions.drivers import find_logger_class, find_worker_class
 from corn_core.plugin import ExtensionError
+from corn_gunicorn.finder import NAME
 
 _BOOT = "the hooks post_fork and post_worker_init"
 _SIGNALS = "the hooks worker_int and worker_abort"
@@ -62,6 +63,10 @@ def find(setting: str, name: Any) -> Any:
 
 
 def _defines(found: type, attribute: str) -> bool:
-    """Tell whether a class defines something itself, or inherits it from one that is not ours."""
-    theirs = (each for each in found.__mro__ if not each.__module__.startswith("corn_"))
+    """Tell whether a class defines something itself, or inherits it from one that is not ours.
+
+    Ours are the counterparts too, whose modules are called as in Gunicorn.
+    """
+    ours = ("corn_", f"{NAME}.")
+    theirs = (each for each in found.__mro__ if not each.__module__.startswith(ours))
     return any(attribute in vars(each) for each in theirs)

@@ -20,7 +20,7 @@ _FILE = os.path.join(COUNTERPARTS, "__init__.py")
 
 MISSING = {
     "gunicorn.asgi": "corn-asgi serves ASGI applications: corn -k asgi",
-    "gunicorn.ctl": "corn has no control socket; signals control the master",
+    "gunicorn.ctl": "corn-control has a control socket and its client, cornctl",
     "gunicorn.dirty": "corn has no pool of processes for long tasks; use a task queue",
     "gunicorn.http": "corn_core.http is the parser, corn_core.wsgi the request cycle; neither is"
     " to be patched",

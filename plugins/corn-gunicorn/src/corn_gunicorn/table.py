@@ -48,8 +48,8 @@ _LAX = "corn's parser is strict, and no setting makes it lax"
 _MEND = "mend the client, or put a proxy in front that corrects what it sends"
 _DIRTY = "corn has no pool of processes for long tasks"
 _QUEUE = "use a task queue, or a second server whose workers have a longer timeout"
-_CONTROL = "corn has no control socket"
-_SIGNALS = "signals control the master (see Signals); corn-prometheus shows the workers"
+_CONTROL = "corn's control socket has commands of its own, and another name"
+_CORNCTL = "pip install corn-control; --control PATH opens one, which cornctl talks to"
 
 
 def _none(name: str, flag: str, since: str, text: str, instead: str, **more: object) -> Known:
@@ -323,20 +323,20 @@ SETTINGS = (
         _QUEUE,
         harmless=(30,),
     ),
-    _none("control_socket", "--control-socket", "25.1", _CONTROL, _SIGNALS),
+    _none("control_socket", "--control-socket", "25.1", _CONTROL, _CORNCTL),
     _none(
         "control_socket_mode",
         "--control-socket-mode",
         "25.1",
-        _CONTROL,
-        _SIGNALS,
+        "the mode of corn's control socket is always 0600",
+        _CORNCTL,
         harmless=(0o600,),
     ),
     _none(
         "control_socket_disable",
         "--no-control-socket",
         "25.1",
-        "corn has no control socket",
+        "corn has a control socket only if --control asks for one",
         "leave it out",
         harmless=(True,),
         takes_argument=False,
