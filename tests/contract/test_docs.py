@@ -298,6 +298,6 @@ def test_systemd_unit(tmp_path: Path) -> None:
 def test_sphinx_builds_without_warnings(tmp_path: Path) -> None:
     pytest.importorskip("myst_parser")
     command = [sys.executable, "-m", "sphinx", "-q", "-W", "-b", "html", str(DOCS), str(tmp_path)]
-    outcome = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    outcome = subprocess.run(command, capture_output=True, text=True, timeout=600)
     assert outcome.returncode == 0, outcome.stderr
     assert (tmp_path / "reference" / "settings.html").exists()
