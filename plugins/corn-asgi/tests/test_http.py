@@ -285,10 +285,13 @@ def test_a_client_that_closes_only_its_side_gets_its_answer(probe: Server, told:
 
 
 def test_a_body_that_breaks_off(probe: Server, told: Told) -> None:
+    since = len(probe.log)
     with probe.address.connect() as client:
         client.sendall(post("/length", b"x" * 100)[:-50])
         client.shutdown(socket.SHUT_WR)
         told("disconnect in the body")
+        assert client.recv(1) == b""
+    assert "was not answered" not in probe.log[since:], "the application is not to blame"
 
 
 def test_disconnect_comes_right_after_the_response(probe: Server, told: Told) -> None:
