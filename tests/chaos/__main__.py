@@ -60,7 +60,7 @@ def main(arguments: list[str]) -> int:
         print(f"{worker}, seed {seed}:", end="", flush=True)
         path = Path(tempfile.gettempdir(), f"chaos-{worker}.log")
         try:
-            # The servers show their logs, which are for whoever looks into a failure.
+            # The servers show their logs, which tell more about a failure.
             with open(path, "w") as log, redirect_stdout(log):
                 for event in misfortunes(worker, seed):
                     print(f" {event}", end=";", flush=True, file=sys.__stdout__)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import resource
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,7 +13,7 @@ from signal import SIGUSR1
 
 from corn_core.wsgi.body import MEMORY_LIMIT
 from corn_testkit.client import Address
-from corn_testkit.waiting import alive, wait_for
+from corn_testkit.waiting import wait_for
 from tests.chaos.site import PATIENCE, THREADS, Excuse, Impossible, Site
 
 LINGER = 0.2
@@ -32,13 +32,9 @@ def no_descriptors_in_the_master(site: Site, short: bool) -> None:
     """Let the master make no other pipe: no worker can be forked until it can again."""
     since, victim = len(site.server.log), site.victim()
     pid = site.server.pid
-    before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-    resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, before[1]))
-    try:
+    with _limited(resource.RLIMIT_NOFILE, {pid: 3}):
         site.kill(victim)
         site.server.wait_for_log("it cannot be forked: .*Too many open files", deadline=PATIENCE)
-    finally:
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
     site.workers()
     site.served()
     failures = site.server.log[since:].count("failed to boot")
@@ -53,14 +49,8 @@ def no_descriptors_in_workers(site: Site, short: bool) -> None:
     """Workers can accept nothing for a while; clients wait, and none is refused."""
     since = len(site.server.log)
     pids = site.workers()
-    before = resource.prlimit(pids[0], resource.RLIMIT_NOFILE)
-    for pid in pids:
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, before[1]))
-    try:
+    with _limited(resource.RLIMIT_NOFILE, dict.fromkeys(pids, 3)):
         site.server.wait_for_log("Cannot accept connections: Too many open files")
-    finally:
-        for pid in pids:
-            resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
     site.settle(since)
     assert site.workers() == pids
 
@@ -116,21 +106,23 @@ def as_many_as_there_are(site: Site) -> Iterator[None]:
     """
     pids = [site.server.pid, *site.workers()]
     # Root is above the limit of processes for each user.
-    with _limited(pids) if os.geteuid() else _in_a_full_group(pids):
+    none = _limited(resource.RLIMIT_NPROC, dict.fromkeys(pids, 0))
+    with none if os.geteuid() else _in_a_full_group(pids):
         yield
 
 
 @contextmanager
-def _limited(pids: Sequence[int]) -> Iterator[None]:
-    before = [resource.prlimit(pid, resource.RLIMIT_NPROC) for pid in pids]
-    for pid, (_, most) in zip(pids, before, strict=True):
-        resource.prlimit(pid, resource.RLIMIT_NPROC, (0, most))
+def _limited(kind: int, limits: Mapping[int, int]) -> Iterator[None]:
+    """Set a limit of each of these processes for a while, in the terms of setrlimit(2)."""
+    before = {pid: resource.prlimit(pid, kind) for pid in limits}
+    for pid, limit in limits.items():
+        resource.prlimit(pid, kind, (limit, before[pid][1]))
     try:
         yield
     finally:
-        for pid, limits in zip(pids, before, strict=True):
-            if alive(pid):
-                resource.prlimit(pid, resource.RLIMIT_NPROC, limits)
+        for pid, both in before.items():
+            with suppress(ProcessLookupError):
+                resource.prlimit(pid, kind, both)
 
 
 @contextmanager
@@ -187,15 +179,8 @@ def no_memory(site: Site, short: bool) -> None:
 @contextmanager
 def memory_left(pids: Sequence[int], room: int) -> Iterator[None]:
     """Let processes have so many octets more than they have now, and no others."""
-    before = [resource.prlimit(pid, resource.RLIMIT_AS) for pid in pids]
-    for pid, (_, most) in zip(pids, before, strict=True):
-        resource.prlimit(pid, resource.RLIMIT_AS, (address_space(pid) + room, most))
-    try:
+    with _limited(resource.RLIMIT_AS, {pid: address_space(pid) + room for pid in pids}):
         yield
-    finally:
-        for pid, limits in zip(pids, before, strict=True):
-            with suppress(ProcessLookupError):
-                resource.prlimit(pid, resource.RLIMIT_AS, limits)
 
 
 def address_space(pid: int) -> int:
