@@ -97,7 +97,7 @@ def waits(worker: str, kind: str, seed: int) -> Waits:
             _wait_for_quiet(place)
         assert place.workers() == workers
         assert not BLAMED.search(place.server.log, since)
-        most = before + CROWD * BODY // KIBIBYTE // 8
+        most = before + CROWD * BODY // KIBIBYTE // 2
         # What has arrived of broken uploads may still be on its way to the application.
         wait_for(lambda: _memory(place) < most, "what they took to be given back", PATIENCE)
     return Waits(median(alone), median(beside))
