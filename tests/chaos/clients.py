@@ -10,21 +10,33 @@ from contextlib import ExitStack
 from threading import Event
 from typing import NamedTuple
 
-from corn_testkit.client import Address
+from corn_testkit.asgi.frames import PING, TEXT, close, frame, handshake
+from corn_testkit.client import Address, read_all
 from tests.soak.load import TIMEOUT, Asker
 
 PAUSE = 0.03
 """Seconds between two requests of one client: the processor is for what happens meanwhile."""
 
-REQUEST = b"POST /mirror?vanish HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody"
+EXCHANGES = (
+    b"POST /mirror?vanish HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody",
+    b"POST /digest HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    b"2;a=b\r\nbo\r\n2\r\ndy\r\n0\r\nX-A: b\r\n\r\n",
+)
+"""What clients ask who leave after each octet of it, and of the answer."""
+
+WEBSOCKET = handshake("/echo") + frame(TEXT, b"vanish") + frame(PING) + close(1000)
+"""The same with a worker that speaks WebSocket."""
 
 PHASES = {
     "nothing": b"",
     "head": b"POST /digest HTTP/1.1\r\nHost: x\r\nContent-Le",
     "body": b"POST /digest HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nab",
-    "chunks": b"POST /digest HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab",
+    "chunks": b"POST /digest HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3e8\r\nab",
+    "response": b"GET /large?8 HTTP/1.1\r\nHost: x\r\n\r\n",
 }
-"""How far a client has come that then sends hardly anything."""
+"""How far a client has come that then sends, or reads, hardly anything."""
+
+SMALL_BUFFER = 4096
 
 
 class Failed(NamedTuple):
@@ -81,25 +93,43 @@ class Crowd:
         return [failed for client in self._clients for failed in client.failed]
 
 
-def vanish(address: Address, step: int) -> None:
+def vanish(address: Address, exchange: bytes, step: int) -> None:
     """Leave after each octet of a request, and of its response; by turns politely and not."""
-    ends = range(0, len(REQUEST) + 1, step)
+    answer = _answer_to(address, exchange)
+    ends = [*range(0, len(exchange) + len(answer), step), len(exchange) + len(answer)]
     for number, end in enumerate(ends):
         with address.connect(TIMEOUT) as client:
             if number % 2:
                 # To close it is to reset it (socket(7), SO_LINGER).
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            client.sendall(REQUEST[:end])
-            if end == len(REQUEST):
-                client.recv(1)
+            client.sendall(exchange[:end])
+            if end > len(exchange):
+                client.recv(end - len(exchange), socket.MSG_WAITALL)
 
 
-def dribble(address: Address, stack: ExitStack, count: int) -> list[socket.socket]:
-    """Open so many connections in each phase, which stay open as long as the stack does."""
+def _answer_to(address: Address, exchange: bytes) -> bytes:
+    """Return the whole answer, after which the client is the one to close."""
+    with address.connect(TIMEOUT) as client:
+        client.sendall(exchange)
+        client.shutdown(socket.SHUT_WR)
+        return read_all(client)
+
+
+def dribble(address: Address, stack: ExitStack, phase: str, count: int) -> list[socket.socket]:
+    """Open so many connections in a phase, which stay open as long as the stack does."""
     clients = []
-    for start in PHASES.values():
-        for _ in range(count):
-            client = stack.enter_context(address.connect(TIMEOUT))
-            client.sendall(start)
-            clients.append(client)
+    for _ in range(count):
+        client = stack.enter_context(address.connect(TIMEOUT))
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_BUFFER)
+        client.sendall(PHASES[phase])
+        clients.append(client)
     return clients
+
+
+def trickle(clients: list[socket.socket], phase: str) -> None:
+    """Let each of these clients get on by an octet."""
+    for client in clients:
+        if phase == "response":
+            client.recv(1)
+        else:
+            client.sendall(b"x")

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import os
-import resource
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from signal import SIGCONT, SIGHUP, SIGSTOP, SIGTERM, SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2
 
-from corn_core.wsgi.body import MEMORY_LIMIT
 from corn_testkit.waiting import children, stands_still, wait_for
-from tests.chaos.clients import dribble, vanish
+from tests.chaos.clients import EXCHANGES, PHASES, WEBSOCKET, dribble, trickle, vanish
 from tests.chaos.site import PATIENCE, TIMEOUT, Excuse, Site
 
 Event = Callable[[Site, bool], None]
 """Called with the site, and with whether this is the short form."""
+
+DRIBBLERS = 1000
 
 
 def kill_worker(site: Site, short: bool) -> None:
@@ -119,83 +119,19 @@ def _number_in(path: Path) -> int:
 
 def clients_that_vanish(site: Site, short: bool) -> None:
     since = len(site.server.log)
-    vanish(site.address, step=7 if short else 1)
+    for exchange in (*EXCHANGES, *([WEBSOCKET] if site.worker == "asgi" else [])):
+        vanish(site.address, exchange, step=29 if short else 1)
     site.settle(since)
+    assert "[ERROR]" not in site.server.log[since:]
 
 
 def clients_that_dribble(site: Site, short: bool) -> None:
+    """Let many clients stay in each phase, getting on by an octet now and then."""
     since = len(site.server.log)
-    with ExitStack() as stack:
-        for client in dribble(site.address, stack, 10 if short else 250):
-            client.sendall(b"x")
-        site.served()
+    for phase in PHASES:
+        with ExitStack() as stack:
+            clients = dribble(site.address, stack, phase, 10 if short else DRIBBLERS)
+            for _ in range(2):
+                trickle(clients, phase)
+                site.served()
     site.settle(since)
-
-
-def no_descriptors_in_the_master(site: Site, short: bool) -> None:
-    """Let the master make no other pipe: no worker can be forked until it can again."""
-    since, victim = len(site.server.log), site.victim()
-    pid = site.server.pid
-    before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-    resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, before[1]))
-    try:
-        site.kill(victim)
-        site.server.wait_for_log("it cannot be forked: .*Too many open files", deadline=PATIENCE)
-    finally:
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
-    site.workers()
-    site.served()
-    failures = site.server.log[since:].count("failed to boot")
-    site.settle(
-        since,
-        Excuse(rf"Worker \(pid:{victim}\) was sent SIGKILL"),
-        Excuse("A worker failed to boot: it cannot be forked", failures),
-    )
-
-
-def no_descriptors_in_workers(site: Site, short: bool) -> None:
-    """Workers can accept nothing for a while; clients wait, and none is refused."""
-    since = len(site.server.log)
-    pids = site.workers()
-    before = resource.prlimit(pids[0], resource.RLIMIT_NOFILE)
-    for pid in pids:
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, before[1]))
-    try:
-        site.server.wait_for_log("Cannot accept connections: Too many open files")
-    finally:
-        for pid in pids:
-            resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
-    site.settle(since)
-    assert site.workers() == pids
-
-
-def full_disk(site: Site, short: bool) -> None:
-    """Fill the disk of the access log, the spool and the pidfile, for a while."""
-    if site.disk is None:
-        return  # it takes root to make a small one
-    since = len(site.server.log)
-    filler = site.disk / "filler"
-    with suppress(OSError), open(filler, "wb", buffering=0) as file:
-        while True:
-            file.write(bytes(4096))
-    long = b"x" * (MEMORY_LIMIT + 1)
-    assert site.address.request("POST", "/digest", long).status == 507
-    site.server.wait_for_log("Cannot write the access log: .*No space left", deadline=PATIENCE)
-    site.server.signal(SIGUSR1)
-    site.served()
-    filler.unlink()
-    assert site.address.request("POST", "/digest", long).status == 200
-    told = site.server.log[since:].count("Cannot write the access log")
-    # Once by each worker.
-    assert told <= site.size
-    site.settle(since, Excuse("cannot store the body in .*: No space left on device"))
-
-
-EVENTS: dict[str, Event] = {
-    event.__name__: event
-    for event in (
-        *(kill_worker, freeze_worker, freeze_worker_for_long, freeze_master, suspend_everything),
-        *(hang_up, reopen_logs, resize, upgrade, clients_that_vanish, clients_that_dribble),
-        *(no_descriptors_in_the_master, no_descriptors_in_workers, full_disk),
-    )
-}

@@ -8,18 +8,19 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from signal import SIGCONT, SIGKILL, SIGSTOP
 from time import monotonic
 from typing import NamedTuple
 
-from corn_testkit.server import APPS, Server
+from corn_testkit.server import Server
 from corn_testkit.waiting import alive, polls, stands_still, wait_for
 from tests.chaos.clients import Crowd, Failed
 from tests.chaos.measure import Held, client_ports, held
 
+APPS = Path(__file__).with_name("apps")
 PATIENCE = 60.0
 WORKERS = 2
 THREADS = 4
@@ -28,6 +29,10 @@ TIMEOUT = 2
 
 BLAMED = re.compile(r"WORKER TIMEOUT|was sent SIG|did not exit within|failed to boot|Traceback")
 """What the log says of a worker that something has happened to."""
+
+
+class Impossible(Exception):
+    """An event cannot be made to happen here; the text says why."""
 
 
 class Excuse(NamedTuple):
@@ -40,14 +45,21 @@ class Excuse(NamedTuple):
 class Site:
     """One server with clients. Events act on it, and then call :meth:`settle`.
 
+    :ivar worker: the name of its worker class.
     :ivar disk: a small file system with the access log, the spool and the pidfile, if there is one.
     :ivar pidfile: where the master's is.
     """
 
     def __init__(
-        self, server: Server, disk: Path | None, chance: random.Random, clients: int
+        self,
+        server: Server,
+        worker: str,
+        disk: Path | None,
+        chance: random.Random,
+        clients: int,
     ) -> None:
         self.server = server
+        self.worker = worker
         self.disk = disk
         self.chance = chance
         self.pidfile = (disk or server.home) / "pid"
@@ -138,9 +150,9 @@ class Site:
 
 @contextmanager
 def small_disk(path: Path) -> Iterator[Path | None]:
-    """Mount a file system of 2 MB, for which one has to be root; yields None otherwise."""
+    """Mount a file system of 16 MB, for which one has to be root; yields None otherwise."""
     path.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "chaos", str(path)]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=16m", "chaos", str(path)]
     if os.geteuid() or subprocess.run(mount, capture_output=True).returncode:
         yield None
         return
@@ -151,15 +163,24 @@ def small_disk(path: Path) -> Iterator[Path | None]:
 
 
 @contextmanager
-def site(worker: str, chance: random.Random, *flags: str, clients: int = 2) -> Iterator[Site]:
+def site(
+    worker: str,
+    chance: random.Random,
+    *flags: str,
+    clients: int = 2,
+    env: Mapping[str, str] | None = None,
+    small: bool = True,
+) -> Iterator[Site]:
     """Start a server with load on it; yields it, and ends whatever is left of it.
 
     :param clients: how many of each kind make the load; none on a server that speaks TLS.
+    :param env: what else is in its environment.
+    :param small: whether it gets a small disk, if that is possible.
     """
     home = Path(tempfile.mkdtemp(prefix="chaos-"))
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, home)
-        disk = stack.enter_context(small_disk(home / "disk"))
+        disk = stack.enter_context(small_disk(home / "disk")) if small else None
         place = disk or home
         threads = (f"--threads={THREADS}",) if worker in ("gthread", "aiohttp") else ()
         config = home / "config.py"
@@ -170,15 +191,16 @@ def site(worker: str, chance: random.Random, *flags: str, clients: int = 2) -> I
                 *("--bind=127.0.0.1:0", f"--workers={WORKERS}", f"--worker-class={worker}"),
                 *(f"--timeout={TIMEOUT}", "--graceful-timeout=5", "--keep-alive=30", *threads),
                 *(f"--pid={place / 'pid'}", f"--access-logfile={place / 'access.log'}"),
-                *(f"--config={config}", *flags, "probe:app"),
+                *(f"--config={config}", *flags, f"victim:{'asgi' if worker == 'asgi' else 'app'}"),
             ],
             APPS,
+            env,
         )
         # Also what stands still; and it shows the log, which pytest prints if the test failed.
         stack.callback(server.kill)
         server.started()
         server.wait_for_workers(WORKERS)
-        made = Site(server, disk, chance, clients)
+        made = Site(server, worker, disk, chance, clients)
         stack.callback(made.crowd.stop)
         if clients:
             made.served()

@@ -36,7 +36,7 @@ ARGUMENTS = (integer(1), boolean, one_of("debug", "info"))
 
 
 class Talk(NamedTuple):
-    """What has become of a WebSocket: what the application gets, and what the client gets."""
+    """Says what has become of a WebSocket, for the application and for the client."""
 
     messages: Sequence[str | bytes]
     code: int | None

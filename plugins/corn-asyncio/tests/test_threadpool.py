@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from queue import SimpleQueue
 from time import monotonic
 from typing import NamedTuple
@@ -13,6 +12,7 @@ import pytest
 
 from corn_asyncio import threadpool
 from corn_asyncio.threadpool import EAGER, ThreadPool
+from corn_testkit.scarcity import no_room_for_threads
 from corn_testkit.waiting import DEADLINE, wait_for
 
 MakePool = Callable[[int, Callable[[int], None]], ThreadPool[int]]
@@ -181,22 +181,12 @@ def test_close_drops_what_no_thread_has_taken(make_blocked: MakeBlocked) -> None
     assert begun.empty()
 
 
-@contextmanager
-def no_room() -> Iterator[None]:
-    """Ask for stacks so large that no thread can be started."""
-    before = threading.stack_size(1 << 46)
-    try:
-        yield
-    finally:
-        threading.stack_size(before)
-
-
 def test_pool_recovers_when_there_is_room_for_a_thread_again(
     make_pool: MakePool, refused: list[RuntimeError]
 ) -> None:
     done: SimpleQueue[int] = SimpleQueue()
     pool = make_pool(1, done.put)
-    with no_room():
+    with no_room_for_threads():
         assert add(pool, 1), "another look may find room"
         assert [str(error) for error in refused] == ["can't start new thread"]
         assert pool.judge() and pool.judge()
@@ -212,7 +202,7 @@ def test_each_want_of_room_is_told_once(
     monkeypatch.setattr(threadpool, "RETRY", 0.0)
     pool, begun, gate = make_blocked(2)
     for number in (1, 2):
-        with no_room():
+        with no_room_for_threads():
             add(pool, number)
             assert pool.judge() and pool.judge(), "it is tried again"
             assert len(refused) == number
@@ -227,7 +217,7 @@ def test_jobs_go_to_the_threads_there_are_while_there_is_no_room(
     pool, begun, gate = make_blocked(2)
     add(pool, 1)
     assert begun.get(timeout=DEADLINE) == 1
-    with no_room():
+    with no_room_for_threads():
         add(pool, 2)
         pool.judge()
         pool.judge()

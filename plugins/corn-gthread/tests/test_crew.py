@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from corn_gthread.crew import Crew, Seat
+from corn_testkit.scarcity import no_room_for_threads
 from corn_testkit.waiting import DEADLINE
-
-
-@contextmanager
-def no_room() -> Iterator[None]:
-    """Ask for stacks so large that no thread can be started."""
-    before = threading.stack_size(1 << 46)
-    try:
-        yield
-    finally:
-        threading.stack_size(before)
 
 
 def test_each_want_of_room_is_told_once() -> None:
     refused: list[RuntimeError] = []
     crew = Crew(2, wait_for_the_end, refused.append)
     for number in (1, 2):
-        with no_room():
+        with no_room_for_threads():
             assert crew.recruit() is None and crew.recruit() is None
         assert [str(error) for error in refused] == ["can't start new thread"] * number
         assert crew.recruit() is not None

@@ -30,7 +30,7 @@ UNEXPLAINED = "The server could not answer this request. Its error log says why.
 FOREVER = float("inf")
 
 # Where the body of the request is.
-_TO_COME, _WANTED, _TAKEN = range(3)
+_TO_COME, _WANTED, _TAKEN, _BROKEN = range(4)
 
 
 class HttpCall(RunningCall):
@@ -119,7 +119,8 @@ class HttpCall(RunningCall):
             return {"type": "http.request", "body": b"", "more_body": False}
         if not piece:
             if self._left:
-                return {"type": "http.disconnect"}  # the rest will not come
+                self._body = _BROKEN  # the rest will not come
+                return {"type": "http.disconnect"}
             self._want_more()
             return None
         return {"type": "http.request", "body": piece, "more_body": self._has_more()}
@@ -255,6 +256,12 @@ class HttpCall(RunningCall):
         if response.state == NOTHING:
             return
         if self._gone:
+            self._finish()
+            return
+        if self._body == _BROKEN and not response.begun:
+            # The client has left in the middle of its request, and the application was told so:
+            # that it has nothing to say is not a mistake.
+            response.keep_alive = False
             self._finish()
             return
         if problem:
