@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from corn_testkit.asgi.serving import serving
 from corn_testkit.client import get, parse_all, post, read_all
+from corn_testkit.fixtures import Serve
 from corn_testkit.server import Server
-from corn_testkit.waiting import wait_for
 
 APPS = Path(__file__).with_name("apps")
 CLOSE = "Connection: close"
@@ -20,10 +19,13 @@ CLOSE = "Connection: close"
 @pytest.fixture(scope="module")
 def quiet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server without an access log, because that looks at each request anew."""
-    directory = tmp_path_factory.mktemp("quiet")
-    options = ("--worker-class=asgi", "--keep-alive=30", "--pythonpath", str(APPS))
-    with serving(directory, APPS, *options, "asgi_probe:app") as server:
-        yield server
+    options = ["--worker-class=asgi", "--keep-alive=30", "--bind=127.0.0.1:0"]
+    server = Server(tmp_path_factory.mktemp("quiet"), [*options, "repeated:app"], APPS)
+    try:
+        yield server.started()
+        server.stop()
+    finally:
+        server.kill()
 
 
 def answers(server: Server, *parts: bytes) -> list[str]:
@@ -73,11 +75,13 @@ def test_pipelined_ones_keep_their_turn(quiet: Server) -> None:
     assert texts == ["hello", "3", "hello", "hello", "hello", "3", "hello", "hello"]
 
 
-def test_each_has_its_line_in_the_access_log(probe: Server) -> None:
+def test_each_has_its_line_in_the_access_log(serve: Serve) -> None:
+    log = ("--access-logfile=-", "--access-logformat=%(s)s %(B)s %(r)s")
+    server = serve("--worker-class=asgi", *log, "repeated:app", cwd=APPS)
     hello = get("/hello?repeated")
-    assert answers(probe, hello, hello, hello, get("/hello", CLOSE)) == ["hello"] * 4
-    line = "200 5 GET /hello?repeated HTTP/1.1"
-    wait_for(lambda: probe.output.count(line) == 3, "the access lines of all three")
+    assert answers(server, hello, hello, hello, get("/hello", CLOSE)) == ["hello"] * 4
+    server.stop()
+    assert server.output.count("200 5 GET /hello?repeated HTTP/1.1\n") == 3
 
 
 def test_the_last_one_closes(quiet: Server) -> None:

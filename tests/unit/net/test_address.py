@@ -183,7 +183,8 @@ def test_bind_is_a_list_of_texts(raw: object, value: list[str]) -> None:
         (["fd://3", "fd://03"], "fd://3 is given twice"),
         ("127.0.0.1:80,127.0.0.1:81", "in brackets|a port from"),
         (8000, "text or a list of texts"),
-        (None, "text or a list of texts"),
+        (None, "at least one address"),
+        (3, "text or a list of texts"),
     ],
 )
 def test_bad_bind_is_refused(raw: object, message: str) -> None:
