@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
+from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
 from corn_asgi.connection import Connection
@@ -22,6 +24,12 @@ class Acceptor(TransportAcceptor):
     def __init__(self, server: Host, listener: Listener) -> None:
         super().__init__(server.worker, listener, server.loop, lambda: len(server.connections))
         self._server = server
+
+    def begin(self, greeting: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Begin to greet at once: with each round of the loop, all others have another turn."""
+        if self._stopped:
+            return super().begin(greeting)
+        return self._server.calls.begin(greeting)
 
     async def greet(self, connection: socket.socket, peer: Any) -> None:
         """Read a header of the PROXY protocol, if there is one, and make the transport."""

@@ -41,6 +41,10 @@ class Calls:
             call.task = task
             self.running.add(call)
 
+    def begin(self, work: Work) -> Task[None]:
+        """Run work of the server itself in the same way, and return its task."""
+        return self._start(work, self._context.copy())
+
     def cancel(self) -> list[Task[None]]:
         """Cancel what still runs, and return it."""
         tasks = [call.task for call in self.running if call.task is not None]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -49,6 +49,10 @@ class TransportAcceptor:
         is called.
         """
         raise NotImplementedError
+
+    def begin(self, greeting: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Return a task that greets a connection; called within a task after :meth:`stop`."""
+        return self.loop.create_task(greeting)
 
     def introduction(self) -> Callable[[], None]:
         """Return what :meth:`greet` may call once the server knows of the connection.
@@ -118,7 +122,7 @@ class TransportAcceptor:
                 if exhausted(error, self.worker.log):
                     self._pause()
                 return
-            task = self.loop.create_task(self.greet(connection, peer))
+            task = self.begin(self.greet(connection, peer))
             self._greeting.add(task)
             task.add_done_callback(self._greeting.discard)
 
