@@ -215,62 +215,83 @@ class SharedSlot(Slot):
     """A slot for several requests at once, in threads or in greenlets.
 
     It shows the request that began first: when a worker is stuck, that is the one to look at.
+
+    Most requests are alone, and should not pay for a lock. One of those in flight has the display,
+    and only that one writes to it. A request takes the display when it begins, if it is free, and
+    frees it at its end, or gives it to the next; both are one step for the interpreter. The others
+    are in an account with a lock. After freeing the display, and after entering the account, one
+    looks at the other of the two, so that none of several threads leaves a request unseen.
     """
 
-    __slots__ = ("_acquire", "_next_token", "_others", "_release", "_shown")
+    __slots__ = ("_display", "_lock", "_next_token", "_others", "_shown")
 
     def __init__(self, board: Scoreboard, index: int) -> None:
         super().__init__(board, index)
+        # Holds one thing while the display is free, and nothing while it is taken.
+        self._display: list[None] = [None]
         # The interpreter's own lock, also when a library has replaced the threading module's:
         # it is held for a few stores, and never across a switch of greenlets.
-        lock = allocate_lock()
-        # A with statement would take twice as long as these two.
-        self._acquire, self._release = lock.acquire, lock.release
+        self._lock = allocate_lock()
         self._next_token = count(1).__next__
         # Those in flight that are not shown; of the one that is, the memory knows all there is.
         self._others: dict[int, tuple[float, str, str]] = {}
+        # The token of the one that is; 0 for one that has taken the display when it began.
         self._shown = 0
 
-    # Without calls of the methods above: most requests are alone, and for those the two together
-    # would take as long as the rest of what a request costs here.
+    # Without calls of the methods above: for most requests the two together would take as long as
+    # the rest of what a request costs here.
 
     def begin_request(self, now: float, method: str, path: str) -> int:
-        token = self._next_token()
-        self._acquire()
         try:
-            if self._shown:
-                self._others[token] = now, method, path
-                self._numbers[self._in_flight] = len(self._others)
-            else:
-                self._shown = token
-                self._doubles[self._started] = now
-                if (method, path) != self._said:
-                    self._say(method, path)
-        finally:
-            self._release()
-        return token
+            self._display.pop()
+        except IndexError:
+            return self._begin_beside(now, method, path)
+        self._doubles[self._started] = now
+        if (method, path) != self._said:
+            self._say(method, path)
+        return 0
 
     def end_request(self, token: int) -> None:
-        self._acquire()
-        try:
-            self._numbers[self._requests] = self._next_count()
-            if token == self._shown and not self._others:
+        self._numbers[self._requests] = self._next_count()
+        if token or self._others:
+            self._end_beside(token)
+            return
+        self._doubles[self._started] = 0.0
+        self._display.append(None)
+        if self._others:
+            with self._lock:
+                self._fill_display()
+
+    def _begin_beside(self, now: float, method: str, path: str) -> int:
+        with self._lock:
+            token = self._next_token()
+            self._others[token] = now, method, path
+            self._fill_display()
+        return token
+
+    def _end_beside(self, token: int) -> None:
+        with self._lock:
+            if token == self._shown:
                 self._shown = 0
                 self._doubles[self._started] = 0.0
+                self._display.append(None)
             else:
-                self._leave_others(token)
-        finally:
-            self._release()
+                del self._others[token]
+            self._fill_display()
 
-    def _leave_others(self, token: int) -> None:
-        if token == self._shown:
-            # A dict keeps the order in which its keys were added.
-            self._shown = next(iter(self._others))
-            started, method, path = self._others.pop(self._shown)
-            self._say(method, path)
-            self._doubles[self._started] = started
-        else:
-            del self._others[token]
+    def _fill_display(self) -> None:
+        """Show the one of the others that began first, if the display is free. Needs the lock."""
+        if self._others:
+            try:
+                self._display.pop()
+            except IndexError:
+                pass  # it is taken
+            else:
+                # A dict keeps the order in which its keys were added.
+                self._shown = next(iter(self._others))
+                started, method, path = self._others.pop(self._shown)
+                self._say(method, path)
+                self._doubles[self._started] = started
         self._numbers[self._in_flight] = len(self._others)
 
 

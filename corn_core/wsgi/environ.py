@@ -123,9 +123,12 @@ def read_script_name(variables: Mapping[str, str]) -> str:
 
 _OF_REQUEST = (
     *("REQUEST_METHOD", "RAW_URI", "REQUEST_URI", "QUERY_STRING", "PATH_INFO", "wsgi.input"),
-    *("REMOTE_ADDR", "REMOTE_PORT", *SOCKET_NAMES),
+    *("REMOTE_ADDR", "REMOTE_PORT"),
 )
-"""Keys whose values are those of a request or of its connection."""
+"""Keys that every environ has, with the value of its request or connection."""
+
+_ROOM = ("wsgi.early_hints", *SOCKET_NAMES)
+"""Keys that most environs have."""
 
 
 class EnvironBuilder:
@@ -238,9 +241,13 @@ class EnvironBuilder:
             # From the socket, not from Host, which is the client's to choose.
             "SERVER_NAME": listener.server_name,
             "SERVER_PORT": listener.server_port,
-            # Every environ has these. A copy of a dictionary that has room for them need not grow.
             **dict.fromkeys(_OF_REQUEST),
         }
+        # Copies of a dictionary have as much room as it had when it was largest. With less than
+        # this they would have to grow when the fields are added.
+        template.update(dict.fromkeys(_ROOM))
+        for key in _ROOM:
+            del template[key]
         return template
 
     def _take_forwarded(

@@ -11,7 +11,7 @@ from signal import SIGCONT, SIGSTOP
 
 import pytest
 
-from corn_testkit.client import get, read_reply
+from corn_testkit.client import get, post, read_reply
 from corn_testkit.fixtures import Serve
 from corn_testkit.server import Server
 
@@ -26,16 +26,6 @@ MOST = 40
 PATHS = ["/begin"] + ["/"] * REQUESTS
 
 
-def post(path: str) -> bytes:
-    """Make a request with a body."""
-    body = b"x" * 10_000
-    return b"POST %b HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%b" % (
-        path.encode(),
-        len(body),
-        body,
-    )
-
-
 def on_one_connection(server: Server, make: Callable[[str], bytes] = get) -> str:
     """Send the requests one after another; returns the last answer."""
     with server.address.connect() as client:
@@ -47,7 +37,7 @@ def on_one_connection(server: Server, make: Callable[[str], bytes] = get) -> str
 
 def with_bodies(server: Server) -> str:
     """Send requests with bodies one after another; returns the last answer."""
-    return on_one_connection(server, post)
+    return on_one_connection(server, lambda path: post(path, b"x" * 10_000))
 
 
 def on_connections_of_their_own(server: Server) -> str:

@@ -18,9 +18,10 @@ from corn_gthread.leadership import (
 def test_a_call_that_ends_in_time_keeps_the_loop() -> None:
     leadership: Leadership[str] = Leadership(2)
     number = leadership.begin()
-    assert leadership.overdue(number)
+    assert leadership.call == number
+    assert number & 1 == 1
     assert leadership.end(number)
-    assert not leadership.overdue(number)
+    assert leadership.call & 1 == 0
     assert not leadership.depose(number)
     assert leadership.running == 0
 
@@ -51,7 +52,7 @@ def test_nobody_is_deposed_between_calls() -> None:
     leadership: Leadership[str] = Leadership(2)
     assert not leadership.depose(leadership.call)
     leadership.end(leadership.begin())
-    assert not leadership.overdue(leadership.call)
+    assert leadership.call & 1 == 0
     assert not leadership.depose(leadership.call)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Thread
 from time import monotonic
+from typing import SupportsIndex
 
 import pytest
 
@@ -22,6 +23,7 @@ from corn_core.process.scoreboard import (
     STATE_NAMES,
     TEXT_SIZE,
     Scoreboard,
+    SharedSlot,
     SlotView,
 )
 
@@ -408,3 +410,54 @@ def test_the_other_workers_are_those_of_the_moment() -> None:
     assert mine.peers() == [third]
     assert board.allocate() == other
     assert mine.peers() == [other, third]
+
+
+class Display(list[None]):
+    """A shared slot's display, at which another thread acts in the middle of a step, once.
+
+    :param act: what that thread does.
+    :param method: the step, ``append`` to free the display, ``pop`` to take it.
+    """
+
+    def __init__(self, method: str, act: Callable[[], object]) -> None:
+        super().__init__()
+        self.acts = {method: act}
+
+    def append(self, item: None, /) -> None:
+        self.acts.pop("append", int)()
+        super().append(item)
+
+    def pop(self, index: SupportsIndex = -1, /) -> None:
+        try:
+            return super().pop(index)
+        finally:
+            self.acts.pop("pop", int)()
+
+
+def test_shared_slot_shows_who_begins_while_the_last_one_ends(board: Scoreboard) -> None:
+    slot = board.slot(0).shared()
+    slot.set_state(IDLE)
+    assert isinstance(slot, SharedSlot)
+    first = slot.begin_request(1.0, "GET", "/first")
+    tokens: list[int] = []
+    slot._display = Display(
+        "append", lambda: tokens.append(slot.begin_request(2.0, "GET", "/second"))
+    )
+    slot.end_request(first)
+    view = board.read(0)
+    assert (view.in_flight, view.request_started, view.path) == (1, 2.0, "/second")
+    slot.end_request(tokens[0])
+    assert (board.read(0).in_flight, board.read(0).state) == (0, IDLE)
+
+
+def test_shared_slot_shows_who_begins_when_the_last_one_has_just_ended(board: Scoreboard) -> None:
+    slot = board.slot(0).shared()
+    slot.set_state(IDLE)
+    assert isinstance(slot, SharedSlot)
+    first = slot.begin_request(1.0, "GET", "/first")
+    slot._display = Display("pop", lambda: slot.end_request(first))
+    second = slot.begin_request(2.0, "GET", "/second")
+    view = board.read(0)
+    assert (view.in_flight, view.request_started, view.path) == (1, 2.0, "/second")
+    slot.end_request(second)
+    assert (board.read(0).in_flight, board.read(0).state) == (0, IDLE)

@@ -149,11 +149,13 @@ class ThreadedDriver(GatedDriver[Job]):
                 verdict = watch.look(call, self._holder.meter, nap)
                 if verdict in LOST:
                     self._depose(call, watch.first, verdict)
-            wary = verdict is Verdict.DOUBT or monotonic() < pace.suspect_until
-            if wary or leadership.overdue(call):
-                nap = BRIEF if wary else SLOW
+            if verdict is Verdict.DOUBT or monotonic() < pace.suspect_until:
+                nap = BRIEF
                 self._alarm.nap(nap)
             else:
+                # If the call goes on, this ends as a nap would. If other calls follow, they put
+                # the alarm off: a holder that gets on is not disturbed again.
+                nap = SLOW
                 self._alarm.wait(self._calling)
 
     def _calling(self) -> bool:

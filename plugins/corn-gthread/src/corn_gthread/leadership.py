@@ -135,10 +135,6 @@ class Leadership(Generic[Seat]):
 
     # -- other threads ---------------------------------------------------------------
 
-    def overdue(self, seen: int) -> bool:
-        """Tell whether the holder is still in the call in which it was seen before."""
-        return self.call == seen and seen & 1 == 1
-
     def depose(self, number: int) -> bool:
         """Take the loop from a holder that is inside this call. Needs the lock.
 
