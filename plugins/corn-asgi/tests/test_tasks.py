@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import weakref
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar, copy_context
 from typing import Any
 
+import anyio
 import pytest
+import sniffio
 
 from corn_asgi.loops import make_loop
 from corn_asgi.running import RunningCall
@@ -79,6 +82,7 @@ def test_a_call_that_need_not_wait_has_ended_when_it_was_started(
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         seen.append(asyncio.current_task())
+        assert asyncio.current_task() in asyncio.all_tasks()
         VARIABLE.set("of a call")
 
     host = Hosting(app, loop)
@@ -131,6 +135,155 @@ def test_a_call_that_waits_can_be_cancelled(loop: asyncio.AbstractEventLoop) -> 
     in_loop(loop, lambda: host.calls.start(call, {}))
     loop.run_until_complete(asyncio.wait(host.calls.cancel()))
     assert call.outcome == "cancelled"
+
+
+def current() -> asyncio.Task[Any]:
+    task = asyncio.current_task()
+    assert task is not None
+    return task
+
+
+KEPT: list[Any] = []
+WEAKLY: weakref.WeakSet[Any] = weakref.WeakSet()
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda: KEPT.append(current()),
+        lambda: WEAKLY.add(current()),
+        lambda: current().set_name("mine"),
+        lambda: current().add_done_callback(KEPT.append),
+        lambda: current().cancel(),
+        lambda: (current().cancel(), current().uncancel()),
+    ],
+    ids=["keep", "keep weakly", "name", "callback", "cancel", "uncancel"],
+)
+def test_what_a_call_does_to_its_task_is_not_seen_by_the_next(
+    loop: asyncio.AbstractEventLoop, act: Callable[[], object]
+) -> None:
+    seen: list[Any] = []
+
+    async def marking(scope: Any, receive: Any, send: Any) -> None:
+        act()
+
+    async def looking(scope: Any, receive: Any, send: Any) -> None:
+        task = current()
+        seen.append((task in KEPT, task in WEAKLY, task.get_name() == "mine", task.cancelling()))
+        await asyncio.sleep(0)
+        seen.append("not cancelled")
+
+    host = Hosting(marking, loop)
+    first, second = Call(host, Unwatched()), Call(host, Unwatched())
+
+    def start() -> None:
+        host.calls.start(first, {})
+        host.app = looking
+        host.calls.start(second, {})
+
+    in_loop(loop, start)
+    in_loop(loop, lambda: None)
+    assert seen == [(False, False, False, 0), "not cancelled"]
+    assert (first.outcome, second.outcome) == ("returned", "returned")
+    assert all(task.done() for task in KEPT)
+    KEPT.clear()
+
+
+def test_a_done_callback_is_called_once_with_the_task(loop: asyncio.AbstractEventLoop) -> None:
+    told: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        current().add_done_callback(told.append)
+
+    host = Hosting(app, loop)
+    in_loop(loop, lambda: host.calls.start(Call(host, Unwatched()), {}))
+    assert [task.done() for task in told] == [True]
+
+
+@pytest.mark.parametrize("waits", ["for the loop", "for a future", "for what is done"])
+def test_a_call_may_cancel_itself_before_it_waits(
+    loop: asyncio.AbstractEventLoop, waits: str
+) -> None:
+    never = loop.create_future()
+    done = loop.create_future()
+    seen: list[object] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        current().cancel("enough")
+        try:
+            if waits == "for what is done":
+                done.set_result(None)
+                await done
+            await (never if waits == "for a future" else asyncio.sleep(0))
+        except asyncio.CancelledError as error:
+            seen.extend(error.args)
+            raise
+
+    host = Hosting(app, loop)
+    call = Call(host, Unwatched())
+    in_loop(loop, lambda: host.calls.start(call, {}))
+    in_loop(loop, lambda: None)
+    assert (call.outcome, seen) == ("cancelled", ["enough"])
+    assert never.cancelled() == (waits == "for a future")
+
+
+def test_task_groups_scopes_and_limits_of_time_work_from_the_first_step_on(
+    loop: asyncio.AbstractEventLoop,
+) -> None:
+    seen: list[object] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(sniffio.current_async_library())
+        with anyio.move_on_after(0.01) as limit:
+            await anyio.sleep(60)
+        seen.append(limit.cancelled_caught)
+        async with anyio.create_task_group() as group:
+            group.start_soon(anyio.sleep, 60)
+            group.cancel_scope.cancel()
+        try:
+            async with asyncio.timeout(0.01), asyncio.TaskGroup() as tasks:
+                tasks.create_task(asyncio.sleep(60))
+        except TimeoutError:
+            seen.append("in time")
+        seen.append(current().cancelling())
+
+    host = Hosting(app, loop)
+    call = Call(host, Unwatched())
+    in_loop(loop, lambda: host.calls.start(call, {}))
+    assert call.task is not None
+    loop.run_until_complete(call.task)
+    assert seen == ["asyncio", True, "in time", 0]
+    assert call.outcome == "returned"
+
+
+def test_a_task_shows_where_its_call_waits(loop: asyncio.AbstractEventLoop) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await loop.create_future()
+
+    host = Hosting(app, loop)
+    call = Call(host, Unwatched())
+    in_loop(loop, lambda: host.calls.start(call, {}))
+    assert call.task is not None
+    assert [frame.f_code.co_name for frame in call.task.get_stack()] == ["run"]
+    assert "RunningCall.run" in repr(call.task)
+    loop.run_until_complete(asyncio.wait(host.calls.cancel()))
+
+
+def test_nothing_is_left_to_complain_when_the_loop_has_ended(
+    loop: asyncio.AbstractEventLoop,
+) -> None:
+    complaints: list[Any] = []
+    loop.set_exception_handler(lambda loop, context: complaints.append(context))
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        """Answer nothing."""
+
+    host = Hosting(app, loop)
+    in_loop(loop, lambda: host.calls.start(Call(host, Unwatched()), {}))
+    assert asyncio.all_tasks(loop) == set()
+    host.calls = Calls(loop)
+    gc.collect()
+    assert complaints == []
 
 
 def test_what_is_destroyed_while_a_task_is_made_still_reaches_the_loop(
