@@ -6,7 +6,7 @@ import asyncio
 import gc
 import weakref
 from collections.abc import Callable, Iterator
-from contextvars import ContextVar, copy_context
+from contextvars import ContextVar
 from typing import Any
 
 import anyio
@@ -15,7 +15,7 @@ import sniffio
 
 from corn_asgi.loops import make_loop
 from corn_asgi.running import RunningCall
-from corn_asgi.tasks import Calls, FirstSteps
+from corn_asgi.tasks import Calls
 from corn_core.worker import Exchange
 
 # libuv opens a pipe for signals with the first loop of a process, and keeps it.
@@ -70,18 +70,22 @@ def loop(request: pytest.FixtureRequest) -> Iterator[asyncio.AbstractEventLoop]:
 
 def in_loop(loop: asyncio.AbstractEventLoop, act: Callable[[], None]) -> None:
     """Run this as a callback, and then what it has scheduled."""
+
+    async def rounds() -> None:
+        for _ in range(5):
+            await asyncio.sleep(0)
+
     loop.call_soon(act)
-    loop.call_soon(lambda: loop.call_soon(loop.stop))
-    loop.run_forever()
+    loop.run_until_complete(rounds())
 
 
-def test_a_call_that_need_not_wait_has_ended_when_it_was_started(
+def test_each_call_has_a_task_and_a_context_of_its_own(
     loop: asyncio.AbstractEventLoop,
 ) -> None:
-    seen: list[object] = []
+    seen: list[Any] = []
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
-        seen.append(asyncio.current_task())
+        seen.append((asyncio.current_task(), VARIABLE.get()))
         assert asyncio.current_task() in asyncio.all_tasks()
         VARIABLE.set("of a call")
 
@@ -91,13 +95,14 @@ def test_a_call_that_need_not_wait_has_ended_when_it_was_started(
     def act() -> None:
         for call in calls:
             host.calls.start(call, {})
-            seen.append((call.outcome, len(host.calls.running), VARIABLE.get()))
         assert asyncio.tasks.current_task(loop) is None
 
     in_loop(loop, act)
-    assert seen[1] == seen[3] == ("returned", 0, "unset")
-    assert all(isinstance(task, asyncio.Task) for task in (seen[0], seen[2]))
-    assert seen[0] is not seen[2]
+    assert [call.outcome for call in calls] == ["returned"] * 2
+    assert host.calls.running == set()
+    assert [variable for _, variable in seen] == ["unset"] * 2
+    assert all(isinstance(task, asyncio.Task) for task, _ in seen)
+    assert seen[0][0] is not seen[1][0]
 
 
 def test_a_call_that_waits_goes_on_in_its_own_task_and_context(
@@ -173,16 +178,13 @@ def test_what_a_call_does_to_its_task_is_not_seen_by_the_next(
         await asyncio.sleep(0)
         seen.append("not cancelled")
 
-    host = Hosting(marking, loop)
-    first, second = Call(host, Unwatched()), Call(host, Unwatched())
+    first, second = (Call(Hosting(app, loop), Unwatched()) for app in (marking, looking))
 
     def start() -> None:
-        host.calls.start(first, {})
-        host.app = looking
-        host.calls.start(second, {})
+        for call in (first, second):
+            call._host.calls.start(call, {})
 
     in_loop(loop, start)
-    in_loop(loop, lambda: None)
     assert seen == [(False, False, False, 0), "not cancelled"]
     assert (first.outcome, second.outcome) == ("returned", "returned")
     assert all(task.done() for task in KEPT)
@@ -222,7 +224,6 @@ def test_a_call_may_cancel_itself_before_it_waits(
     host = Hosting(app, loop)
     call = Call(host, Unwatched())
     in_loop(loop, lambda: host.calls.start(call, {}))
-    in_loop(loop, lambda: None)
     assert (call.outcome, seen) == ("cancelled", ["enough"])
     assert never.cancelled() == (waits == "for a future")
 
@@ -284,37 +285,3 @@ def test_nothing_is_left_to_complain_when_the_loop_has_ended(
     host.calls = Calls(loop)
     gc.collect()
     assert complaints == []
-
-
-def test_what_is_destroyed_while_a_task_is_made_still_reaches_the_loop(
-    loop: asyncio.AbstractEventLoop,
-) -> None:
-    told: list[str] = []
-
-    class Garbage:
-        """Schedules something at its end, as asynchronous generators do."""
-
-        def __init__(self) -> None:
-            self.itself = self
-
-        def __del__(self) -> None:
-            loop.call_soon(told.append, "destroyed")
-
-    async def work() -> None:
-        told.append("step")
-
-    def act() -> None:
-        steps, coroutine, context = FirstSteps(loop), work(), copy_context()
-        thresholds = gc.get_threshold()
-        gc.disable()
-        Garbage()
-        gc.set_threshold(1)
-        gc.enable()
-        try:
-            steps.start(coroutine, context)
-        finally:
-            gc.set_threshold(*thresholds)
-
-    in_loop(loop, act)
-    assert sorted(told) == ["destroyed", "step"]
-    assert "call_soon" not in vars(loop)
