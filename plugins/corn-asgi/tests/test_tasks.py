@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import weakref
 from collections.abc import Callable, Iterator
-from contextvars import ContextVar, copy_context
+from contextvars import ContextVar
 from typing import Any
 
+import anyio
 import pytest
+import sniffio
 
 from corn_asgi.loops import make_loop
 from corn_asgi.running import RunningCall
-from corn_asgi.tasks import Calls, FirstSteps
+from corn_asgi.tasks import Calls
 from corn_core.worker import Exchange
 
 # libuv opens a pipe for signals with the first loop of a process, and keeps it.
@@ -67,18 +70,23 @@ def loop(request: pytest.FixtureRequest) -> Iterator[asyncio.AbstractEventLoop]:
 
 def in_loop(loop: asyncio.AbstractEventLoop, act: Callable[[], None]) -> None:
     """Run this as a callback, and then what it has scheduled."""
+
+    async def rounds() -> None:
+        for _ in range(5):
+            await asyncio.sleep(0)
+
     loop.call_soon(act)
-    loop.call_soon(lambda: loop.call_soon(loop.stop))
-    loop.run_forever()
+    loop.run_until_complete(rounds())
 
 
-def test_a_call_that_need_not_wait_has_ended_when_it_was_started(
+def test_each_call_has_a_task_and_a_context_of_its_own(
     loop: asyncio.AbstractEventLoop,
 ) -> None:
-    seen: list[object] = []
+    seen: list[Any] = []
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
-        seen.append(asyncio.current_task())
+        seen.append((asyncio.current_task(), VARIABLE.get()))
+        assert asyncio.current_task() in asyncio.all_tasks()
         VARIABLE.set("of a call")
 
     host = Hosting(app, loop)
@@ -87,13 +95,14 @@ def test_a_call_that_need_not_wait_has_ended_when_it_was_started(
     def act() -> None:
         for call in calls:
             host.calls.start(call, {})
-            seen.append((call.outcome, len(host.calls.running), VARIABLE.get()))
         assert asyncio.tasks.current_task(loop) is None
 
     in_loop(loop, act)
-    assert seen[1] == seen[3] == ("returned", 0, "unset")
-    assert all(isinstance(task, asyncio.Task) for task in (seen[0], seen[2]))
-    assert seen[0] is not seen[2]
+    assert [call.outcome for call in calls] == ["returned"] * 2
+    assert host.calls.running == set()
+    assert [variable for _, variable in seen] == ["unset"] * 2
+    assert all(isinstance(task, asyncio.Task) for task, _ in seen)
+    assert seen[0][0] is not seen[1][0]
 
 
 def test_a_call_that_waits_goes_on_in_its_own_task_and_context(
@@ -133,35 +142,146 @@ def test_a_call_that_waits_can_be_cancelled(loop: asyncio.AbstractEventLoop) -> 
     assert call.outcome == "cancelled"
 
 
-def test_what_is_destroyed_while_a_task_is_made_still_reaches_the_loop(
+def current() -> asyncio.Task[Any]:
+    task = asyncio.current_task()
+    assert task is not None
+    return task
+
+
+KEPT: list[Any] = []
+WEAKLY: weakref.WeakSet[Any] = weakref.WeakSet()
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda: KEPT.append(current()),
+        lambda: WEAKLY.add(current()),
+        lambda: current().set_name("mine"),
+        lambda: current().add_done_callback(KEPT.append),
+        lambda: current().cancel(),
+        lambda: (current().cancel(), current().uncancel()),
+    ],
+    ids=["keep", "keep weakly", "name", "callback", "cancel", "uncancel"],
+)
+def test_what_a_call_does_to_its_task_is_not_seen_by_the_next(
+    loop: asyncio.AbstractEventLoop, act: Callable[[], object]
+) -> None:
+    seen: list[Any] = []
+
+    async def marking(scope: Any, receive: Any, send: Any) -> None:
+        act()
+
+    async def looking(scope: Any, receive: Any, send: Any) -> None:
+        task = current()
+        seen.append((task in KEPT, task in WEAKLY, task.get_name() == "mine", task.cancelling()))
+        await asyncio.sleep(0)
+        seen.append("not cancelled")
+
+    first, second = (Call(Hosting(app, loop), Unwatched()) for app in (marking, looking))
+
+    def start() -> None:
+        for call in (first, second):
+            call._host.calls.start(call, {})
+
+    in_loop(loop, start)
+    assert seen == [(False, False, False, 0), "not cancelled"]
+    assert (first.outcome, second.outcome) == ("returned", "returned")
+    assert all(task.done() for task in KEPT)
+    KEPT.clear()
+
+
+def test_a_done_callback_is_called_once_with_the_task(loop: asyncio.AbstractEventLoop) -> None:
+    told: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        current().add_done_callback(told.append)
+
+    host = Hosting(app, loop)
+    in_loop(loop, lambda: host.calls.start(Call(host, Unwatched()), {}))
+    assert [task.done() for task in told] == [True]
+
+
+@pytest.mark.parametrize("waits", ["for the loop", "for a future", "for what is done"])
+def test_a_call_may_cancel_itself_before_it_waits(
+    loop: asyncio.AbstractEventLoop, waits: str
+) -> None:
+    never = loop.create_future()
+    done = loop.create_future()
+    seen: list[object] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        current().cancel("enough")
+        try:
+            if waits == "for what is done":
+                done.set_result(None)
+                await done
+            await (never if waits == "for a future" else asyncio.sleep(0))
+        except asyncio.CancelledError as error:
+            seen.extend(error.args)
+            raise
+
+    host = Hosting(app, loop)
+    call = Call(host, Unwatched())
+    in_loop(loop, lambda: host.calls.start(call, {}))
+    assert (call.outcome, seen) == ("cancelled", ["enough"])
+    assert never.cancelled() == (waits == "for a future")
+
+
+def test_task_groups_scopes_and_limits_of_time_work_from_the_first_step_on(
     loop: asyncio.AbstractEventLoop,
 ) -> None:
-    told: list[str] = []
+    seen: list[object] = []
 
-    class Garbage:
-        """Schedules something at its end, as asynchronous generators do."""
-
-        def __init__(self) -> None:
-            self.itself = self
-
-        def __del__(self) -> None:
-            loop.call_soon(told.append, "destroyed")
-
-    async def work() -> None:
-        told.append("step")
-
-    def act() -> None:
-        steps, coroutine, context = FirstSteps(loop), work(), copy_context()
-        thresholds = gc.get_threshold()
-        gc.disable()
-        Garbage()
-        gc.set_threshold(1)
-        gc.enable()
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(sniffio.current_async_library())
+        with anyio.move_on_after(0.01) as limit:
+            await anyio.sleep(60)
+        seen.append(limit.cancelled_caught)
+        async with anyio.create_task_group() as group:
+            group.start_soon(anyio.sleep, 60)
+            group.cancel_scope.cancel()
         try:
-            steps.start(coroutine, context)
-        finally:
-            gc.set_threshold(*thresholds)
+            async with asyncio.timeout(0.01), asyncio.TaskGroup() as tasks:
+                tasks.create_task(asyncio.sleep(60))
+        except TimeoutError:
+            seen.append("in time")
+        seen.append(current().cancelling())
 
-    in_loop(loop, act)
-    assert sorted(told) == ["destroyed", "step"]
-    assert "call_soon" not in vars(loop)
+    host = Hosting(app, loop)
+    call = Call(host, Unwatched())
+    in_loop(loop, lambda: host.calls.start(call, {}))
+    assert call.task is not None
+    loop.run_until_complete(call.task)
+    assert seen == ["asyncio", True, "in time", 0]
+    assert call.outcome == "returned"
+
+
+def test_a_task_shows_where_its_call_waits(loop: asyncio.AbstractEventLoop) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await loop.create_future()
+
+    host = Hosting(app, loop)
+    call = Call(host, Unwatched())
+    in_loop(loop, lambda: host.calls.start(call, {}))
+    assert call.task is not None
+    assert [frame.f_code.co_name for frame in call.task.get_stack()] == ["run"]
+    assert "RunningCall.run" in repr(call.task)
+    loop.run_until_complete(asyncio.wait(host.calls.cancel()))
+
+
+def test_nothing_is_left_to_complain_when_the_loop_has_ended(
+    loop: asyncio.AbstractEventLoop,
+) -> None:
+    complaints: list[Any] = []
+    loop.set_exception_handler(lambda loop, context: complaints.append(context))
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        """Answer nothing."""
+
+    host = Hosting(app, loop)
+    in_loop(loop, lambda: host.calls.start(Call(host, Unwatched()), {}))
+    assert asyncio.all_tasks(loop) == set()
+    host.calls = Calls(loop)
+    gc.collect()
+    assert complaints == []
