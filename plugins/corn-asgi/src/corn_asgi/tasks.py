@@ -8,6 +8,9 @@ from contextvars import copy_context
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+    from typing import Any
+
     from corn_asgi.running import RunningCall
     from corn_asgi.scope import Scope
 
@@ -33,18 +36,17 @@ class Calls:
 
         Call it from the loop and never from within another task's step.
         """
-        work, context = call.run(scope), self._context.copy()
-        if sys.version_info >= (3, 12):
-            task = Task(work, loop=self._loop, context=context, eager_start=True)
-        else:
-            task = Task(work, loop=self._loop, context=context)
+        task = self.begin(call.run(scope))
         if not call.ended:
             call.task = task
             self.running.add(call)
 
-    def begin(self, work: Work) -> Task[None]:
+    def begin(self, work: Coroutine[Any, Any, None]) -> Task[None]:
         """Run work of the server itself in the same way, and return its task."""
-        return self._start(work, self._context.copy())
+        context = self._context.copy()
+        if sys.version_info >= (3, 12):
+            return Task(work, loop=self._loop, context=context, eager_start=True)
+        return Task(work, loop=self._loop, context=context)
 
     def cancel(self) -> list[Task[None]]:
         """Cancel what still runs, and return it."""
