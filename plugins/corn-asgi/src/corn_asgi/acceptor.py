@@ -26,7 +26,7 @@ class Acceptor(TransportAcceptor):
         self._server = server
 
     def begin(self, greeting: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Begin to greet at once: with each round of the loop, all others have another turn."""
+        """Begin at once, where asyncio can: in each round of the loop all others have a turn."""
         if self._stopped:
             return super().begin(greeting)
         return self._server.calls.begin(greeting)
