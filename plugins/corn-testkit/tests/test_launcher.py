@@ -11,7 +11,7 @@ import pytest
 from corn_core import __version__
 from corn_testkit.client import Reply
 from corn_testkit.fixtures import Serve
-from corn_testkit.launcher import SWITCH
+from corn_testkit.launcher import SWITCH, fork_servers, launcher
 from corn_testkit.server import COMMAND, Server, environment, run
 
 APP = """
@@ -49,8 +49,14 @@ def facts(server: Server) -> dict[str, object]:
     return found
 
 
+def parent(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()[1])
+
+
 def test_forked_server_is_like_one_that_was_started(serve: Serve, apps: Path) -> None:
     found = []
+    # The first server of its kind is started.
+    launcher(environment())
     for switch in ("yes", "no"):
         server = serve("facts:app", "--env=TOLD=1", cwd=apps, env={SWITCH: switch, "GIVEN": "2"})
         seen = facts(server)
@@ -58,6 +64,7 @@ def test_forked_server_is_like_one_that_was_started(serve: Serve, apps: Path) ->
         corns_own = {"TOLD": "1", "SERVER_SOFTWARE": f"corn/{__version__}"}
         assert seen.pop("environment") == {**given, **corns_own}
         found.append(seen)
+        assert (parent(server.pid) in fork_servers()) == (switch == "yes")
         server.stop()
     assert found[0] == found[1]
     assert found[0]["argv"] == [COMMAND, "facts:app", "--env=TOLD=1", "--bind=127.0.0.1:0"]
@@ -65,8 +72,7 @@ def test_forked_server_is_like_one_that_was_started(serve: Serve, apps: Path) ->
 
 def test_interpreter_with_other_options_is_started(serve: Serve, apps: Path) -> None:
     server = serve("facts:app", cwd=apps, env={"PYTHONOPTIMIZE": "1"})
-    status = Path(f"/proc/{server.pid}/stat").read_text().rpartition(") ")[2]
-    assert int(status.split()[1]) == os.getpid()
+    assert parent(server.pid) == os.getpid()
     server.stop()
 
 

@@ -27,7 +27,7 @@ class Acceptor(TransportAcceptor):
 
     def begin(self, greeting: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Begin at once, where asyncio can: in each round of the loop all others have a turn."""
-        if self._stopped:
+        if self.stopped:
             return super().begin(greeting)
         return self._server.calls.begin(greeting)
 

@@ -22,6 +22,7 @@ class TransportAcceptor:
     connections in its backlog. A subclass supplies :meth:`greet`.
 
     :param served: counts the connections that the server knows about.
+    :ivar stopped: whether it accepts no more, because the worker stops.
     """
 
     def __init__(
@@ -36,7 +37,7 @@ class TransportAcceptor:
         self.loop = loop
         self._served = served
         self._accepting = False
-        self._stopped = False
+        self.stopped = False
         self._balance = Balance(worker.slot)
         self._take, self._make_channel = accepting(listener)
         # asyncio holds only weak references to tasks.
@@ -72,13 +73,13 @@ class TransportAcceptor:
         self._go_on()
 
     def _go_on(self) -> None:
-        if not self._accepting and not self._stopped and self._has_room():
+        if not self._accepting and not self.stopped and self._has_room():
             self._accepting = True
             self.loop.add_reader(self.listener.fileno(), self._on_acceptable)
 
     def stop(self) -> None:
         """Stop accepting, for good."""
-        self._stopped = True
+        self.stopped = True
         self._pause()
 
     def take_backlog(self) -> None:
@@ -110,7 +111,7 @@ class TransportAcceptor:
             if not self._has_room():
                 self._pause()  # the next tick tries again
                 return
-            if not self._stopped and not self._balance.has_turn(self._held(), monotonic()):
+            if not self.stopped and not self._balance.has_turn(self._held(), monotonic()):
                 self._pause()
                 self.loop.call_later(self._balance.moment(), self._go_on)
                 return

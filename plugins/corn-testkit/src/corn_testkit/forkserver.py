@@ -51,6 +51,7 @@ class ForkServer:
             if self._channel in ready:
                 head, fds, _, _ = socket.recv_fds(self._channel, 4, 3)
                 if not head:
+                    self._close()
                     return None
                 command = self._fork(self._receive(int.from_bytes(head, "big")), fds)
                 if command:
@@ -73,7 +74,6 @@ class ForkServer:
 
     def _become(self, asked: bytes, fds: list[int]) -> list[str]:
         """Make of this child what a new process would have been, but for the modules."""
-        signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         os.setsid()
         stdout, stderr, tell = fds
@@ -81,9 +81,7 @@ class ForkServer:
         os.write(tell, b"%d\n" % os.getpid())
         os.dup2(stdout, 1)
         os.dup2(stderr, 2)
-        self._channel.close()
-        self._woken.close()
-        self._wake.close()
+        self._close()
         for fd in (*fds, *self._running.values()):
             os.close(fd)
         server = json.loads(asked)
@@ -95,6 +93,11 @@ class ForkServer:
         sys.orig_argv = [sys.executable, *command]
         sys.path[0] = os.path.dirname(command[0])
         return command
+
+    def _close(self) -> None:
+        signal.set_wakeup_fd(-1)
+        for end in (self._channel, self._woken, self._wake):
+            end.close()
 
     def _bury(self) -> None:
         while self._running:

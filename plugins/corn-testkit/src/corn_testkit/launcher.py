@@ -82,7 +82,6 @@ class Launcher:
 
     def __init__(self, env: Mapping[str, str]) -> None:
         ours, its = socket.socketpair()
-        self._env = _interpreters(env)
         with its:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "corn_testkit.forkserver", str(its.fileno())],
@@ -95,9 +94,14 @@ class Launcher:
         self._socket = ours
         self._lock = threading.Lock()
 
-    def suits(self, env: Mapping[str, str]) -> bool:
-        """Tell whether an interpreter with this environment would be as the fork server's is."""
-        return env.get(SWITCH) != "no" and _interpreters(env) == self._env
+    @property
+    def pid(self) -> int:
+        """The process id of the fork server."""
+        return self._process.pid
+
+    def fileno(self) -> int:
+        """Return the descriptor of the connection with the fork server."""
+        return self._socket.fileno()
 
     def start(
         self,
@@ -130,16 +134,33 @@ def _interpreters(env: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in env.items() if name.startswith(_INTERPRETER)}
 
 
-_launcher: Launcher | None = None
+MOST = 4
+"""Fork servers that a process has at most."""
+
+_launchers: dict[frozenset[tuple[str, str]], Launcher | None] = {}
 
 
-def launcher(env: Mapping[str, str]) -> Launcher:
-    """Return the launcher of this process, which is made when it is first needed.
+def launcher(env: Mapping[str, str]) -> Launcher | None:
+    """Return what starts servers that have this environment, or None where that is not worth it.
 
-    :param env: the environment that its servers have, as a rule; matters the first time only.
+    It is from the second server on that has the same variables for the interpreter.
     """
-    global _launcher
-    if _launcher is None:
-        _launcher = Launcher(env)
-        atexit.register(_launcher.close)
-    return _launcher
+    if env.get(SWITCH) == "no":
+        return None
+    kind = frozenset(_interpreters(env).items())
+    if kind not in _launchers:
+        _launchers[kind] = None
+        return None
+    found = _launchers[kind]
+    if found is None and len(fork_servers()) < MOST:
+        found = _launchers[kind] = Launcher(env)
+        atexit.register(found.close)
+    return found
+
+
+def fork_servers() -> dict[int, int]:
+    """Return the fork servers of this process: the descriptor to talk to each, by process id.
+
+    They belong to the whole run, and not to the test that needs one first.
+    """
+    return {each.pid: each.fileno() for each in _launchers.values() if each is not None}

@@ -24,8 +24,7 @@ from time import monotonic
 
 import pytest
 
-from corn_testkit.launcher import launcher
-from corn_testkit.server import environment
+from corn_testkit.launcher import fork_servers
 from corn_testkit.waiting import DEADLINE
 
 State = Mapping[str, object]
@@ -57,6 +56,8 @@ def children() -> State:
                 found |= dict.fromkeys(file.read().split(), "running, or not waited for")
         except OSError:
             continue  # the thread has ended, or the kernel does not tell
+    for pid in fork_servers():
+        found.pop(str(pid), None)
     return found
 
 
@@ -68,7 +69,8 @@ def descriptors() -> State:
     """
     found: dict[str, object] = {}
     count: Counter[str] = Counter()
-    for fd in _listed("/proc/self/fd") or _listed("/dev/fd"):
+    of_the_run = {str(fd) for fd in fork_servers().values()}
+    for fd in {*(_listed("/proc/self/fd") or _listed("/dev/fd"))} - of_the_run:
         try:
             target = os.readlink(f"/proc/self/fd/{fd}")
         except FileNotFoundError:
@@ -210,8 +212,6 @@ class LeakCheck:
 
     @pytest.fixture(autouse=True)
     def _leaves_nothing_behind(self) -> Iterator[None]:
-        # It belongs to the whole run, and not to the test that needs it first.
-        launcher(environment())
         before = Snapshot()
         yield
         if found := before.settled():

@@ -60,8 +60,8 @@ def spawn(
     The installed command is started by a fork server, if that makes no difference.
     """
     if command[0] == COMMAND and not pass_fds:
-        starter = launcher(environment())
-        if starter.suits(env):
+        starter = launcher(env)
+        if starter is not None:
             return starter.start(command, cwd, env, stdout, stderr)
     return subprocess.Popen(
         command,
