@@ -68,7 +68,7 @@ class RequestCycle:
     ) -> None:
         self._worker = worker
         self._app = app
-        # True in a process that the application has forked, see _leave_child().
+        # True in a process that the application has forked, see leave_child().
         self.in_child = False
         self._build = builder.build
         self.errors = builder.errors
@@ -136,7 +136,7 @@ class RequestCycle:
                 environ["wsgi.early_hints"] = response.early_hints
             result = self._app(environ, response.start_response)
             if self.in_child:
-                self._leave_child(request)
+                self.leave_child(request)
             # A connection that was taken over may speak another protocol, so nothing is sent. A
             # list is the common case, and needs no close() and no chunks: its length is known.
             if connection.taken:
@@ -147,7 +147,7 @@ class RequestCycle:
                 self._send(result, response, request)
         except self._interrupts as error:
             if self.in_child:
-                self._leave_child(request, error)
+                self.leave_child(request, error)
             if not self._worker.aborted:
                 # After a timeout the master writes the access line, from the scoreboard: the
                 # request stays in it for that reason.
@@ -158,7 +158,7 @@ class RequestCycle:
             # BaseException, because asyncio's CancelledError, the Timeout of greenlets and
             # SystemExit come out of applications too, and none of them should end the worker.
             if self.in_child:
-                self._leave_child(request, error)
+                self.leave_child(request, error)
             response.complete = False
             self._answer_failure(error, request, environ, response, connection)
         finally:
@@ -190,12 +190,13 @@ class RequestCycle:
         self._send_error_page(error, response)
         self._events.refused(request, response, connection)
 
-    def _leave_child(self, request: Request, error: BaseException | None = None) -> NoReturn:
+    def leave_child(self, request: Request, error: BaseException | None = None) -> NoReturn:
         """End a process that the application has forked, and that has come back from it.
 
         It has copies of all that the worker has, and shares with it what the kernel keeps: the
         sockets of clients and the poller. So it must not answer the request, which the worker does,
-        nor go back to the loop, nor clean up.
+        nor go back to the loop, nor clean up. Call it when ``in_child`` is true after a call of the
+        application.
         """
         status = 1
         if isinstance(error, SystemExit):
@@ -229,7 +230,7 @@ class RequestCycle:
             else:
                 response.send_iterable(result)
                 if self.in_child:
-                    self._leave_child(request)
+                    self.leave_child(request)
         except BaseException:
             self._close_after_failure(result, request)
             raise

@@ -7,6 +7,7 @@ import gc
 import weakref
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
+from types import SimpleNamespace
 from typing import Any
 
 import anyio
@@ -32,6 +33,7 @@ class Hosting:
         self.app = app
         self.loop = loop
         self.calls = Calls(loop)
+        self.worker: Any = SimpleNamespace(cycle=SimpleNamespace(in_child=False))
 
 
 class Call(RunningCall):

@@ -11,7 +11,8 @@ from corn_core.plugin import WorkerQuit
 if TYPE_CHECKING:
     from corn_asgi.messages import Message
     from corn_asgi.scope import Scope
-    from corn_core.worker import Exchange
+    from corn_core.http import Request
+    from corn_core.worker import Exchange, Worker
 
 
 class Caller(Protocol):
@@ -23,6 +24,7 @@ class Caller(Protocol):
     app: Any
     calls: Any
     loop: asyncio.AbstractEventLoop
+    worker: Worker
 
 
 class RunningCall:
@@ -33,6 +35,8 @@ class RunningCall:
     """
 
     __slots__ = ("_exchange", "_host", "_waiters", "ended", "task")
+
+    _request: Request
 
     def __init__(self, host: Caller, exchange: Exchange) -> None:
         self._host = host
@@ -52,8 +56,14 @@ class RunningCall:
             self._on_cancelled()
         except BaseException as error:
             # All others, SystemExit too: none of them is to end the worker.
+            cycle = self._host.worker.cycle
+            if cycle.in_child:
+                cycle.leave_child(self._request, error)
             self._on_failure(error)
         else:
+            cycle = self._host.worker.cycle
+            if cycle.in_child:
+                cycle.leave_child(self._request)
             self._on_return()
         finally:
             self.ended = True

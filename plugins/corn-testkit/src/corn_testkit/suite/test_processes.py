@@ -53,7 +53,7 @@ def test_worker_that_was_left_alone_ends_in_time_and_frees_its_address(
 @pytest.mark.parametrize(
     "how",
     [
-        # In an event loop, the child sends its answer before anything else can act.
+        # An ASGI application sends its answer itself, before it returns.
         pytest.param("return", marks=pytest.mark.corn_lacks("asgi")),
         "raise",
         "exit",
