@@ -20,6 +20,7 @@ import pytest
 from corn_testkit.client import Address, listens
 from corn_testkit.fixtures import Serve
 from corn_testkit.waiting import wait_for
+from tests import nginx
 
 WORKERS = ("sync", "gthread", "gevent", "eventlet", "tornado", "aiohttp", "asgi")
 
@@ -61,22 +62,10 @@ async def asgi(scope, receive, send):
 """
 
 NGINX = """
-daemon off;
-master_process off;
-pid {home}/nginx.pid;
-error_log {home}/nginx.error;
-events {{}}
-http {{
     log_format target '$request';
-    access_log {log} target;
-    client_body_temp_path {home}/body;
-    proxy_temp_path {home}/proxy;
-    fastcgi_temp_path {home}/fastcgi;
-    uwsgi_temp_path {home}/uwsgi;
-    scgi_temp_path {home}/scgi;
     underscores_in_headers on;
     ignore_invalid_headers off;
-    upstream corn {{ server {upstream} fail_timeout=0; keepalive 4; }}
+    upstream corn {{ server unix:{back} fail_timeout=0; keepalive 4; }}
     server {{
         listen unix:{front};
         location / {{
@@ -87,7 +76,6 @@ http {{
             proxy_pass http://corn;
         }}
     }}
-}}
 """
 
 HAPROXY = """
@@ -178,13 +166,12 @@ PROBES = {
 def proxy(kind: str, home: Path, back: Path) -> Iterator[tuple[Address, Path]]:
     """Run a proxy in front of a unix socket; yields its address and its log."""
     front, log = home / f"{kind}.sock", home / f"{kind}.log"
-    config = home / f"{kind}.conf"
-    template = NGINX if kind == "nginx" else HAPROXY
-    config.write_text(
-        template.format(home=home, front=front, back=back, upstream=f"unix:{back}", log=log)
-    )
-    nginx = ["nginx", "-p", str(home), "-c", str(config)]
-    command = nginx if kind == "nginx" else ["haproxy", "-db", "-f", str(config)]
+    if kind == "nginx":
+        command = nginx.command(home, NGINX.format(front=front, back=back), f"{log} target")
+    else:
+        config = home / "haproxy.conf"
+        config.write_text(HAPROXY.format(front=front, back=back))
+        command = ["haproxy", "-db", "-f", str(config)]
     log.touch()
     with (
         log.open("ab") as output,

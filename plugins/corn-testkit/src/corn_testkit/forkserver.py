@@ -60,7 +60,10 @@ class ForkServer:
     def _receive(self, size: int) -> bytes:
         data = b""
         while len(data) < size:
-            data += self._channel.recv(size - len(data))
+            piece = self._channel.recv(size - len(data))
+            if not piece:
+                raise SystemExit("the tests have ended in the middle of a request for a server")
+            data += piece
         return data
 
     def _fork(self, asked: bytes, fds: list[int]) -> list[str] | None:

@@ -32,13 +32,17 @@ which they differ is started as a user starts it."""
 class Process:
     """A server that was forked, with the part of ``subprocess.Popen`` that tests use.
 
+    :raises RuntimeError: when the fork server could not start it.
     :ivar returncode: as in ``Popen``: the exit status, or the signal's number, negative; None while
         the process runs.
     """
 
     def __init__(self, told: IO[bytes]) -> None:
         self._told = told
-        self.pid = int(told.readline())
+        line = told.readline()
+        if not line:
+            raise RuntimeError("the fork server has started nothing; what it wrote says why")
+        self.pid = int(line)
         self.returncode: int | None = None
 
     def poll(self) -> int | None:
