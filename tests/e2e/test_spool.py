@@ -71,8 +71,11 @@ def test_a_client_that_never_reads_is_given_up(serve: Serve, tmp_path: Path) -> 
     (worker,) = server.wait_for_workers(1)
     mark = tmp_path / "mark"
     with request_long(server, mark):
-        wait_for(mark.exists, "the application to be broken off")
-        assert mark.read_text() == "broken off"
+        # It exists before its text is written.
+        wait_for(
+            lambda: mark.exists() and mark.read_text() == "broken off",
+            "the application to be broken off",
+        )
         assert server.get("/small") == "small"
     # It was held up by a client and not stuck, so it is still the same.
     assert server.workers() == [worker]

@@ -172,8 +172,7 @@ def test_upgrade_keeps_the_project(serve: Serve, project: Project, tmp_path: Pat
     server.wait_for_workers(1)
     server.signal(SIGUSR2)
     new = Path(f"{pidfile}.2")
-    wait_for(new.exists, "the new master")
-    successor = int(new.read_text())
+    successor = int(wait_for(lambda: new.exists() and new.read_text(), "the new master"))
     wait_for(lambda: any(map(polls, children(successor))), "its worker")
     server.signal(SIGTERM)
     assert server.process.wait(DEADLINE) == 0

@@ -98,8 +98,8 @@ def test_client_that_leaves_within_the_response(start: Start, tmp_path: Path) ->
         # A reset, and not an orderly end.
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     concluded(subject, "/closing")
-    wait_for(mark.exists, "the response to be closed")
-    assert mark.read_text() == "closed\n"
+    # It exists before its text is written.
+    wait_for(lambda: mark.exists() and mark.read_text() == "closed\n", "the response to be closed")
     assert subject.get() == "hello"
     subject.stop()
 
