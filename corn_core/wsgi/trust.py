@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _MEMO_LIMIT = 1024
 
+_Values = tuple[str | None, ...]
+
 
 def parse_peers(raw: object) -> list[str]:
     """Parse a list of trusted peers: ``*``, addresses, and networks as ADDRESS/BITS."""
@@ -107,23 +109,35 @@ class SchemeFields:
             "HTTP_" + name.replace("-", "_"): (name, value) for name, value in secure.items()
         }
         self.keys = frozenset(self._secure)
+        # The last values and what they meant. A front end sends the same with most requests.
+        self._last: tuple[_Values, str] = ((), "")
 
     def read(self, request: Request) -> str:
         """Return the scheme, ``http`` or ``https``.
 
         :raises BadRequest: when the fields contradict each other.
         """
+        values = tuple(map(request.fields.get, self._secure))
+        known, scheme = self._last
+        return scheme if values == known else self._judge(request, values)
+
+    def _judge(self, request: Request, values: _Values) -> str:
         claims = set()
-        for key, (name, secure) in self._secure.items():
-            value = request.fields.get(key)
+        lists = False
+        for value, (name, secure) in zip(values, self._secure.values(), strict=True):
             if value is None:
                 continue
             lines = [value]
             if "," in value:
                 # Perhaps a repeated field, which had its values joined: each line counts.
+                lists = True
                 lines = [text for header, text in request.headers if header == name] or lines
             for line in lines:
                 claims.add("https" if line == secure else "http")
         if len(claims) > 1:
             raise BadRequest("the fields of secure_scheme_headers contradict each other")
-        return claims.pop()
+        scheme = claims.pop()
+        if not lists:
+            # With lists, the same joined values may mean something else in another request.
+            self._last = values, scheme
+        return scheme

@@ -243,6 +243,30 @@ def test_contradictory_scheme(build: Any, fields: str) -> None:
     assert build(head, peer=STRANGER)["wsgi.url_scheme"] == "http"
 
 
+def test_scheme_of_each_request_of_a_front_end(listener: Listener) -> None:
+    """What was found for one request is not taken for another, however alike they are."""
+    builder = EnvironBuilder(make_config(), NO_LOG, multithread=False, variables={})
+    connection = ConnectionInfo(listener, PROXY, None)
+    proto = "X-Forwarded-Proto: "
+    for fields, scheme in (
+        (f"{proto}https", "https"),
+        (f"{proto}https", "https"),
+        (f"{proto}http", "http"),
+        ("X-Forwarded-Ssl: on", "https"),
+        (f"{proto}on", "http"),
+        # Joined, these two have the same value.
+        (f"{proto}https,https", "http"),
+        (f"{proto}https\n{proto}https", "https"),
+        (f"{proto}https,https", "http"),
+    ):
+        request = make_request(f"GET / HTTP/1.1\nHost: a\n{fields}")
+        environ = builder.build(request, empty_body(), connection)
+        assert environ["wsgi.url_scheme"] == scheme, fields
+    with pytest.raises(BadRequest, match="contradict"):
+        both = make_request(f"GET / HTTP/1.1\nHost: a\n{proto}https\nX-Forwarded-Ssl: off")
+        builder.build(both, empty_body(), connection)
+
+
 def test_scheme_headers_of_the_configuration(build: Any) -> None:
     setting = {"x-scheme": "a,b"}
     secure = build(
