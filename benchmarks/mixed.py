@@ -1,4 +1,4 @@
-"""An application with a slow path, and one that counts what each of its processes answers."""
+"""An application with slower paths, and one that counts what each of its processes answers."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import Any
 
 SLOW = 0.05
 """Seconds that ``/slow`` takes, without using the processor."""
+BRIEF = 0.002
+"""Seconds that ``/brief`` takes, likewise."""
 
 HEADERS = [("Content-Type", "text/plain"), ("Content-Length", "13")]
 
@@ -17,6 +19,8 @@ HEADERS = [("Content-Type", "text/plain"), ("Content-Length", "13")]
 def app(environ: dict[str, Any], start_response: Callable[..., object]) -> list[bytes]:
     if environ["PATH_INFO"] == "/slow":
         time.sleep(SLOW)
+    elif environ["PATH_INFO"] == "/brief":
+        time.sleep(BRIEF)
     start_response("200 OK", HEADERS)
     return [b"Hello, World!"]
 
