@@ -115,8 +115,7 @@ def launch(config: Config) -> Launch:
     child = os.fork()
     if child:
         os.close(writing)
-        os.waitpid(child, 0)
-        _wait(reading)
+        _wait(reading, child)
     os.close(reading)
     os.setsid()
     if os.fork():
@@ -131,25 +130,43 @@ def launch(config: Config) -> Launch:
     return server
 
 
-def _wait(pipe: int) -> NoReturn:
+def _wait(pipe: int, child: int) -> NoReturn:
     """Wait, in the launcher, for the pipe's end, and exit as the last number on it says.
 
     By _exit(2), because what has been registered with atexit is the server's to do.
     """
-    numbers: list[int] = []
-    with open(pipe) as lines:
-        while True:
-            try:
-                for line in lines:
-                    numbers.append(int(line))
-                break
-            except KeyboardInterrupt:
-                # The server is in another session, and has not got the Ctrl-C.
-                if numbers:
-                    _stop(numbers[0])
+    numbers = read_numbers(pipe)
+    os.waitpid(child, 0)
     if len(numbers) < 2:
         print("error: the server ended before it could serve", file=sys.stderr, flush=True)
     os._exit(numbers[-1] if len(numbers) > 1 else 1)
+
+
+def read_numbers(pipe: int) -> list[int]:
+    """Read what the server tells its launcher, up to the pipe's end, and close the pipe.
+
+    A Ctrl-C stops the server, which is in another session and has not got it. It is handled here,
+    because KeyboardInterrupt could take away a number that was just read, and because it may come
+    before the pid is known.
+    """
+    numbers: list[int] = []
+    interrupted = False
+
+    def stop(number: int, frame: object) -> None:
+        nonlocal interrupted
+        interrupted = True
+        if numbers:
+            _stop(numbers[0])
+
+    # Not where it is ignored, as in the background of a shell without job control.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, stop)
+    with open(pipe) as lines:
+        for line in lines:
+            numbers.append(int(line))
+            if interrupted:
+                _stop(numbers[0])
+    return numbers
 
 
 def _stop(pid: int) -> None:

@@ -244,7 +244,7 @@ def test_contradictory_scheme(build: Any, fields: str) -> None:
 
 
 def test_scheme_of_each_request_of_a_front_end(listener: Listener) -> None:
-    """What was found for one request is not taken for another, however alike they are."""
+    """Each request has its own scheme, however alike the fields of two are."""
     builder = EnvironBuilder(make_config(), NO_LOG, multithread=False, variables={})
     connection = ConnectionInfo(listener, PROXY, None)
     proto = "X-Forwarded-Proto: "
