@@ -6,11 +6,13 @@ master's privileges, ``post_worker_init`` when the application is loaded, ``work
 
 from __future__ import annotations
 
+import json
 import os
 from functools import partial
+from traceback import format_exception
 from typing import TYPE_CHECKING
 
-from corn_core.errors import BootError, CornError, HookFailed, WorkerQuit, one_line
+from corn_core.errors import BootError, CornError, HookFailed, WorkerQuit
 from corn_core.extensions.drivers import name_of_worker
 from corn_core.frames import application_traceback
 from corn_core.interfaces import Server, WSGIApp
@@ -194,15 +196,8 @@ def _load_app(worker: Worker) -> WSGIApp:
 
 def _report_failure(worker: Worker, error: CornError) -> None:
     """Tell the master, which logs it: once, however many workers fail in the same way."""
-    try:
-        import json  # lazy: only a worker that cannot boot needs them
-        import traceback  # lazy: see above
-    except ImportError:
-        # It may be the very reason: user cannot read what Python was installed into.
-        worker.report(b"failed " + one_line(error).encode())
-        return
     details = error.details
     if error.__cause__ is not None and not details:
-        details = "".join(traceback.format_exception(error.__cause__))
+        details = "".join(format_exception(error.__cause__))
     report = {"status": error.exit_status, "message": str(error), "details": details}
     worker.report(b"failed " + json.dumps(report).encode())
