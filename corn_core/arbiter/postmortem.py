@@ -10,7 +10,7 @@ from typing import Any
 from corn_core.arbiter.roster import Reason, WorkerHandle
 from corn_core.escape import escape
 from corn_core.interfaces import Logger
-from corn_core.process.cgroup import read
+from corn_core.process.cgroup import MEMBERSHIP, ROOT, Cgroup, cgroups, read
 from corn_core.process.scoreboard import BOOTING, DRAINING, SlotView
 from corn_core.worker.signals import DUMP_SIGNAL
 
@@ -145,21 +145,25 @@ class OomCounter:
     :ivar has_moved: True if it had counted one at the last look.
     """
 
-    def __init__(self, membership: str = "/proc/self/cgroup", root: str = "/sys/fs/cgroup") -> None:
+    def __init__(self, membership: str = MEMBERSHIP, root: str = ROOT) -> None:
         self.has_moved = False
-        self._files = _counter_files(read(membership), root)
+        self._files = [
+            file for each in cgroups("memory", membership, root) for file in _counter_files(each)
+        ]
         self._last = self._count()
 
     def look(self) -> str:
         """Read the counter, and say what it means for a SIGKILL since the last look."""
-        before, self._last = self._last, self._count()
-        self.has_moved = before is not None and self._last is not None and self._last > before
-        if before is None or self._last is None:
+        before, now = self._last, self._count()
+        self.has_moved = before is not None and now is not None and now > before
+        if now is None:
+            # What was counted before stays: the next look, which may succeed, is compared with it.
+            return "Perhaps it was out of memory"
+        self._last = now
+        if before is None:
             return "Perhaps it was out of memory"
         if self.has_moved:
-            return (
-                f"Out of memory: its cgroup's count of oom_kill went from {before} to {self._last}"
-            )
+            return f"Out of memory: its cgroup's count of oom_kill went from {before} to {now}"
         return "Not sent by this server; its cgroup's count of oom_kill has not moved"
 
     def _count(self) -> int | None:
@@ -171,21 +175,7 @@ class OomCounter:
         return None
 
 
-def _counter_files(membership: str, root: str) -> list[str]:
-    """List the files that may have the counter.
-
-    In a container, the path that we are told may be the host's, and then our own cgroup is what
-    is mounted at the root.
-    """
-    files = []
-    for line in membership.splitlines():
-        _, _, rest = line.partition(":")
-        controllers, _, path = rest.partition(":")
-        if "memory" in controllers.split(","):
-            where, name = f"{root}/memory", "memory.oom_control"
-        elif not controllers:
-            where, name = root, "memory.events"
-        else:
-            continue
-        files += [f"{where}{path.rstrip('/')}/{name}", f"{where}/{name}"]
-    return files
+def _counter_files(cgroup: Cgroup) -> tuple[str, str]:
+    """Return the files that may have the counter."""
+    name = "memory.events" if cgroup.version == 2 else "memory.oom_control"
+    return f"{cgroup.root}{cgroup.path.rstrip('/')}/{name}", f"{cgroup.root}/{name}"

@@ -6,7 +6,7 @@ import signal
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from corn_core.arbiter.pipe import Failure, Message, Outdated, Ready
+from corn_core.arbiter.pipe import Failure, Message, Notice
 from corn_core.arbiter.policy import Abort, Action, Dump, Kill, Quit, Term, note
 from corn_core.arbiter.postmortem import (
     CRASHED,
@@ -83,7 +83,7 @@ class Supervisor:
             )
 
     def _take_in(self, handle: WorkerHandle, message: Message, now: float) -> list[BootFailure]:
-        if isinstance(message, Ready):
+        if message is Notice.READY:
             handle.become_ready(now)
             if handle.serving:  # not told to exit meanwhile
                 worker = self._server.WORKERS[handle.pid]
@@ -92,7 +92,7 @@ class Supervisor:
             handle.fail(now)
             if handle.to_blame:
                 return [BootFailure(handle.generation, handle.spawned_at, message)]
-        elif isinstance(message, Outdated):
+        elif message is Notice.OUTDATED:
             handle.code_changed = True
         else:
             handle.recycle("requests")
@@ -105,7 +105,9 @@ class Supervisor:
         view = self._workers.view(pid)
         handle, worker = self._workers.release(pid)
         failed = self._roster.note_death(handle, now, view.has_served)
-        self._report_death(handle, exit_code, view, now)
+        # For each SIGKILL, also an expected one: the next must not be taken for what this was.
+        memory = self._oom.look() if exit_code == -signal.SIGKILL else ""
+        self._report_death(handle, exit_code, view, now, memory)
         reason = exit_reason(handle, exit_code, self._oom.has_moved)
         if exit_code == 0 and server.stopping.ends_workers and not handle.retiring:
             reason = "stop"
@@ -124,8 +126,9 @@ class Supervisor:
         return [BootFailure(handle.generation, handle.spawned_at, Failure(f"it {what}"))]
 
     def _report_death(
-        self, handle: WorkerHandle, exit_code: int, view: SlotView, now: float
+        self, handle: WorkerHandle, exit_code: int, view: SlotView, now: float, memory: str
     ) -> None:
+        """Log a worker's death; ``memory`` explains a SIGKILL, see :class:`OomCounter`."""
         log, pid = self._server.log, handle.pid
         if is_expected(handle, exit_code) or (exit_code == 0 and self._server.stopping):
             log.debug("Worker (pid:%s) %s", pid, describe_exit(exit_code))
@@ -135,7 +138,7 @@ class Supervisor:
             return
         doing = f"It was {activity(view, now)}."
         if exit_code == -signal.SIGKILL:
-            log.error("Worker (pid:%s) was sent SIGKILL! %s. %s", pid, self._oom.look(), doing)
+            log.error("Worker (pid:%s) was sent SIGKILL! %s. %s", pid, memory, doing)
         elif exit_code < 0:
             log.warning("Worker (pid:%s) %s! %s", pid, describe_exit(exit_code), doing)
         else:
