@@ -147,6 +147,14 @@ class Arbiter(ServerState):
     def signal_worker(self, pid: int, number: int) -> bool:
         return self._supervisor.signal(pid, number)
 
+    # The names that hook functions written for Gunicorn use.
+    kill_worker = signal_worker
+
+    def kill_workers(self, number: int) -> None:
+        """Send a signal to all workers."""
+        for pid in self.WORKERS:
+            self.signal_worker(pid, number)
+
     def ask_for_stacks(self, pid: int) -> bool:
         return self._supervisor.ask_for_stacks(pid)
 

@@ -109,7 +109,8 @@ class Reload:
 
         :raises CornError: with nothing opened.
         """
-        generation = self._builder.build_first(self.current.loaded, self._inherited)
+        held = [*self._builder.activated, *self._inherited]
+        generation = self._builder.build(1, self.current.loaded, held)
         close_listeners(self._generations.begin(generation))
         self._adopt(generation)
         for listener in self._inherited:
