@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from email.utils import formatdate
-from time import localtime, strftime, time
+from time import gmtime, localtime, strftime, time
 
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 _date: tuple[int, bytes] = (0, b"")
@@ -16,7 +16,11 @@ def http_date() -> bytes:
     known, text = _date
     now = int(time())
     if known != now:
-        text = formatdate(now, usegmt=True).encode("ascii")
+        moment = gmtime(now)
+        text = (
+            f"{_DAYS[moment.tm_wday]}, {moment.tm_mday:02} {_MONTHS[moment.tm_mon - 1]}"
+            f" {moment.tm_year} {moment.tm_hour:02}:{moment.tm_min:02}:{moment.tm_sec:02} GMT"
+        ).encode("ascii")
         # One store, so that no thread sees the second of one time with the text of another.
         _date = (now, text)
     return text
