@@ -263,11 +263,10 @@ class Arbiter(ServerState):
         return reporting
 
     def _call_back(self, callback: Callable[[], object]) -> None:
-        # Broad, because it is a plugin's code: its failure must not end the master.
         try:
             callback()
         except Exception:
-            # A plugin's code, for one descriptor: the master and its workers go on.
+            # Broad, because it is a plugin's code: its failure must not end the master.
             self.log.exception("Error in a callback of the master's loop")
 
     def _tick(self) -> float:
