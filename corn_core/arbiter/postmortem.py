@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
 
 from corn_core.arbiter.roster import Reason, WorkerHandle
 from corn_core.escape import escape
@@ -13,6 +12,7 @@ from corn_core.interfaces import Logger
 from corn_core.process.cgroup import MEMBERSHIP, ROOT, Cgroup, cgroups, read
 from corn_core.process.scoreboard import BOOTING, DRAINING, SlotView
 from corn_core.worker.signals import DUMP_SIGNAL
+from corn_core.wsgi.native import NativeResponse, make_request
 
 TIMED_OUT = "504 Gateway Timeout"
 """The access log's status of a request whose worker was killed for taking too long. The client
@@ -33,33 +33,6 @@ _STATUS: Mapping[int, int] = {signal.SIGABRT: 1}
 
 _ORDERED = {Reason.RELOAD: "reload", Reason.SURPLUS: "surplus", Reason.STOP: "stop"}
 
-_NO_ENVIRON: Mapping[str, Any] = {}
-
-
-class LostRequest:
-    """A request that was never answered, by the scoreboard; see ``interfaces.Request``."""
-
-    def __init__(self, method: str, path: str) -> None:
-        self.method = method
-        self.uri = self.path = path
-        self.query = ""
-        self.version = (1, 1)
-        self.headers: list[tuple[str, str]] = []
-
-
-class LostResponse:
-    """A response that was never sent; see ``interfaces.Response``."""
-
-    def __init__(self, status: str, seconds: float) -> None:
-        self.status = status
-        self.headers: list[tuple[str, str]] = []
-        self.sent = 0
-        self.duration = seconds
-
-    @property
-    def status_code(self) -> int:
-        return int(self.status.partition(" ")[0])
-
 
 def activity(view: SlotView, now: float) -> str:
     """Describe what a worker is doing, by its slot of the scoreboard."""
@@ -78,9 +51,11 @@ def log_lost_request(log: Logger, view: SlotView, now: float, status: str) -> No
     """Write the access line of the request that a worker takes with it, if there is one."""
     if view.request_started and log.access_enabled:
         seconds = max(0.0, now - view.request_started)
-        request = LostRequest(view.method, view.path)
-        response = LostResponse(status, seconds)
-        log.access(response, request, _NO_ENVIRON, timedelta(seconds=seconds))
+        # As much as the scoreboard knows of it.
+        request = make_request(view.method, view.path, (1, 1), ())
+        response = NativeResponse(status, (), 0)
+        response.duration = seconds
+        log.access(response, request, {}, timedelta(seconds=seconds))
 
 
 def is_expected(handle: WorkerHandle, exit_code: int) -> bool:
