@@ -20,6 +20,7 @@ from corn_core.arbiter.postmortem import (
 )
 from corn_core.arbiter.roster import WorkerHandle
 from corn_core.arbiter.server import ServerState
+from corn_core.arbiter.signals import STOPS
 from corn_core.arbiter.workers import Workers
 from corn_core.process.scoreboard import SlotView
 from corn_core.worker.signals import DUMP_SIGNAL
@@ -228,4 +229,4 @@ def _was_told(exit_code: int) -> bool:
 
     Its boot has not failed then, and at the start the server need not give up.
     """
-    return exit_code in (0, -signal.SIGTERM, -signal.SIGQUIT, -signal.SIGINT)
+    return exit_code == 0 or -exit_code in STOPS
