@@ -13,16 +13,13 @@ from collections.abc import Callable, Iterable
 from io import TextIOWrapper
 from select import PIPE_BUF, POLLOUT, poll
 from termios import FIONREAD
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 from weakref import WeakSet
 
+from corn_core.config import Config
 from corn_core.errors import CornError, SettingError
 from corn_core.logs.logconfig import all_loggers
 from corn_core.process.privileges import give_file
-
-if TYPE_CHECKING:
-    from corn_core.config import Config
-
 
 F_GETPIPE_SZ: int | None = getattr(fcntl, "F_GETPIPE_SZ", None)
 """Asks for the size of a pipe (Linux)."""
