@@ -81,11 +81,11 @@ class Review:
 
     def attempt(self, code: Callable[..., Any], *arguments: Any) -> Any:
         """Call ``code``; where errors are gathered, its CornError is one, and the result None."""
-        if not self.gathers:
-            return code(*arguments)
         try:
             return code(*arguments)
         except CornError as error:
+            if not self.gathers:
+                raise
             self.add(Finding.of(error))
 
     @property

@@ -99,14 +99,8 @@ class Registry:
     def __iter__(self) -> Iterator[Setting]:
         return iter(self._settings.values())
 
-    def __len__(self) -> int:
-        return len(self._settings)
-
     def __contains__(self, name: object) -> bool:
         return name in self._settings
-
-    def names(self) -> list[str]:
-        return list(self._settings)
 
     def flags(self) -> list[str]:
         """List every flag, including those of the commands."""
