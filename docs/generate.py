@@ -38,6 +38,7 @@ from markup import (
 )
 
 from corn_core import hookspecs
+from corn_core.assemble import registry_of
 from corn_core.extensions.hints import ATTRIBUTES
 from corn_core.extensions.manager import load_plugins
 from corn_core.hookspecs import CORE, HOOKS, Hook
@@ -77,10 +78,7 @@ def load_registry() -> Registry:
     own = own_distributions()
     found = entry_points(group="corn.plugins")
     foreign = {each.name for each in found if each.dist is None or each.dist.name not in own}
-    registry = Registry()
-    for owner, setting in load_plugins(foreign).settings():
-        registry.add(setting, owner)
-    return registry
+    return registry_of(load_plugins(foreign))
 
 
 def called_hooks() -> set[str]:

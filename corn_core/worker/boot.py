@@ -12,7 +12,7 @@ from functools import partial
 from traceback import format_exception
 from typing import TYPE_CHECKING
 
-from corn_core.errors import BootError, CornError, HookFailed, WorkerQuit
+from corn_core.errors import BootError, CornError, HookFailed, WorkerQuit, one_line
 from corn_core.extensions.drivers import name_of_worker
 from corn_core.frames import application_traceback
 from corn_core.interfaces import Server, WSGIApp
@@ -89,7 +89,7 @@ def _boot(worker: Worker, server: Server) -> int:
         return error.exit_status
     except Exception as error:
         # A hook function or a worker's own before_boot: anything may come out of them.
-        failure = BootError(f"{type(error).__name__}: {error}")
+        failure = BootError(one_line(error))
         failure.__cause__ = error
         _report_failure(worker, failure)
         return failure.exit_status

@@ -38,7 +38,8 @@ def test_look_up() -> None:
 def test_sections_of_the_core_come_first() -> None:
     made = Registry()
     made.add(OTHER, "statsd")
-    made.add_all(SETTINGS)
+    for each in SETTINGS:
+        made.add(each)
     sections = list(made.sections())
     assert sections[0] == ("core", "Config File")
     assert sections[-1] == ("statsd", "Worker Processes")
