@@ -8,6 +8,7 @@ class carries the HTTP status the client gets, and its text says what was wrong 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from traceback import walk_tb
 
 
 class CornError(Exception):
@@ -220,13 +221,9 @@ def answered(error: BaseException) -> str:
 
 def line_in(error: BaseException, filename: str) -> int | None:
     """Return the line in the named file that was executing when the error was raised."""
-    line = None
-    step = error.__traceback__
-    while step is not None:
-        if step.tb_frame.f_code.co_filename == filename:
-            line = step.tb_lineno
-        step = step.tb_next
-    return line
+    steps = walk_tb(error.__traceback__)
+    lines = [line for frame, line in steps if frame.f_code.co_filename == filename]
+    return lines[-1] if lines else None
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:

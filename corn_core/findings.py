@@ -51,11 +51,6 @@ Explain = Callable[[str, object], Iterable[Finding]]
 """Says what a setting, a flag or a hook with that value means, if anything is known of it."""
 
 
-def no_explanation(name: str, value: object) -> tuple[Finding, ...]:
-    """Know nothing."""
-    return ()
-
-
 class Review:
     """Gathers findings about one configuration.
 
@@ -63,7 +58,7 @@ class Review:
     :param gathers: False raises the first error instead, as an ordinary start does.
     """
 
-    def __init__(self, explain: Explain = no_explanation, *, gathers: bool = False) -> None:
+    def __init__(self, explain: Explain = lambda name, value: (), *, gathers: bool = False) -> None:
         self.gathers = gathers
         self.findings: list[Finding] = []
         self._explain = explain
@@ -86,11 +81,11 @@ class Review:
 
     def attempt(self, code: Callable[..., Any], *arguments: Any) -> Any:
         """Call ``code``; where errors are gathered, its CornError is one, and the result None."""
-        if not self.gathers:
-            return code(*arguments)
         try:
             return code(*arguments)
         except CornError as error:
+            if not self.gathers:
+                raise
             self.add(Finding.of(error))
 
     @property

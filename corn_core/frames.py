@@ -5,14 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Collection
 from importlib import import_module
-from typing import TYPE_CHECKING, TypeVar
+from traceback import FrameSummary, TracebackException, walk_tb
+from typing import TypeVar
 
 import stevedore
 
 from corn_core.errors import CornError
-
-if TYPE_CHECKING:
-    from traceback import TracebackException
 
 # importlib's inner modules are frozen into the interpreter; those by which stevedore loads
 # a driver are files.
@@ -57,9 +55,6 @@ def application_traceback(
     :param foreign: see :func:`in_application`.
     :param hidden: see :func:`explained`.
     """
-    # lazy: needed only when an application fails
-    from traceback import TracebackException
-
     whole = TracebackException.from_exception(error, compact=True)
     _prune(whole, (*_FOREIGN, *foreign), hidden)
     return "".join(whole.format())
@@ -67,12 +62,8 @@ def application_traceback(
 
 def _frames(error: BaseException, foreign: tuple[str, ...] = ()) -> int:
     """Count the frames that are neither ours nor ``foreign``."""
-    count = 0
-    step = error.__traceback__
-    while step is not None:
-        count += not step.tb_frame.f_code.co_filename.startswith((*_FOREIGN, *foreign))
-        step = step.tb_next
-    return count
+    files = (frame.f_code.co_filename for frame, _ in walk_tb(error.__traceback__))
+    return sum(not file.startswith((*_FOREIGN, *foreign)) for file in files)
 
 
 def _prune(
@@ -81,9 +72,6 @@ def _prune(
     """Remove foreign frames, also from causes, contexts and the members of a group."""
     if one is None:
         return
-    # lazy: needed only when an application fails
-    from traceback import FrameSummary
-
     one.stack[:] = [
         FrameSummary(frame.filename, frame.lineno, frame.name, line="")
         if (frame.filename, frame.lineno) in hidden

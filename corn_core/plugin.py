@@ -48,6 +48,7 @@ from corn_core.net.address import (
 from corn_core.net.listener import Listener, open_listener
 from corn_core.process.scoreboard import CAPACITY as MAX_WORKERS
 from corn_core.process.scoreboard import STATE_NAMES as WORKER_STATES
+from corn_core.reloading.engines import PERIOD as RELOAD_PERIOD
 from corn_core.setting import (
     Expected,
     Parser,
@@ -62,20 +63,13 @@ from corn_core.setting import (
     string,
     strings,
 )
+from corn_core.settings.printing import described as described_config
 
 if TYPE_CHECKING:
-    from corn_core.reloading.engines import PERIOD as RELOAD_PERIOD
     from corn_core.reloading.files import is_library
-    from corn_core.settings.printing import described as described_config
 else:
     __getattr__ = on_demand(
-        __name__,
-        late={
-            "RELOAD_PERIOD": "corn_core.reloading.engines:PERIOD",
-            "described_config": "corn_core.settings.printing:described",
-            "is_library": "corn_core.reloading.files:is_library",
-        },
-        deprecated={},
+        __name__, late={"is_library": "corn_core.reloading.files:is_library"}, deprecated={}
     )
 
 __all__ = [

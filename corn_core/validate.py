@@ -7,6 +7,7 @@ somewhere in the server later.
 from __future__ import annotations
 
 from collections.abc import Callable
+from traceback import walk_tb
 from types import MethodType
 from typing import Any
 
@@ -154,12 +155,9 @@ def _guarded(what: str, code: Callable[[], Any]) -> Any:
 
 def _place(error: Exception) -> str:
     """Return where the error was raised, unless that is where the code was called."""
-    step = error.__traceback__
-    while step is not None and step.tb_next is not None:
-        step = step.tb_next
-    if step is None or step.tb_frame.f_code.co_filename == __file__:
-        return ""
-    return f" ({step.tb_frame.f_code.co_filename} line {step.tb_lineno})"
+    *_, (frame, line) = walk_tb(error.__traceback__)
+    file = frame.f_code.co_filename
+    return "" if file == __file__ else f" ({file} line {line})"
 
 
 def _kind(found: object) -> str:

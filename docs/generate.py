@@ -14,14 +14,31 @@ import inspect
 import re
 import textwrap
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
 
 import apidoc
+from markup import (
+    NOTICE,
+    PLUGIN_SETTINGS,
+    SETTINGS_PAGES,
+    WIDTH,
+    code,
+    item,
+    link,
+    markdown_table,
+    page,
+    page_of,
+    pages_of,
+    paragraph,
+    prose,
+    title,
+)
 
 from corn_core import hookspecs
+from corn_core.assemble import registry_of
 from corn_core.extensions.hints import ATTRIBUTES
 from corn_core.extensions.manager import load_plugins
 from corn_core.hookspecs import CORE, HOOKS, Hook
@@ -37,33 +54,11 @@ from corn_gunicorn.finder import MISSING
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "docs" / "reference"
 
-WIDTH = 98
-
 GUNICORN_PAGE = "coming-from-gunicorn.md"
 """Written by hand, except for the tables at its end."""
 
-NOTICE = "<!-- Written by docs/generate.py. Change the declarations in the code, not this page. -->"
-
 PUBLIC = ("corn_core.plugin", "corn_core.worker", "corn_core.typing", "corn_core.http")
 """The public modules, in the order of the page."""
-
-SETTINGS_PAGES = {
-    "settings-application.md": (
-        "Settings: application and development",
-        ("Application", "Config File", "Commands", "Plugins", "Debugging"),
-    ),
-    "settings-listening.md": ("Settings: addresses and TLS", ("Server Socket", "SSL")),
-    "settings-workers.md": ("Settings: workers", ("Worker Processes",)),
-    "settings-logging.md": ("Settings: logging", ("Logging",)),
-    "settings-security.md": ("Settings: limits and trust", ("Security",)),
-    "settings-process.md": (
-        "Settings: processes and files",
-        ("Server Mechanics", "Process Naming"),
-    ),
-}
-"""The pages of the core's settings: the title of each, and its sections."""
-
-PLUGIN_SETTINGS = "settings-plugins.md"
 
 FIELDS = ("When", "Process", "Arguments", "Result", "If it raises", "Since")
 """The fields of a hook's docstring, in their order."""
@@ -83,10 +78,7 @@ def load_registry() -> Registry:
     own = own_distributions()
     found = entry_points(group="corn.plugins")
     foreign = {each.name for each in found if each.dist is None or each.dist.name not in own}
-    registry = Registry()
-    for owner, setting in load_plugins(foreign).settings():
-        registry.add(setting, owner)
-    return registry
+    return registry_of(load_plugins(foreign))
 
 
 def called_hooks() -> set[str]:
@@ -104,87 +96,6 @@ def hook_fields(name: str) -> tuple[str, dict[str, str]]:
     text = inspect.getdoc(getattr(hookspecs, name)) or ""
     summary, *rest = re.split(r"^([A-Z][a-z ]+): ", text, flags=re.MULTILINE)
     return summary.strip(), dict(zip(rest[::2], (one.strip() for one in rest[1::2]), strict=True))
-
-
-# -- Markdown ------------------------------------------------------------------------
-
-# In the declarations' plain text: code in double backquotes, flags, and names with underscores.
-_CODE = re.compile(
-    r"``(?P<code>[^`]+)``|(?P<bare>(?<![\w-])(?:--[a-z][\w-]*|(?:\w+\.)*[A-Za-z]\w*_\w+))"
-)
-_SPECIAL = re.compile(r"[\\`*_\[\]<>]")
-_LINE_START = re.compile(r"^([-+>#=])(?=\s|$)|^(\d+)([.)])(?=\s)")
-
-
-def page_of(owner: str, section: str) -> str:
-    """Return the page with the settings of a section."""
-    if owner != CORE:
-        return PLUGIN_SETTINGS
-    return next(name for name, (_, sections) in SETTINGS_PAGES.items() if section in sections)
-
-
-def pages_of(registry: Registry) -> dict[str, str]:
-    """Return the page of each setting."""
-    return {
-        setting.name: page_of(owner, section)
-        for (owner, section), settings in registry.sections().items()
-        for setting in settings
-    }
-
-
-def link(name: str, registry: Registry, here: str = "") -> str:
-    """Return a link to a setting, from a page of the reference."""
-    page = pages_of(registry)[name]
-    return f"[`{name}`]({'' if page == here else page}#{name})"
-
-
-def prose(text: str, registry: Registry, here: str = "") -> str:
-    """Format a declaration's text as Markdown, with links to the settings that it names.
-
-    :param here: the page of the reference that it is for, if settings are described there.
-    """
-
-    def mark(match: re.Match[str]) -> str:
-        word = match["code"] or match["bare"]
-        # Settings of one word are named by words of the language as well.
-        known = "_" in word and word in registry
-        return link(word, registry, here) if known else f"`{word}`"
-
-    pieces, end = [], 0
-    text = " ".join(text.split())
-    for match in _CODE.finditer(text):
-        pieces += [_escape(text[end : match.start()]), mark(match)]
-        end = match.end()
-    return "".join([*pieces, _escape(text[end:])])
-
-
-def _escape(text: str) -> str:
-    return _SPECIAL.sub(lambda match: "\\" + match[0], text)
-
-
-def paragraph(text: str, indent: str = "") -> str:
-    """Wrap Markdown text so that no line of it begins anything but text."""
-    lines = textwrap.wrap(text, WIDTH, break_long_words=False, break_on_hyphens=False)
-    safe = [_LINE_START.sub(lambda m: f"\\{m[1]}" if m[1] else f"{m[2]}\\{m[3]}", x) for x in lines]
-    return f"\n{indent}".join(safe)
-
-
-def item(text: str) -> str:
-    return f"- {paragraph(text, '  ')}"
-
-
-def code(text: object) -> str:
-    return f"`{text}`"
-
-
-def title(heading: str, introduction: str) -> Iterator[str]:
-    yield f"# {heading}"
-    yield NOTICE
-    yield paragraph(introduction)
-
-
-def page(blocks: Iterable[str]) -> str:
-    return "\n\n".join(blocks) + "\n"
 
 
 # -- the pages -----------------------------------------------------------------------
@@ -491,12 +402,6 @@ def remark(row: table.Known) -> str:
 def versions(row: table.Known) -> str:
     until = f"to {row.until}" if row.until else ""
     return " ".join(part for part in (row.since, until) if part)
-
-
-def markdown_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    cells = ([cell if "`" in cell else _escape(cell) for cell in row] for row in rows)
-    lines = [headings, ["---"] * len(headings), *cells]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 PAGES: dict[str, Callable[[], str]] = {

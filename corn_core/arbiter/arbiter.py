@@ -147,6 +147,14 @@ class Arbiter(ServerState):
     def signal_worker(self, pid: int, number: int) -> bool:
         return self._supervisor.signal(pid, number)
 
+    # The names that hook functions written for Gunicorn use.
+    kill_worker = signal_worker
+
+    def kill_workers(self, number: int) -> None:
+        """Send a signal to all workers."""
+        for pid in self.WORKERS:
+            self.signal_worker(pid, number)
+
     def ask_for_stacks(self, pid: int) -> bool:
         return self._supervisor.ask_for_stacks(pid)
 
@@ -255,11 +263,10 @@ class Arbiter(ServerState):
         return reporting
 
     def _call_back(self, callback: Callable[[], object]) -> None:
-        # Broad, because it is a plugin's code: its failure must not end the master.
         try:
             callback()
         except Exception:
-            # A plugin's code, for one descriptor: the master and its workers go on.
+            # Broad, because it is a plugin's code: its failure must not end the master.
             self.log.exception("Error in a callback of the master's loop")
 
     def _tick(self) -> float:

@@ -93,26 +93,23 @@ class Builder:
     """Makes generations: opens the sockets of a configuration and preloads its application.
 
     :param pause: how to wait for an address that is in use.
+    :ivar activated: the sockets that a service manager has passed; every generation has them.
     """
 
     def __init__(self, pause: Pause) -> None:
         self._pause = pause
         self._preloaded: tuple[str, WSGIApp] | None = None
-        self._activated: list[Listener] = []
+        self.activated: list[Listener] = []
 
     def inherit(self, environ: MutableMapping[str, str], pid: int, log: Logger) -> None:
-        """Take the sockets that a service manager has passed; every generation has them.
+        """Take the sockets that a service manager has passed.
 
         :raises BindError: when one of them cannot be used.
         """
-        self._activated = take_activated(environ, pid)
-        if self._activated:
-            urls = ",".join(listener.url for listener in self._activated)
+        self.activated = take_activated(environ, pid)
+        if self.activated:
+            urls = ",".join(listener.url for listener in self.activated)
             log.info("Socket activation sockets: %s", urls)
-
-    def build_first(self, loaded: LoadedConfig, held: Sequence[Listener] = ()) -> Generation:
-        """Build the generation that a server begins with; see :meth:`build`."""
-        return self.build(1, loaded, [*self._activated, *held])
 
     def preload(self, loaded: LoadedConfig) -> Callable[[], WSGIApp]:
         """Return the application's loader for workers, after loading it if ``preload_app`` is set.
@@ -166,14 +163,14 @@ class Builder:
         Passed sockets take the place of the default address, but of no other: unless one of
         them is at that very address, which is what the configuration wants then.
         """
-        passed = [listener.address for listener in self._activated]
+        passed = [listener.address for listener in self.activated]
         if passed and config.origin("bind").kind in _NOT_ASKED_FOR:
             return passed
         asked = [parse_address(text) for text in config.bind]
         return passed + [
             address
             for address in asked
-            if not any(covers(listener, address) for listener in self._activated)
+            if not any(covers(listener, address) for listener in self.activated)
         ]
 
 

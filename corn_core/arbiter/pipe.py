@@ -1,21 +1,15 @@
 """Reads the messages of workers, which each sends line by line over a pipe of its own.
 
 A message begins with :data:`~corn_core.worker.base.MARK` and ends with the line; anything without
-the mark belongs to a dump that faulthandler wrote. These are the messages:
-
-==================  ==============================================================
-``ready``           the worker serves
-``retiring``        it has served ``max_requests`` and wants a replacement
-``outdated``        its code has changed: all workers should be replaced
-``failed {json}``   it cannot boot: ``status``, ``message``, ``details``
-==================  ==============================================================
+the mark belongs to a dump that faulthandler wrote. A message is one of the words in
+:class:`Notice`, or ``failed`` and a JSON object with the fields of :class:`Failure`.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from enum import Enum
 from typing import NamedTuple
 
 from corn_core.worker.base import MARK
@@ -26,21 +20,15 @@ DUMP_LINES = 2000
 _CHUNK = 65536
 
 
-@dataclass(frozen=True)
-class _Notice:
-    """A message that consists of its kind alone."""
+class Notice(Enum):
+    """A message of one word."""
 
-
-class Ready(_Notice):
+    READY = b"ready"
     """The worker serves."""
-
-
-class Retiring(_Notice):
-    """The worker asks to be replaced."""
-
-
-class Outdated(_Notice):
-    """The worker has noticed that its code has changed."""
+    RETIRING = b"retiring"
+    """It has served ``max_requests`` and wants a replacement."""
+    OUTDATED = b"outdated"
+    """Its code has changed: all workers should be replaced."""
 
 
 class Failure(NamedTuple):
@@ -51,7 +39,7 @@ class Failure(NamedTuple):
     details: str = ""
 
 
-Message = Ready | Retiring | Outdated | Failure
+Message = Notice | Failure
 
 
 class WorkerPipe:
@@ -105,14 +93,9 @@ class WorkerPipe:
 
 def _understand(text: bytes) -> Message | None:
     word, _, argument = text.partition(b" ")
-    return _failure(argument) if word == b"failed" else _NOTICES.get(text)
-
-
-_NOTICES: dict[bytes, Message] = {
-    b"ready": Ready(),
-    b"retiring": Retiring(),
-    b"outdated": Outdated(),
-}
+    if word == b"failed":
+        return _failure(argument)
+    return next((notice for notice in Notice if notice.value == text), None)
 
 
 def _failure(text: bytes) -> Failure:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import signal
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
 
 from corn_core.arbiter.roster import Reason, WorkerHandle
 from corn_core.escape import escape
 from corn_core.interfaces import Logger
-from corn_core.process.cgroup import read
+from corn_core.process.cgroup import MEMBERSHIP, ROOT, Cgroup, cgroups, read
 from corn_core.process.scoreboard import BOOTING, DRAINING, SlotView
 from corn_core.worker.signals import DUMP_SIGNAL
+from corn_core.wsgi.native import NativeResponse, make_request
 
 TIMED_OUT = "504 Gateway Timeout"
 """The access log's status of a request whose worker was killed for taking too long. The client
@@ -33,33 +33,6 @@ _STATUS: Mapping[int, int] = {signal.SIGABRT: 1}
 
 _ORDERED = {Reason.RELOAD: "reload", Reason.SURPLUS: "surplus", Reason.STOP: "stop"}
 
-_NO_ENVIRON: Mapping[str, Any] = {}
-
-
-class LostRequest:
-    """A request that was never answered, by the scoreboard; see ``interfaces.Request``."""
-
-    def __init__(self, method: str, path: str) -> None:
-        self.method = method
-        self.uri = self.path = path
-        self.query = ""
-        self.version = (1, 1)
-        self.headers: list[tuple[str, str]] = []
-
-
-class LostResponse:
-    """A response that was never sent; see ``interfaces.Response``."""
-
-    def __init__(self, status: str, seconds: float) -> None:
-        self.status = status
-        self.headers: list[tuple[str, str]] = []
-        self.sent = 0
-        self.duration = seconds
-
-    @property
-    def status_code(self) -> int:
-        return int(self.status.partition(" ")[0])
-
 
 def activity(view: SlotView, now: float) -> str:
     """Describe what a worker is doing, by its slot of the scoreboard."""
@@ -78,9 +51,11 @@ def log_lost_request(log: Logger, view: SlotView, now: float, status: str) -> No
     """Write the access line of the request that a worker takes with it, if there is one."""
     if view.request_started and log.access_enabled:
         seconds = max(0.0, now - view.request_started)
-        request = LostRequest(view.method, view.path)
-        response = LostResponse(status, seconds)
-        log.access(response, request, _NO_ENVIRON, timedelta(seconds=seconds))
+        # As much as the scoreboard knows of it.
+        request = make_request(view.method, view.path, (1, 1), ())
+        response = NativeResponse(status, (), 0)
+        response.duration = seconds
+        log.access(response, request, {}, timedelta(seconds=seconds))
 
 
 def is_expected(handle: WorkerHandle, exit_code: int) -> bool:
@@ -145,21 +120,25 @@ class OomCounter:
     :ivar has_moved: True if it had counted one at the last look.
     """
 
-    def __init__(self, membership: str = "/proc/self/cgroup", root: str = "/sys/fs/cgroup") -> None:
+    def __init__(self, membership: str = MEMBERSHIP, root: str = ROOT) -> None:
         self.has_moved = False
-        self._files = _counter_files(read(membership), root)
+        self._files = [
+            file for each in cgroups("memory", membership, root) for file in _counter_files(each)
+        ]
         self._last = self._count()
 
     def look(self) -> str:
         """Read the counter, and say what it means for a SIGKILL since the last look."""
-        before, self._last = self._last, self._count()
-        self.has_moved = before is not None and self._last is not None and self._last > before
-        if before is None or self._last is None:
+        before, now = self._last, self._count()
+        self.has_moved = before is not None and now is not None and now > before
+        if now is None:
+            # What was counted before stays: the next look, which may succeed, is compared with it.
+            return "Perhaps it was out of memory"
+        self._last = now
+        if before is None:
             return "Perhaps it was out of memory"
         if self.has_moved:
-            return (
-                f"Out of memory: its cgroup's count of oom_kill went from {before} to {self._last}"
-            )
+            return f"Out of memory: its cgroup's count of oom_kill went from {before} to {now}"
         return "Not sent by this server; its cgroup's count of oom_kill has not moved"
 
     def _count(self) -> int | None:
@@ -171,21 +150,7 @@ class OomCounter:
         return None
 
 
-def _counter_files(membership: str, root: str) -> list[str]:
-    """List the files that may have the counter.
-
-    In a container, the path that we are told may be the host's, and then our own cgroup is what
-    is mounted at the root.
-    """
-    files = []
-    for line in membership.splitlines():
-        _, _, rest = line.partition(":")
-        controllers, _, path = rest.partition(":")
-        if "memory" in controllers.split(","):
-            where, name = f"{root}/memory", "memory.oom_control"
-        elif not controllers:
-            where, name = root, "memory.events"
-        else:
-            continue
-        files += [f"{where}{path.rstrip('/')}/{name}", f"{where}/{name}"]
-    return files
+def _counter_files(cgroup: Cgroup) -> tuple[str, str]:
+    """Return the files that may have the counter."""
+    name = "memory.events" if cgroup.version == 2 else "memory.oom_control"
+    return f"{cgroup.root}{cgroup.path.rstrip('/')}/{name}", f"{cgroup.root}/{name}"

@@ -20,7 +20,8 @@ from corn_core.arbiter.generation import (
 from corn_core.arbiter.peer import NEW, PeerMaster
 from corn_core.arbiter.server import LoadedConfig, ServerState
 from corn_core.arbiter.signals import StopRequested
-from corn_core.errors import CornError, one_line
+from corn_core.errors import ConfigError, CornError, one_line
+from corn_core.frames import explained
 from corn_core.logs import Addresses
 from corn_core.logs.handlers import give_log_files
 from corn_core.net import Listener
@@ -109,7 +110,8 @@ class Reload:
 
         :raises CornError: with nothing opened.
         """
-        generation = self._builder.build_first(self.current.loaded, self._inherited)
+        held = [*self._builder.activated, *self._inherited]
+        generation = self._builder.build(1, self.current.loaded, held)
         close_listeners(self._generations.begin(generation))
         self._adopt(generation)
         for listener in self._inherited:
@@ -119,24 +121,26 @@ class Reload:
 
     # -- reload ----------------------------------------------------------------------
 
-    def reload(self) -> bool:
+    def reload(self) -> None:
         """Begin a new generation with the configuration as its sources are now.
 
-        Returns True with the new generation in force: its configuration, sockets, pidfile, title
+        On return the new generation is in force: its configuration, sockets, pidfile, title
         and number of workers. It has no worker yet, and until :meth:`settle` the old generation is
         kept with its sockets and its workers, so that :meth:`revert` can return to it.
 
-        Returns False if the configuration cannot be read or used. The old generation is in force
-        as before, the reason is logged, and ``reload_failed`` has been called.
+        If the configuration cannot be read or used, the old generation is in force as before, the
+        reason is logged, and ``reload_failed`` has been called.
 
         :raises StopRequested: the server is told to stop, during a wait for an address; the old
             generation is in force.
         """
         old = self._server.cfg
-        generation = self._next_generation()
-        if isinstance(generation, str):
-            self._give_up(generation)
-            return False
+        try:
+            generation = self._next_generation()
+        except CornError as error:
+            self._server.log.error("%s", f"{error}\n{error.details}".rstrip())
+            self._give_up(str(error))
+            return
         known = {id(listener) for listener in self._server.LISTENERS}
         self._size_before = self._server.num_workers
         close_listeners(self._generations.begin(generation))
@@ -146,42 +150,35 @@ class Reload:
         if self._server.cfg.workers != old.workers:
             # Otherwise the number stays as TTIN and TTOU have made it.
             self._server.resize(self._server.cfg.workers)
-        return True
 
     def renew(self) -> None:
         """Begin a generation that differs in nothing but its workers' code."""
         again = self.current._replace(number=self._generations.next_number)
         close_listeners(self._generations.begin(again))
 
-    def _next_generation(self) -> Generation | str:
+    def _next_generation(self) -> Generation:
         """Read the configuration and open what it needs.
 
-        Returns why that is not possible instead, after logging it.
+        :raises CornError: when that is not possible, with the process as it was.
+        :raises StopRequested: see :meth:`reload`; likewise.
         """
-        log, generations = self._server.log, self._generations
+        generations = self._generations
         try:
             loaded = self._reconfigure()
-        except CornError as error:
-            # By contract it has left the process unchanged.
-            log.error("%s", f"{error}\n{error.details}".rstrip())
-            return str(error)
+        except CornError:
+            raise  # by contract it has left the process unchanged
         except Exception as error:
             # A plugin or a config file may raise anything; the server must outlive it.
-            log.exception("The configuration cannot be read")
             self._reactivate(generations.current.loaded)
-            return f"the configuration cannot be read: {one_line(error)}"
+            failure = ConfigError(f"the configuration cannot be read: {one_line(error)}")
+            raise explained(failure, error) from error
         # From here on the new configuration acts on the process: its directory, its variables,
-        # its hooks. Each way out but the last has to take that back.
+        # its hooks.
         try:
             return self._builder.build(generations.next_number, loaded, generations.listeners)
-        except CornError as error:
-            log.error("%s", f"{error}\n{error.details}".rstrip())
-            reason = str(error)
-        except StopRequested:
+        except (CornError, StopRequested):
             self._reactivate(generations.current.loaded)
             raise
-        self._reactivate(generations.current.loaded)
-        return reason
 
     def settle(self) -> None:
         """Give up what the old generation alone needs: a worker of the new one serves."""

@@ -16,10 +16,6 @@ from corn_core.net.tls import Tls
 from corn_core.worker.base import Worker
 
 
-def _nothing() -> None:
-    """Do nothing; the default of ``activate``."""
-
-
 class LoadedConfig(NamedTuple):
     """One configuration, with everything that its names stand for.
 
@@ -34,7 +30,7 @@ class LoadedConfig(NamedTuple):
     log: Logger
     worker_class: type[Worker]
     load_app: Callable[[], WSGIApp]
-    activate: Callable[[], object] = _nothing
+    activate: Callable[[], object] = lambda: None
     tls: Tls | None = None
 
     @property
@@ -102,16 +98,6 @@ class ServerState:
     def worker_age(self) -> int:
         """The age of the youngest worker."""
         return max((worker.age for worker in self.WORKERS.values()), default=0)
-
-    def kill_worker(self, pid: int, number: int) -> None:
-        """Send a signal to a worker; the master replaces it when it has ended."""
-        if pid in self.WORKERS:
-            os.kill(pid, number)
-
-    def kill_workers(self, number: int) -> None:
-        """Send a signal to all workers."""
-        for pid in self.WORKERS:
-            self.kill_worker(pid, number)
 
     @property
     def worker_name(self) -> str:

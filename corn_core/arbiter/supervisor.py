@@ -6,7 +6,7 @@ import signal
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from corn_core.arbiter.pipe import Failure, Message, Outdated, Ready
+from corn_core.arbiter.pipe import Failure, Message, Notice
 from corn_core.arbiter.policy import Abort, Action, Dump, Kill, Quit, Term, note
 from corn_core.arbiter.postmortem import (
     CRASHED,
@@ -20,6 +20,7 @@ from corn_core.arbiter.postmortem import (
 )
 from corn_core.arbiter.roster import WorkerHandle
 from corn_core.arbiter.server import ServerState
+from corn_core.arbiter.signals import STOPS
 from corn_core.arbiter.workers import Workers
 from corn_core.process.scoreboard import SlotView
 from corn_core.worker.signals import DUMP_SIGNAL
@@ -83,7 +84,7 @@ class Supervisor:
             )
 
     def _take_in(self, handle: WorkerHandle, message: Message, now: float) -> list[BootFailure]:
-        if isinstance(message, Ready):
+        if message is Notice.READY:
             handle.become_ready(now)
             if handle.serving:  # not told to exit meanwhile
                 worker = self._server.WORKERS[handle.pid]
@@ -92,7 +93,7 @@ class Supervisor:
             handle.fail(now)
             if handle.to_blame:
                 return [BootFailure(handle.generation, handle.spawned_at, message)]
-        elif isinstance(message, Outdated):
+        elif message is Notice.OUTDATED:
             handle.code_changed = True
         else:
             handle.recycle("requests")
@@ -105,7 +106,9 @@ class Supervisor:
         view = self._workers.view(pid)
         handle, worker = self._workers.release(pid)
         failed = self._roster.note_death(handle, now, view.has_served)
-        self._report_death(handle, exit_code, view, now)
+        # For each SIGKILL, also an expected one: the next must not be taken for what this was.
+        memory = self._oom.look() if exit_code == -signal.SIGKILL else ""
+        self._report_death(handle, exit_code, view, now, memory)
         reason = exit_reason(handle, exit_code, self._oom.has_moved)
         if exit_code == 0 and server.stopping.ends_workers and not handle.retiring:
             reason = "stop"
@@ -124,8 +127,9 @@ class Supervisor:
         return [BootFailure(handle.generation, handle.spawned_at, Failure(f"it {what}"))]
 
     def _report_death(
-        self, handle: WorkerHandle, exit_code: int, view: SlotView, now: float
+        self, handle: WorkerHandle, exit_code: int, view: SlotView, now: float, memory: str
     ) -> None:
+        """Log a worker's death; ``memory`` explains a SIGKILL, see :class:`OomCounter`."""
         log, pid = self._server.log, handle.pid
         if is_expected(handle, exit_code) or (exit_code == 0 and self._server.stopping):
             log.debug("Worker (pid:%s) %s", pid, describe_exit(exit_code))
@@ -135,7 +139,7 @@ class Supervisor:
             return
         doing = f"It was {activity(view, now)}."
         if exit_code == -signal.SIGKILL:
-            log.error("Worker (pid:%s) was sent SIGKILL! %s. %s", pid, self._oom.look(), doing)
+            log.error("Worker (pid:%s) was sent SIGKILL! %s. %s", pid, memory, doing)
         elif exit_code < 0:
             log.warning("Worker (pid:%s) %s! %s", pid, describe_exit(exit_code), doing)
         else:
@@ -225,4 +229,4 @@ def _was_told(exit_code: int) -> bool:
 
     Its boot has not failed then, and at the start the server need not give up.
     """
-    return exit_code in (0, -signal.SIGTERM, -signal.SIGQUIT, -signal.SIGINT)
+    return exit_code == 0 or -exit_code in STOPS

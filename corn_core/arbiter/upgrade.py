@@ -22,6 +22,7 @@ from corn_core.errors import CornError
 from corn_core.net import Listener
 from corn_core.process.environment import ProcessEnvironment
 from corn_core.process.handover import VARIABLE, Handover, take_handover
+from corn_core.process.output import flush_output
 from corn_core.process.signals import SignalQueue
 
 CANCELLED = 1
@@ -118,7 +119,7 @@ class Upgrade:
             # Also a SystemExit of the hook's, which does not make this a master either.
             self._server.log.exception("The new master cannot be started")
         finally:
-            _flush()
+            flush_output()
             os._exit(CANCELLED)
 
     def _execute(self, listeners: Sequence[Listener]) -> None:
@@ -138,7 +139,7 @@ class Upgrade:
         # By the name it had at the start: behind a link there may be a new release by now.
         os.chdir(self._process.start_directory)
         # What is buffered would be lost with this program.
-        _flush()
+        flush_output()
         # With the interpreter's own options, such as -m, which sys.argv lacks.
         os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environ)
 
@@ -181,9 +182,3 @@ class Upgrade:
         """At the end, with the sockets closed, leave nothing but what the other master needs."""
         self.look()
         self._peer.close()
-
-
-def _flush() -> None:
-    for stream in (sys.stdout, sys.stderr):
-        if stream is not None:
-            stream.flush()

@@ -14,6 +14,7 @@ from corn_core.arbiter.generation import Generation
 from corn_core.arbiter.pipe import Message, WorkerPipe
 from corn_core.arbiter.roster import Roster, TimeLimits, WorkerHandle
 from corn_core.arbiter.server import WorkerForked
+from corn_core.arbiter.signals import STOPS
 from corn_core.interfaces import Hooks, Server, WorkerSnapshot
 from corn_core.net import Listener
 from corn_core.process.output import flush_output
@@ -21,12 +22,10 @@ from corn_core.process.scoreboard import BOOTING, DRAINING, STATE_NAMES, Scorebo
 from corn_core.process.signals import SignalQueue
 from corn_core.worker.base import Worker, WorkerContext
 
-_ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
-
 HANDLED = (
     *(signal.SIGHUP, signal.SIGTTIN, signal.SIGTTOU, signal.SIGCHLD),
     *(signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH),
-    *_ENDING,
+    *STOPS,
 )
 """The signals that the master queues."""
 
@@ -122,7 +121,7 @@ class Workers:
         # signal that was meant for the master, such as a HUP to the whole process group, must
         # not kill it. Not SIG_IGN, because a program that is executed keeps that.
         for number in HANDLED:
-            signal.signal(number, signal.SIG_DFL if number in _ENDING else _do_nothing)
+            signal.signal(number, signal.SIG_DFL if number in STOPS else _do_nothing)
         # Only now: what was held back goes to the handlers above.
         self._signals.let_go()
         # Closed, and never unregistered: epoll's list of descriptors is one for both processes,

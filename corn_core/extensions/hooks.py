@@ -67,11 +67,8 @@ class Hooks:
 
         :raises HookFailed: at once, when an implementation fails.
         """
-        for plugin, function, names in self._calls(name):
-            try:
-                result = function(*[arguments[argument] for argument in names])
-            except Exception as error:  # broad: the code is a plugin's, see _run
-                _fail(name, plugin, error)
+        for call in self._calls(name):
+            result = _result(name, call, arguments)
             if result is not None:
                 return result
         return None
@@ -82,12 +79,8 @@ class Hooks:
         :param argument: the name of the argument that is passed on; ``value`` is the first.
         :raises HookFailed: at once, when an implementation fails; a ``CornError`` as it is.
         """
-        for plugin, function, names in self._calls(name):
-            given = {**arguments, argument: value}
-            try:
-                result = function(*[given[each] for each in names])
-            except Exception as error:  # broad: the code is a plugin's, see _run
-                _fail(name, plugin, error)
+        for call in self._calls(name):
+            result = _result(name, call, {**arguments, argument: value})
             if result is not None:
                 value = result
         return value
@@ -149,6 +142,15 @@ def _argument_names(hook: Hook, implementation: Any) -> tuple[str, ...]:
     # An argument with a default is passed too, if the hook has one of that name.
     optional = takewhile(hook.arguments.__contains__, implementation.kwargnames)
     return (*implementation.argnames, *optional)
+
+
+def _result(name: str, call: _Call, arguments: Mapping[str, Any]) -> Any:
+    """Call one implementation; a failure is fatal."""
+    plugin, function, names = call
+    try:
+        return function(*[arguments[argument] for argument in names])
+    except Exception as error:  # broad: the code is a plugin's, see _run
+        _fail(name, plugin, error)
 
 
 def _fail(name: str, plugin: str, error: Exception) -> NoReturn:

@@ -10,13 +10,10 @@ from __future__ import annotations
 
 from inspect import CO_VARARGS, getattr_static
 from types import FunctionType, MethodType
-from typing import TYPE_CHECKING
 
+from corn_core.config import Config
 from corn_core.errors import AppLoadError
 from corn_core.loaders.target import parse_uri
-
-if TYPE_CHECKING:
-    from corn_core.config import Config
 
 ARGUMENTS = 2
 """environ and start_response (PEP 3333)."""

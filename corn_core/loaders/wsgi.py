@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import partial
 from importlib import import_module
 from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from corn_core.config import Config
 from corn_core.errors import AppLoadError, ConfigError, did_you_mean
 from corn_core.frames import in_application
 from corn_core.interfaces import WSGIApp
 from corn_core.loaders.guard import run_guarded
 from corn_core.loaders.target import LIKELY_NAMES, Target, parse_uri
-
-if TYPE_CHECKING:
-    from corn_core.config import Config
 
 _NOTHING = object()
 
@@ -57,7 +55,7 @@ def load_app(uri: str) -> WSGIApp:
         application's own code, if the error came from there.
     """
     target = parse_uri(uri)
-    module = _import(target)
+    module = run_guarded(uri, f"importing {target.module}", partial(_import, target))
     found = _look_up(target, module)
     app = found if target.call is None else _call(target, found)
     if not callable(app):
@@ -67,20 +65,10 @@ def load_app(uri: str) -> WSGIApp:
     return app  # type: ignore[no-any-return]  # callable is all that can be known
 
 
-def _run(target: Target, doing: str, code: Callable[[], Any]) -> Any:
-    return run_guarded(target.uri, doing, code)
-
-
 # -- the module ----------------------------------------------------------------------
 
 
 def _import(target: Target) -> ModuleType:
-    doing = f"importing {target.module}"
-    module: ModuleType = _run(target, doing, lambda: _import_named(target))
-    return module
-
-
-def _import_named(target: Target) -> ModuleType:
     try:
         return import_module(target.module)
     except ModuleNotFoundError as error:
@@ -132,7 +120,8 @@ def _look_up(target: Target, module: ModuleType) -> Any:
     for depth, name in enumerate(target.path):
         where = ".".join((target.module, *target.path[:depth]))
         # A module or an object may have a __getattr__, which is the application's code.
-        value = _run(target, f"looking up {where}.{name}", partial(getattr, found, name, _NOTHING))
+        look_up = partial(getattr, found, name, _NOTHING)
+        value = run_guarded(target.uri, f"looking up {where}.{name}", look_up)
         if value is _NOTHING:
             offer = "" if depth else _offer(module)
             hint = _instead(target, module, depth) or did_you_mean(name, dir(found))
@@ -179,10 +168,11 @@ def _call(target: Target, factory: Any) -> Any:
             f"{target.uri!r}: {target.name} is {_kind(factory)}, and cannot be called"
         )
     arguments, keywords = target.call or ((), {})
+    make = partial(factory, *arguments, **keywords)
     if is_asynchronous(factory):
         # It has to run in a worker's event loop; a worker without one refuses it.
-        return partial(factory, *arguments, **keywords)
-    return _run(target, f"{target.name}()", lambda: factory(*arguments, **keywords))
+        return make
+    return run_guarded(target.uri, f"{target.name}()", make)
 
 
 def is_asynchronous(app: Any) -> bool:

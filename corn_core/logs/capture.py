@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 
 from corn_core.process.output import flush_output
 
@@ -21,7 +22,10 @@ def capture_output(path: str) -> None:
     try:
         flush_output()
         for stream in (1, 2):
-            _remember(stream)
+            if stream not in _originals:
+                # A stream that the process was started without has nothing to restore.
+                with suppress(OSError):
+                    _originals[stream] = os.dup(stream)
             os.dup2(fd, stream)
     finally:
         os.close(fd)
@@ -39,13 +43,3 @@ def release_output() -> None:
         os.dup2(copy, stream)
         os.close(copy)
     _originals.clear()
-
-
-def _remember(stream: int) -> None:
-    if stream in _originals:
-        return
-    try:
-        _originals[stream] = os.dup(stream)
-    except OSError:
-        # The process was started without this stream, so there is nothing to restore.
-        return

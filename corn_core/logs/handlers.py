@@ -9,20 +9,17 @@ import os
 import stat
 import sys
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from io import TextIOWrapper
 from select import PIPE_BUF, POLLOUT, poll
 from termios import FIONREAD
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 from weakref import WeakSet
 
+from corn_core.config import Config
 from corn_core.errors import CornError, SettingError
 from corn_core.logs.logconfig import all_loggers
 from corn_core.process.privileges import give_file
-
-if TYPE_CHECKING:
-    from corn_core.config import Config
-
 
 F_GETPIPE_SZ: int | None = getattr(fcntl, "F_GETPIPE_SZ", None)
 """Asks for the size of a pipe (Linux)."""
@@ -316,14 +313,10 @@ def close(handler: logging.Handler) -> None:
 # -- all log files -------------------------------------------------------------------
 
 
-def file_handlers() -> Iterator[logging.FileHandler]:
-    """Yield every file handler of every logger of the process, each once."""
-    seen = set()
-    for log in all_loggers():
-        for handler in log.handlers:
-            if isinstance(handler, logging.FileHandler) and handler not in seen:
-                seen.add(handler)
-                yield handler
+def file_handlers() -> set[logging.FileHandler]:
+    """Return the file handlers of all loggers of the process."""
+    handlers = (handler for log in all_loggers() for handler in log.handlers)
+    return {handler for handler in handlers if isinstance(handler, logging.FileHandler)}
 
 
 def reopen(handler: logging.FileHandler) -> None:

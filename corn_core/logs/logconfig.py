@@ -8,14 +8,13 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from corn_core.config import Config
 from corn_core.errors import ConfigError, one_line
 from corn_core.logs.settings import IniFile
 from corn_core.process.trial import failure_in_child
 
 if TYPE_CHECKING:
     from configparser import ConfigParser
-
-    from corn_core.config import Config
 
 DEFAULTS: Mapping[str, Any] = {
     "version": 1,

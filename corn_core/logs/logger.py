@@ -7,8 +7,9 @@ import os
 from collections.abc import Mapping
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
+from corn_core.config import Config
 from corn_core.interfaces import Request, Response
 from corn_core.logs import capture
 from corn_core.logs.access import AccessArguments, Renderer, SafeAtoms, compile_format
@@ -26,9 +27,6 @@ from corn_core.logs.handlers import (
 from corn_core.logs.logconfig import Plan, put_into_force, read_plan, take_back
 from corn_core.logs.settings import LEVELS
 from corn_core.setting import Expected
-
-if TYPE_CHECKING:
-    from corn_core.config import Config
 
 ERROR_LOG = "corn.error"
 ACCESS_LOG = "corn.access"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from math import ceil, inf
 
-from corn_core.process.cgroup import read
+from corn_core.process.cgroup import MEMBERSHIP, ROOT, Cgroup, cgroups, read
 
 
 def recommended_workers(cpus: int) -> int:
@@ -13,7 +14,7 @@ def recommended_workers(cpus: int) -> int:
     return 2 * cpus + 1
 
 
-def available_cpus(membership: str = "/proc/self/cgroup", root: str = "/sys/fs/cgroup") -> int:
+def available_cpus(membership: str = MEMBERSHIP, root: str = ROOT) -> int:
     """Count the processors that the scheduler lets this process use, within its cgroups' quota."""
     if hasattr(os, "sched_getaffinity"):
         count = len(os.sched_getaffinity(0))
@@ -29,27 +30,16 @@ def cpu_quota(membership: str, root: str) -> float:
     See ``cpu.max`` in the kernel's documentation of cgroup version 2, and
     ``cpu.cfs_quota_us`` in that of version 1.
     """
-    quota = inf
-    for line in read(membership).splitlines():
-        _, _, rest = line.partition(":")
-        controllers, _, path = rest.partition(":")
-        if not controllers:
-            directories, quota_of = _ancestors(root, path), _version_2
-        elif "cpu" in controllers.split(","):
-            directories, quota_of = _ancestors(f"{root}/cpu", path), _version_1
-        else:
-            continue
-        quota = min([quota, *map(quota_of, directories)])
-    return quota
+    ours = cgroups("cpu", membership, root)
+    return min((quota for each in ours for quota in _quotas(each)), default=inf)
 
 
-def _ancestors(root: str, path: str) -> list[str]:
-    """List the cgroup's directory and those above it, because each may have a quota.
-
-    In a container the path may be the host's, and then only the root is there.
-    """
-    parts = [part for part in path.split("/") if part]
-    return ["/".join([root, *parts[:count]]) for count in range(len(parts), -1, -1)]
+def _quotas(cgroup: Cgroup) -> Iterator[float]:
+    """Yield the quota of the cgroup's directory and of those above it: each may have one."""
+    quota_of = _version_2 if cgroup.version == 2 else _version_1
+    parts = [part for part in cgroup.path.split("/") if part]
+    for count in range(len(parts) + 1):
+        yield quota_of("/".join([cgroup.root, *parts[:count]]))
 
 
 def _version_2(directory: str) -> float:

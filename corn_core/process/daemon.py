@@ -18,6 +18,7 @@ import sys
 from typing import NoReturn
 
 from corn_core.config import Config
+from corn_core.process.output import flush_output
 from corn_core.setting import Setting, boolean
 
 SETTINGS = (
@@ -108,9 +109,8 @@ def launch(config: Config) -> Launch:
     """
     if not config.daemon:
         return Launch()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    # What is buffered would be written by both processes, hence the flush above.
+    # What is buffered would be written by both processes.
+    flush_output()
     reading, writing = os.pipe()
     child = os.fork()
     if child:
@@ -180,9 +180,7 @@ def _let_go_of_streams(inherit: bool) -> None:
     streams = {1: sys.__stdout__, 2: sys.__stderr__}
     # Where a stream was closed from the start, its number may be another file's by now.
     present = [fd for fd, stream in streams.items() if stream is not None]
-    for stream in (sys.stdout, sys.stderr):
-        if stream is not None:
-            stream.flush()
+    flush_output()
     _redirect([fd for fd in present if not inherit or os.isatty(fd)])
 
 

@@ -9,7 +9,8 @@ import sysconfig
 from collections.abc import Iterable, Iterator
 from importlib.util import cache_from_source
 from time import monotonic, time
-from types import ModuleType, TracebackType
+from traceback import walk_tb
+from types import ModuleType
 
 from corn_core.config import Config
 from corn_core.errors import ConfigError
@@ -17,14 +18,8 @@ from corn_core.errors import ConfigError
 _PACKAGES = {"site-packages", "dist-packages"}
 
 
-def _standard_library() -> tuple[str, ...]:
-    directories = {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")}
-    return tuple(os.path.join(os.path.realpath(each), "") for each in directories) + tuple(
-        os.path.join(each, "") for each in directories
-    )
-
-
-_STANDARD = _standard_library()
+_LIBRARIES = (sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"))
+_STANDARD = tuple(f"{each}/" for each in (*_LIBRARIES, *map(os.path.realpath, _LIBRARIES)))
 
 
 def is_library(path: str) -> bool:
@@ -85,7 +80,7 @@ def files_of(error: BaseException) -> set[str]:
         if each is None or id(each) in seen:
             continue
         seen.add(id(each))
-        found.update(_frames(each.__traceback__))
+        found.update(frame.f_code.co_filename for frame, _ in walk_tb(each.__traceback__))
         if isinstance(each, SyntaxError):
             found.add(each.filename or "")
         if isinstance(each, ImportError):
@@ -95,12 +90,6 @@ def files_of(error: BaseException) -> set[str]:
         chain += [each.__cause__, each.__context__, *getattr(each, "exceptions", ())]
     # Code that did not come from a file has a name such as <string>.
     return {path for path in found if os.path.isabs(path) and not is_library(path)}
-
-
-def _frames(traceback: TracebackType | None) -> Iterator[str]:
-    while traceback is not None:
-        yield traceback.tb_frame.f_code.co_filename
-        traceback = traceback.tb_next
 
 
 def _candidates(error: ImportError) -> Iterator[str]:
@@ -163,37 +152,40 @@ def look(path: str) -> Look:
 
 
 class Snapshot:
-    """Compares files with their previous state.
-
-    A change is reported once; after that, the file is compared with its new state.
-    """
+    """Compares files with their previous state."""
 
     def __init__(self) -> None:
         self._looks: dict[str, Look] = {}
         self._gone: dict[str, float] = {}
 
-    def __contains__(self, path: str) -> bool:
-        return path in self._looks
-
     @property
     def paths(self) -> set[str]:
         return set(self._looks)
 
-    def add(self, path: str, since: float | None = None) -> bool:
-        """Watch a file from now on; returns whether it was saved after ``since``.
+    def add(self, path: str, since: float | None = None) -> None:
+        """Watch a file, unless it is watched already.
 
-        :param since: seconds since the epoch; None when it does not matter.
+        :param since: seconds since the epoch; a file that was saved later has changed.
         """
-        self._looks[path] = now = look(path)
-        # A file dated in the future would count as just saved, again and again.
-        return now is not None and since is not None and since <= now[0] / 1e9 <= time()
+        if path not in self._looks:
+            now = look(path)
+            # A file dated in the future would count as just saved, again and again.
+            saved = now is not None and since is not None and since <= now[0] / 1e9 <= time()
+            self._looks[path] = None if saved else now
 
-    def changed(self, path: str) -> bool:
-        """Tell whether a watched file was saved, created or removed since the last check."""
-        now = look(path)
-        vanished = now is None and self._looks[path] is not None
+    def add_created(self, path: str) -> None:
+        """Watch a file that was not there before, and so has changed, unless it is watched."""
+        self._looks.setdefault(path, None)
+
+    def changed(self) -> list[str]:
+        """Return the files that were saved, created or removed since the last call."""
+        return [path for path in self.paths if self._has_changed(path)]
+
+    def _has_changed(self, path: str) -> bool:
+        before, now = self._looks[path], look(path)
+        vanished = now is None and before is not None
         if vanished and monotonic() - self._gone.setdefault(path, monotonic()) < ABSENCE:
             return False
         self._gone.pop(path, None)
-        before, self._looks[path] = self._looks[path], now
+        self._looks[path] = now
         return now != before

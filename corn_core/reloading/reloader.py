@@ -57,7 +57,6 @@ class Reloader:
         self._inherited = frozenset(sys.modules)
         self._clock = ImportClock()
         self._made_at = time()
-        self._saved_meanwhile: list[str] = []
         self._stop, self._ended = NativeEvent(), NativeEvent()
         self._started = False
         sys.meta_path.insert(0, self._clock)
@@ -73,17 +72,16 @@ class Reloader:
             if not error.details:
                 raise
             self._log.error("%s\n%s", error, error.details.rstrip())
-            # Now rather than in the first sweep, because the mistake may be corrected before that.
-            for path in files_of(error) - self._snapshot.paths:
-                if self._snapshot.add(path, self._made_at):
-                    self._saved_meanwhile.append(path)
+            # Now rather than in the thread, because the mistake may be corrected before that.
+            for path in files_of(error):
+                self._snapshot.add(path, self._made_at)
             return failure_app(str(error), error.details)
 
     # -- for hook functions and applications -----------------------------------------
 
     def add_extra_file(self, path: str) -> None:
         pattern = os.path.abspath(path)
-        for each in expand([pattern]) - self._snapshot.paths:
+        for each in expand([pattern]):
             self._snapshot.add(each)
         self._patterns.append(pattern)
 
@@ -97,7 +95,7 @@ class Reloader:
         self._started = True
         # Now rather than in the thread, which may run much later: from here on clients are served,
         # and what is saved while they are must be noticed whatever its time stamp says.
-        self._saved_meanwhile += self.sweep()
+        self._watch_new()
         start_new_thread(self._run, ())
 
     def stop(self) -> None:
@@ -106,20 +104,12 @@ class Reloader:
         if self._started:
             self._ended.wait(STOP_PATIENCE)
 
-    def sweep(self) -> list[str]:
-        """Check all files once; returns those that have changed since the last sweep."""
-        changed = [path for path in self._snapshot.paths if self._snapshot.changed(path)]
-        # The files that are new here. One that matches a pattern has just been created.
+    def _watch_new(self) -> None:
+        """Watch the files that match a pattern now, or that have been imported."""
         for path in expand(self._patterns):
-            if path not in self._snapshot:
-                self._snapshot.add(path)
-                changed.append(path)
+            self._snapshot.add_created(path)
         for name, path in self._modules():
-            if path not in self._snapshot and self._snapshot.add(path, self._clock.asked.get(name)):
-                changed.append(path)
-        changed += self._saved_meanwhile
-        self._saved_meanwhile.clear()
-        return changed
+            self._snapshot.add(path, self._clock.asked.get(name))
 
     def _modules(self) -> list[tuple[str, str]]:
         # A copy, because other threads may be importing.
@@ -130,7 +120,8 @@ class Reloader:
     def _run(self) -> None:
         try:
             while self._worker.alive and not self._stop.is_set():
-                changed = self.sweep()
+                self._watch_new()
+                changed = self._snapshot.changed()
                 if changed:
                     self._tell(changed)
                 self._wait()

@@ -54,15 +54,19 @@ _FLAG = re.compile(r"-[A-Za-z0-9]|--[A-Za-z0-9][A-Za-z0-9_-]*")
 
 
 class Registry:
-    """The settings of the core and of the plugins, in the order they were added."""
+    """The settings of the core and of the plugins, in the order they were added.
 
-    def __init__(self, settings: Iterable[Setting] = (), owner: str = CORE) -> None:
+    :param settings: settings of the core to begin with.
+    """
+
+    def __init__(self, settings: Iterable[Setting] = ()) -> None:
         self._settings: dict[str, Setting] = {}
         self._owners: dict[str, str] = {}
         self._flags: dict[str, str] = {
             flag: "" for each in COMMANDS.values() for flag in each.flags
         }
-        self.add_all(settings, owner)
+        for setting in settings:
+            self.add(setting)
 
     def add(self, setting: Setting, owner: str = CORE) -> None:
         """Add one setting.
@@ -85,11 +89,6 @@ class Registry:
         self._owners[setting.name] = owner
         self._flags.update(dict.fromkeys(setting.flags, setting.name))
 
-    def add_all(self, settings: Iterable[Setting], owner: str = CORE) -> None:
-        """Add several settings of one owner; see :meth:`add`."""
-        for setting in settings:
-            self.add(setting, owner)
-
     def get(self, name: str) -> Setting | None:
         return self._settings.get(name)
 
@@ -99,14 +98,8 @@ class Registry:
     def __iter__(self) -> Iterator[Setting]:
         return iter(self._settings.values())
 
-    def __len__(self) -> int:
-        return len(self._settings)
-
     def __contains__(self, name: object) -> bool:
         return name in self._settings
-
-    def names(self) -> list[str]:
-        return list(self._settings)
 
     def flags(self) -> list[str]:
         """List every flag, including those of the commands."""

@@ -6,8 +6,10 @@ master's privileges, ``post_worker_init`` when the application is loaded, ``work
 
 from __future__ import annotations
 
+import json
 import os
 from functools import partial
+from traceback import format_exception
 from typing import TYPE_CHECKING
 
 from corn_core.errors import BootError, CornError, HookFailed, WorkerQuit, one_line
@@ -87,7 +89,7 @@ def _boot(worker: Worker, server: Server) -> int:
         return error.exit_status
     except Exception as error:
         # A hook function or a worker's own before_boot: anything may come out of them.
-        failure = BootError(f"{type(error).__name__}: {error}")
+        failure = BootError(one_line(error))
         failure.__cause__ = error
         _report_failure(worker, failure)
         return failure.exit_status
@@ -194,15 +196,8 @@ def _load_app(worker: Worker) -> WSGIApp:
 
 def _report_failure(worker: Worker, error: CornError) -> None:
     """Tell the master, which logs it: once, however many workers fail in the same way."""
-    try:
-        import json  # lazy: only a worker that cannot boot needs them
-        import traceback  # lazy: see above
-    except ImportError:
-        # It may be the very reason: user cannot read what Python was installed into.
-        worker.report(b"failed " + one_line(error).encode())
-        return
     details = error.details
     if error.__cause__ is not None and not details:
-        details = "".join(traceback.format_exception(error.__cause__))
+        details = "".join(format_exception(error.__cause__))
     report = {"status": error.exit_status, "message": str(error), "details": details}
     worker.report(b"failed " + json.dumps(report).encode())

@@ -107,18 +107,21 @@ class SignalHandlers:
         self._worker = worker
         self._report = report
         self._leaving_soon = False
+        self._handlers: dict[int, Handler] = {
+            signal.SIGTERM: self.on_term,
+            signal.SIGINT: self.on_quit,
+            signal.SIGQUIT: self.on_quit,
+            signal.SIGABRT: self.on_abort,
+            signal.SIGUSR1: self.on_usr1,
+            signal.SIGURG: self.on_urg,
+            # Not SIG_IGN: programs that the application starts would inherit that.
+            **dict.fromkeys(_IGNORED, self.on_ignored),
+        }
 
     def install(self) -> None:
-        signal.signal(signal.SIGTERM, self.on_term)
-        signal.signal(signal.SIGINT, self.on_quit)
-        signal.signal(signal.SIGQUIT, self.on_quit)
-        signal.signal(signal.SIGABRT, self.on_abort)
-        signal.signal(signal.SIGUSR1, self.on_usr1)
-        signal.signal(signal.SIGURG, self.on_urg)
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        for number in _IGNORED:
-            # Not SIG_IGN: programs that the application starts would inherit that.
-            signal.signal(number, self.on_ignored)
         if DUMP_SIGNAL is not None:
             faulthandler.register(DUMP_SIGNAL, file=self._report, all_threads=True)
         self._tell_unraisable = sys.unraisablehook
@@ -126,12 +129,9 @@ class SignalHandlers:
 
     def remove(self) -> None:
         """Restore what Python does on these signals, in a process that was forked by a worker."""
-        ours = (
-            *(self.on_term, self.on_quit, self.on_abort),
-            *(self.on_usr1, self.on_urg, self.on_ignored),
-        )
-        for number in (*_ENDING, *_IGNORED, signal.SIGUSR1, signal.SIGURG):
-            if signal.getsignal(number) in ours:
+        for number, handler in self._handlers.items():
+            # The second after retire().
+            if signal.getsignal(number) in (handler, self.on_ignored):
                 signal.signal(number, signal.SIG_DFL)
         if signal.getsignal(signal.SIGINT) == signal.SIG_DFL:
             signal.signal(signal.SIGINT, signal.default_int_handler)

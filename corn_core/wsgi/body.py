@@ -182,9 +182,16 @@ class RequestBody:
 
 
 class _EmptyBody(RequestBody):
-    """The body of a request without one; it has no state, so that all can share it."""
+    """The body of a request without one: complete from the start, and the same after any reading.
+
+    So all requests can share it.
+    """
 
     __slots__ = ()
+
+    def __init__(self) -> None:
+        super().__init__(None)
+        super().finish()
 
     def append(self, data: bytes) -> None:
         raise AssertionError("the shared empty body takes no data")
@@ -195,26 +202,8 @@ class _EmptyBody(RequestBody):
     def close(self) -> None:
         """Do nothing: an empty body holds no memory."""
 
-    def read(self, size: int | None = -1, /) -> bytes:
-        return b""
 
-    def read1(self, size: int = -1, /) -> bytes:
-        return b""
-
-    def readinto(self, buffer: Any, /) -> int:
-        return 0
-
-    def readline(self, size: int | None = -1, /) -> bytes:
-        return b""
-
-    def readlines(self, hint: int | None = -1, /) -> list[bytes]:
-        return []
-
-    def __next__(self) -> bytes:
-        raise StopIteration
-
-
-_EMPTY = _EmptyBody(None)
+_EMPTY = _EmptyBody()
 
 
 def empty_body() -> RequestBody:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from corn_core.net import Listener
-    from corn_core.net.proxy import ProxyHeader
+from corn_core.net import Listener
+from corn_core.net.proxy import ProxyHeader
 
 
 class ConnectionInfo:

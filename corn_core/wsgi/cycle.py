@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from time import monotonic
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from corn_core.errors import (
     BadRequest,
@@ -21,18 +21,16 @@ from corn_core.errors import (
     WorkerQuit,
 )
 from corn_core.escape import escape
+from corn_core.http import Request
 from corn_core.interfaces import ResponseSink, WorkerView, WSGIApp
 from corn_core.process.output import flush_output
+from corn_core.wsgi.body import RequestBody
+from corn_core.wsgi.connection import ConnectionInfo
+from corn_core.wsgi.environ import EnvironBuilder
 from corn_core.wsgi.events import RequestEvents
 from corn_core.wsgi.files import FileWrapper
 from corn_core.wsgi.native import GONE, NativeCycle
 from corn_core.wsgi.response import Response
-
-if TYPE_CHECKING:
-    from corn_core.http import Request
-    from corn_core.wsgi.body import RequestBody
-    from corn_core.wsgi.connection import ConnectionInfo
-    from corn_core.wsgi.environ import EnvironBuilder
 
 _SWITCHED = "101 Switching Protocols"
 """The status in the log when an application has taken the connection over."""

@@ -9,14 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from corn_core.http import Request
 from corn_core.interfaces import Response, WorkerView
-
-if TYPE_CHECKING:
-    from corn_core.http import Request
-    from corn_core.wsgi.connection import ConnectionInfo
-    from corn_core.wsgi.environ import EnvironBuilder
+from corn_core.wsgi.connection import ConnectionInfo
+from corn_core.wsgi.environ import EnvironBuilder
 
 
 class RequestEvents:

@@ -14,15 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from time import monotonic
-from typing import TYPE_CHECKING
 
 from corn_core.http import Request
 from corn_core.http.fields import environ_name
-
-if TYPE_CHECKING:
-    from corn_core.interfaces import WorkerView
-    from corn_core.wsgi.connection import ConnectionInfo
-    from corn_core.wsgi.events import RequestEvents
+from corn_core.interfaces import WorkerView
+from corn_core.wsgi.connection import ConnectionInfo
+from corn_core.wsgi.events import RequestEvents
 
 RawHeaders = Iterable[tuple[bytes, bytes]]
 Headers = Iterable[tuple[str, str]]

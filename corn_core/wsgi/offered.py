@@ -15,10 +15,9 @@ import os
 import socket
 from functools import cache
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from corn_core.wsgi.connection import ConnectionInfo
+from corn_core.wsgi.connection import ConnectionInfo
 
 SOCKET_NAMES = ("corn.socket", "gunicorn.socket")
 """The keys under which applications find it in the environ."""

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from corn_core.http import Request
 from corn_core.net.proxy import V1, V2
 from corn_core.setting import Expected, Setting
+from corn_core.wsgi.body import RequestBody
+from corn_core.wsgi.connection import ConnectionInfo
 from corn_core.wsgi.environ import Environ, EnvironBuilder
 from corn_core.wsgi.trust import parse_peers
-
-if TYPE_CHECKING:
-    from corn_core.http import Request
-    from corn_core.wsgi.body import RequestBody
-    from corn_core.wsgi.connection import ConnectionInfo
 
 _VERSIONS = {
     "off": frozenset[str](),

@@ -7,12 +7,11 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from corn_core.errors import BadRequest
+from corn_core.http import Request
 from corn_core.setting import Expected, comma_separated
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Network, IPv6Network
-
-    from corn_core.http import Request
 
 _MEMO_LIMIT = 1024
 

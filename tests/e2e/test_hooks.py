@@ -277,4 +277,5 @@ def test_attributes_that_recipes_for_gunicorn_use(serve: Serve, tmp_path: Path) 
     (tmp_path / "go").touch()
     wait_for(lambda: server.log.count("serves True for 20.0") == 4, "the replacements")
     assert "age 2" in server.log
+    assert "has exited without being told to" not in server.log
     server.stop()

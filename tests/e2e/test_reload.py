@@ -129,6 +129,18 @@ def test_bad_configuration_keeps_everything(
     server.stop()
 
 
+def test_failure_is_logged_where_the_server_goes_on_logging(serve: Serve, site: Site) -> None:
+    good = f"bind = 'unix:{site.directory}/site.sock'\n"
+    site.config(good)
+    server = serve("site_app:app", bind=(), cwd=site.directory)
+    site.config("bind = 'unix:/nowhere/at/all.sock'\nerrorlog = 'new.log'")
+    server.signal(SIGHUP)
+    server.wait_for_log("Reload failed")
+    assert "cannot listen on unix:/nowhere/at/all.sock" in server.log
+    assert "cannot listen" not in (site.directory / "new.log").read_text()
+    server.stop()
+
+
 def test_number_of_workers_is_configured_anew(serve: Serve, site: Site) -> None:
     site.config("workers = 1")
     server = serve("site_app:app", cwd=site.directory)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from corn_core.arbiter.pipe import DUMP_LINES, Failure, Outdated, Ready, Retiring, WorkerPipe
+from corn_core.arbiter.pipe import DUMP_LINES, Failure, Notice, WorkerPipe
 from corn_core.worker.base import MARK
 
 Write = Callable[[bytes], None]
@@ -47,7 +47,7 @@ def test_reading_an_empty_pipe_does_not_wait(worker_pipe: WorkerPipe) -> None:
 
 def test_messages_in_order(worker_pipe: WorkerPipe, write: Write) -> None:
     write(told(b"ready") + told(b"retiring") + told(b"outdated"))
-    assert worker_pipe.read() == [Ready(), Retiring(), Outdated()]
+    assert worker_pipe.read() == [Notice.READY, Notice.RETIRING, Notice.OUTDATED]
     assert worker_pipe.read() == []
 
 
@@ -55,7 +55,7 @@ def test_a_message_in_pieces(worker_pipe: WorkerPipe, write: Write) -> None:
     write(told(b"ready")[:4])
     assert worker_pipe.read() == []
     write(told(b"ready")[4:] + told(b"retiring")[:4])
-    assert worker_pipe.read() == [Ready()]
+    assert worker_pipe.read() == [Notice.READY]
 
 
 def test_a_failure(worker_pipe: WorkerPipe, write: Write) -> None:
@@ -94,7 +94,7 @@ def test_anything_else_is_a_dump(
     write(told(b"ready"))
     faulthandler.dump_traceback(pipe[1], all_threads=True)
     write(b"readying\n\xff\n")
-    assert worker_pipe.read() == [Ready()]
+    assert worker_pipe.read() == [Notice.READY]
     dump = worker_pipe.take_dump()
     assert "test_anything_else_is_a_dump" in dump
     assert dump.endswith("readying\n\\xff")
@@ -110,7 +110,7 @@ def test_a_line_of_a_dump_is_no_message(worker_pipe: WorkerPipe, write: Write, l
 
 def test_a_message_in_the_middle_of_a_dumps_line(worker_pipe: WorkerPipe, write: Write) -> None:
     write(b'  File "app.py", ' + told(b"ready") + b"line 3 in app\n")
-    assert worker_pipe.read() == [Ready()]
+    assert worker_pipe.read() == [Notice.READY]
     assert worker_pipe.take_dump() == '  File "app.py", \nline 3 in app'
 
 

@@ -184,6 +184,18 @@ def test_the_oom_counter(case: str, tmp_path: Path) -> None:
     assert "has not moved" in counter.look()
 
 
+def test_the_oom_counter_after_a_read_that_failed(tmp_path: Path) -> None:
+    (tmp_path / "cgroup").write_text(V2)
+    file = tmp_path / "memory.events"
+    file.write_text("oom_kill 3\n")
+    counter = OomCounter(str(tmp_path / "cgroup"), str(tmp_path))
+    for count, meaning in ((3, "has not moved"), (4, "from 3 to 4")):
+        file.unlink()
+        assert (counter.look(), counter.has_moved) == ("Perhaps it was out of memory", False)
+        file.write_text(f"oom_kill {count}\n")
+        assert meaning in counter.look()
+
+
 def test_no_oom_counter(tmp_path: Path) -> None:
     counter = OomCounter(str(tmp_path / "cgroup"), str(tmp_path))
     assert counter.look() == "Perhaps it was out of memory"

@@ -27,18 +27,18 @@ def age(path: str, seconds: float) -> None:
 
 def test_change_is_told_once(file: str) -> None:
     snapshot = Snapshot()
-    assert not snapshot.add(file)
-    assert not snapshot.changed(file)
+    snapshot.add(file)
+    assert snapshot.changed() == []
     Path(file).write_text("22")
-    assert snapshot.changed(file)
-    assert not snapshot.changed(file)
+    assert snapshot.changed() == [file]
+    assert snapshot.changed() == []
 
 
 def test_same_size_is_a_change_too_and_so_is_an_older_file(file: str) -> None:
     snapshot = Snapshot()
     snapshot.add(file)
     age(file, 3600)
-    assert snapshot.changed(file)
+    assert snapshot.changed() == [file]
 
 
 @pytest.mark.parametrize(
@@ -50,25 +50,47 @@ def test_what_was_saved_before_it_was_looked_at(
 ) -> None:
     age(file, saved_ago)
     since = None if since_ago is None else time() - since_ago
-    assert Snapshot().add(file, since) is expected
+    snapshot = Snapshot()
+    snapshot.add(file, since)
+    assert snapshot.changed() == ([file] if expected else [])
+    assert snapshot.changed() == []
+
+
+def test_what_is_watched_already_is_not_added_again(file: str) -> None:
+    snapshot = Snapshot()
+    snapshot.add(file)
+    Path(file).write_text("22")
+    snapshot.add(file)
+    assert snapshot.changed() == [file]
+    snapshot.add(file, 0.0)
+    snapshot.add_created(file)
+    assert snapshot.changed() == []
+
+
+def test_what_was_not_there_before(file: str) -> None:
+    snapshot = Snapshot()
+    age(file, -3600)
+    snapshot.add_created(file)
+    assert snapshot.changed() == [file]
+    assert snapshot.changed() == []
 
 
 def test_file_that_is_made(tmp_path: Path) -> None:
     path = str(tmp_path / "new")
     snapshot = Snapshot()
-    assert not snapshot.add(path, since=0.0)
-    assert not snapshot.changed(path)
+    snapshot.add(path, since=0.0)
+    assert snapshot.changed() == []
     Path(path).write_text("")
-    assert snapshot.changed(path)
+    assert snapshot.changed() == [path]
 
 
 def test_file_that_is_moved_away_for_a_moment(file: str) -> None:
     snapshot = Snapshot()
     snapshot.add(file)
     os.rename(file, file + "~")
-    assert not snapshot.changed(file)
+    assert snapshot.changed() == []
     os.rename(file + "~", file)
-    assert not snapshot.changed(file)
+    assert snapshot.changed() == []
 
 
 def test_file_that_is_removed_for_good(file: str) -> None:
@@ -76,9 +98,9 @@ def test_file_that_is_removed_for_good(file: str) -> None:
     snapshot.add(file)
     os.unlink(file)
     deadline, never = monotonic() + 10, Event()
-    while not snapshot.changed(file):
+    while not snapshot.changed():
         assert monotonic() < deadline
         never.wait(0.01)
-    assert not snapshot.changed(file), "told once"
+    assert snapshot.changed() == [], "told once"
     Path(file).write_text("1")
-    assert snapshot.changed(file)
+    assert snapshot.changed() == [file]

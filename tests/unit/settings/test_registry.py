@@ -24,9 +24,7 @@ def refusal(setting: object, owner: str = "statsd") -> str:
 
 def test_settings_keep_the_order_of_their_declaration() -> None:
     names = [each.name for each in SETTINGS]
-    assert registry().names() == names
     assert [each.name for each in registry()] == names
-    assert len(registry()) == len(names)
 
 
 def test_look_up() -> None:
@@ -40,7 +38,8 @@ def test_look_up() -> None:
 def test_sections_of_the_core_come_first() -> None:
     made = Registry()
     made.add(OTHER, "statsd")
-    made.add_all(SETTINGS)
+    for each in SETTINGS:
+        made.add(each)
     sections = list(made.sections())
     assert sections[0] == ("core", "Config File")
     assert sections[-1] == ("statsd", "Worker Processes")

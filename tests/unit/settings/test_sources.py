@@ -104,7 +104,7 @@ def test_list_of_a_flag_replaces_the_list_of_a_file(sources: Sources) -> None:
 
 def test_every_setting_has_a_value_and_an_origin(sources: Sources) -> None:
     config = sources.resolve().config
-    assert config.names() == registry().names()
+    assert config.names() == [each.name for each in registry()]
     assert {str(config.origin(name)) for name in config.names()} == {"default"}
 
 
