@@ -336,7 +336,7 @@ class ThreadedDriver(GatedDriver[Job]):
         full = self._leadership.running + len(self._waiting) >= self._leadership.limit
         due = min(self.next_tick, self._look_out(full))
         self._polling = True
-        busy = self.ready or self._done or self._ended or self._once
+        busy = self.ready or self.uploads or self._done or self._ended or self._once
         if busy or (self._waiting and self._may_share_out()):
             events = self.poller.wait(0.0)
         else:
