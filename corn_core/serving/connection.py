@@ -30,12 +30,15 @@ if TYPE_CHECKING:
 LINGER_SECONDS = 2.0
 LINGER_BYTES = 1024 * 1024
 
+FIRST = 16 * 1024
+"""Bytes to receive at a time where a request begins: enough for its head and a short body, and not
+much for the memory when it is the beginning of a long body that has to wait for its turn."""
 
 NO_BODY = empty_body()
 
 # The members as globals: to look one up in an Enum takes four times as long.
 IDLE, FLUSH, LINGER, READY = Phase.IDLE, Phase.FLUSH, Phase.LINGER, Phase.READY
-HANDSHAKE = Phase.HANDSHAKE
+HANDSHAKE, BODY, QUEUED = Phase.HANDSHAKE, Phase.BODY, Phase.QUEUED
 
 
 class Connection(BufferedSink):
@@ -120,20 +123,46 @@ class Connection(BufferedSink):
             self._on_writable()
         elif phase is LINGER:
             self._on_lingering()
-        elif phase is READY:
-            # A client that goes on sending is not read before its last request is answered: its
-            # requests would fill the memory.
+        elif phase is READY or phase is QUEUED:
+            # A client that goes on sending is not read before its turn: its last request has to be
+            # answered first, or the requests would fill the memory.
             self.set_interest(NOTHING)
         elif mask & WRITABLE:
             self._on_writable_too(mask)
         elif phase is HANDSHAKE:
             self._shake_hands()
-        else:
+        elif phase is not BODY:
             self._on_readable()
+        elif self._uploads():
+            self._await_turn()
+        else:
+            self._on_readable(RECEIVE)
+
+    def _uploads(self) -> bool:
+        """Tell whether the body that arrives takes several turns to read, as far as is known."""
+        request, body = self.request, self.body
+        if request is None or body is None:
+            return False
+        length = request.content_length
+        return (body.size if length is None else length) > RECEIVE
+
+    def _await_turn(self) -> None:
+        """Read more of a long body when clients with short requests have been served."""
+        self.phase = QUEUED
+        # The client has done its part; the worker is what it waits for.
+        self.deadline = FOREVER
+        self.set_interest(NOTHING)
+        self.driver.queue_upload(self)
 
     def go_on(self) -> None:
-        """Take the turn that the connection has waited for since it was postponed."""
-        if self.phase is READY:
+        """Take the turn that the connection has waited for since it was postponed or queued."""
+        if self.phase is QUEUED:
+            self.phase = BODY
+            if self.parser.buffered:
+                self.advance()
+            else:
+                self._on_readable(RECEIVE)
+        elif self.phase is READY:
             self.phase = IDLE
             # From now on it is the client that the worker waits for.
             self.deadline = monotonic() + self.driver.limits.keepalive
@@ -181,9 +210,9 @@ class Connection(BufferedSink):
         self.drop_request()
         self.finish(keep=False)
 
-    def _on_readable(self) -> None:
+    def _on_readable(self, size: int = FIRST) -> None:
         try:
-            data = self.channel.recv(RECEIVE, DONTWAIT)
+            data = self.channel.recv(size, DONTWAIT)
         except BlockingIOError:
             self.await_input()
             return
@@ -202,7 +231,7 @@ class Connection(BufferedSink):
             self.parser.feed(data)
             self.advance()
         elif data is None:
-            if self.phase is Phase.BODY:
+            if self.phase is BODY:
                 # A part of a TLS record is a sign of life, though it cannot be read yet.
                 self.deadline = deadline_after(self.driver.limits.body_timeout)
             self.await_input()
@@ -257,6 +286,10 @@ class Connection(BufferedSink):
                     return
                 if request.has_body:
                     self.expect_body(request)
+                    if self.parser.buffered and self._uploads():
+                        # To begin with it means to make a file, mostly.
+                        self._await_turn()
+                        return
             if self.body is not None:
                 if not self.take_body():
                     return
@@ -276,7 +309,7 @@ class Connection(BufferedSink):
         """
         self.request = request
         self.body = RequestBody(self.driver.limits.tmp_dir, request.content_length or 0)
-        self.phase = Phase.BODY
+        self.phase = BODY
         if request.expect_continue and not self.parser.buffered:
             # RFC 9110 section 10.1.1: no 100 when the body is already on its way.
             self._send_continue()
@@ -327,7 +360,7 @@ class Connection(BufferedSink):
 
     def expire(self) -> None:
         """Act on the deadline: answer a request that is late, and close."""
-        if self.phase is Phase.BODY:
+        if self.phase is BODY:
             self.refuse(RequestTimeout("the client paused for too long within the body"))
         elif self.phase is Phase.HEAD:
             self.refuse(RequestTimeout("the client took too long to send the request's head"))

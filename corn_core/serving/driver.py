@@ -56,6 +56,8 @@ class Phase(Enum):
     """the rest of a request's head"""
     BODY = auto()
     """the rest of a request's body"""
+    QUEUED = auto()
+    """its turn to be read: more of a long body has arrived"""
     READY = auto()
     """its turn: the next request is in its buffer"""
     AWAY = auto()
@@ -184,7 +186,8 @@ class Closable(Protocol):
 
 
 class Waiting(Closable, Protocol):
-    """Has asked its driver for another turn: mostly a ``Connection`` with a request buffered."""
+    """Has asked its driver for another turn: mostly a ``Connection`` with a request buffered, or
+    with a part of a long body to read."""
 
     def go_on(self) -> None:
         """Take the turn, unless it has been closed meanwhile."""
@@ -217,6 +220,13 @@ class Driver(Protocol):
 
     def postpone(self, connection: Waiting) -> None:
         """Call the connection's ``go_on``, once, when others have had their turn."""
+
+    def queue_upload(self, connection: Waiting) -> None:
+        """Call the connection's ``go_on``, once, when a part of a long body may be read.
+
+        Reading one takes longer than answering a short request, and more of it is there at once. A
+        driver that gives turns lets short requests come between the parts that it has read.
+        """
 
     def set_interest(self, connection: Managed, mask: int) -> None:
         """Wait for these events, in place of those before, and report them to the connection."""

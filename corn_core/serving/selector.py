@@ -5,6 +5,10 @@ request in the buffer, then to those that can be read or written. New connection
 between slices of them. If they were accepted after all the others, a batch of them would wait for
 a whole round of those that are in, and the next batch for a round that is longer still.
 
+Long bodies are read in parts, in a queue of their own. A thousand uploads always have something to
+read, and a short request that came after a part of each would wait for as many reads and writes of
+64 KiB. So a step reads a few parts, and then looks whether anything else has arrived.
+
 Other ways of scheduling derive from it. They override :meth:`SelectorDriver.dispatch`, to answer
 requests elsewhere, and if need be :meth:`~SelectorDriver.wait`, :meth:`~SelectorDriver.on_tick`,
 :meth:`~SelectorDriver.on_wakeup`, :meth:`~SelectorDriver.accept_from` and
@@ -41,6 +45,10 @@ SLICE = 8
 when many clients come at once, all of them have their first answer before those that came first
 have had half as many again."""
 
+UPLOAD_TIME = 0.001
+"""Seconds after which a step reads no further parts of long bodies, unless all others together took
+longer: a file that has to be made or written may hold up the loop, and one of them is enough."""
+
 
 class SelectorDriver(BaseDriver):
     """Runs the connections of a worker until the worker is told to stop.
@@ -60,6 +68,7 @@ class SelectorDriver(BaseDriver):
     :ivar next_tick: when :meth:`on_tick` is due.
     :ivar poller: waits for everything; may be replaced before :meth:`open`.
     :ivar ready: connections that have their next request in the buffer, and wait for their turn.
+    :ivar uploads: connections that have more of a long body to read, and wait for their turn.
     """
 
     accept_batch = 16
@@ -76,6 +85,9 @@ class SelectorDriver(BaseDriver):
         self.next_tick = 0.0
         self.poller: Poller = make_poller()
         self.ready: deque[Waiting] = deque()
+        self.uploads: deque[Waiting] = deque()
+        # How many of these have come in this step; their events are not turns of others.
+        self._queued = 0
         # Descriptors that are neither connections nor listeners.
         self._others: dict[int, Callable[[], None]] = {}
         self._resume_at = FOREVER
@@ -131,8 +143,35 @@ class SelectorDriver(BaseDriver):
                     self._others[fd]()
             if acceptable:
                 self._accept_between(acceptable)
+        if self.uploads:
+            self._read_uploads(len(events), monotonic() - now)
         if now >= self.next_tick:
             self.on_tick(now)
+
+    def upload_turns(self, others: int) -> int:
+        """Return how many parts of long bodies may be read in this step, at least one.
+
+        As many as other connections have had turns: those wait at most twice as long as they would
+        without uploads, or for a slice of these, and uploads go on whatever the others do.
+
+        :param others: the turns of other connections in this step.
+        """
+        return max(SLICE, others)
+
+    def _read_uploads(self, events: int, seconds: float) -> None:
+        """Let connections read parts of long bodies, once each, as far as their share goes.
+
+        :param events: what the poller has reported for this step.
+        :param seconds: for how long others have had their turns in this step.
+        """
+        turns = self.upload_turns(len(self.ready) + events - self._queued)
+        self._queued = 0
+        end = monotonic() + max(UPLOAD_TIME, seconds)
+        for _ in range(min(turns, len(self.uploads))):
+            waiting = self.uploads.popleft()
+            self.guard(waiting, waiting.go_on)
+            if monotonic() >= end:
+                break
 
     def _take_turns(self, acceptable: set[int]) -> None:
         """Let the connections go on that have their next request in the buffer, once each."""
@@ -144,7 +183,7 @@ class SelectorDriver(BaseDriver):
 
     def wait(self) -> list[tuple[int, int]]:
         """Return the events that the poller reports, at the latest when the next tick is due."""
-        if self.ready:
+        if self.ready or self.uploads:
             return self.poller.wait(0.0)
         return self.poller.wait(max(0.0, self.next_tick - monotonic()))
 
@@ -253,7 +292,7 @@ class SelectorDriver(BaseDriver):
             self.pause_accepting()
             close_listeners(self.worker, self._take_backlog)
             self.hurry_idle()
-        return not self.held() and not self.ready
+        return not self.held() and not self.ready and not self.uploads
 
     def _take_backlog(self, listener: Listener) -> None:
         self.acceptors[listener.fileno()](self.limits.max_connections)
@@ -270,6 +309,11 @@ class SelectorDriver(BaseDriver):
     def postpone(self, connection: Waiting) -> None:
         """Let a connection with a pipelined request go on when others have had their turn."""
         self.ready.append(connection)
+
+    def queue_upload(self, connection: Waiting) -> None:
+        """Let a connection read more of a long body when it has its turn among the uploads."""
+        self.uploads.append(connection)
+        self._queued += 1
 
     def set_interest(self, connection: Managed, mask: int) -> None:
         """Wait for these events, in place of those before, and report them to the connection."""

@@ -144,10 +144,11 @@ class Worker:
     """The abilities of a worker beyond what every worker must do, for the conformance tests:
     ``keepalive`` (connections outlive a response), ``concurrency`` (a slow request does not
     delay others), ``long-requests`` (a request may take longer than ``timeout``), ``turns``
-    (clients are answered one after another, however much one of them asks), ``balance`` (workers
-    share the connections that arrive at the same time), ``socket`` (an application may take the
-    client's socket), ``asgi`` (it serves applications of ASGI, and none of WSGI), ``websocket`` (it
-    serves them by itself), ``native`` (it serves applications of its library, not only WSGI)."""
+    (clients are answered one after another, however much one of them asks), ``uploads`` (short
+    requests come between the parts of long bodies), ``balance`` (workers share the connections that
+    arrive at the same time), ``socket`` (an application may take the client's socket), ``asgi`` (it
+    serves applications of ASGI, and none of WSGI), ``websocket`` (it serves them by itself),
+    ``native`` (it serves applications of its library, not only WSGI)."""
 
     socket_names: ClassVar[tuple[str, ...]] = SOCKET_NAMES
     """The keys of the environ under which applications find the client's socket."""

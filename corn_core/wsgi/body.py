@@ -51,9 +51,10 @@ class RequestBody:
     :param length: how long it will be; 0 if that is not known. A long one goes to the disk from the
         start. A thousand of them that grow in memory first, side by side, would leave that in
         pieces, which the C library does not give back.
+    :ivar size: how many bytes have been added, until it is complete.
     """
 
-    __slots__ = ("_file", "_first", "_room", "_tmp_dir")
+    __slots__ = ("_file", "_first", "_room", "_tmp_dir", "size")
 
     def __init__(self, tmp_dir: str | None, length: int = 0) -> None:
         self._tmp_dir = tmp_dir
@@ -61,6 +62,7 @@ class RequestBody:
         # Most bodies come in one piece, which is then kept as it is.
         self._first = b""
         self._room = MEMORY_LIMIT if length <= MEMORY_LIMIT else 0
+        self.size = 0
 
     # -- the driver's side -----------------------------------------------------------
 
@@ -70,6 +72,7 @@ class RequestBody:
         :raises BodyNotStored: when the temporary file cannot be made or written.
         """
         self._room -= len(data)
+        self.size += len(data)
         if self._file is None:
             if not self._first and self._room >= 0:
                 self._first = data

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,12 +17,29 @@ from corn_gthread.leadership import (
 )
 
 
+def begin(leadership: Leadership[Any]) -> int:
+    """Enter a call, as the holder does."""
+    number = leadership.call + 1
+    leadership.claims[number] = None
+    leadership.call = number
+    return number
+
+
+def end(leadership: Leadership[Any], number: int) -> bool:
+    """End a call, as its thread does. Returns whether that still holds the loop."""
+    if number not in leadership.claims:
+        return False
+    del leadership.claims[number]
+    leadership.call = number + 1
+    return True
+
+
 def test_a_call_that_ends_in_time_keeps_the_loop() -> None:
     leadership: Leadership[str] = Leadership(2)
-    number = leadership.begin()
+    number = begin(leadership)
     assert leadership.call == number
     assert number & 1 == 1
-    assert leadership.end(number)
+    assert end(leadership, number)
     assert leadership.call & 1 == 0
     assert not leadership.depose(number)
     assert leadership.running == 0
@@ -28,11 +47,11 @@ def test_a_call_that_ends_in_time_keeps_the_loop() -> None:
 
 def test_a_call_that_takes_long_loses_the_loop_and_keeps_its_place() -> None:
     leadership: Leadership[str] = Leadership(1)
-    number = leadership.begin()
+    number = begin(leadership)
     assert leadership.depose(number)
     assert leadership.running == 1
     assert not leadership.engage()
-    assert not leadership.end(number)
+    assert not end(leadership, number)
     leadership.rest("its thread")
     assert leadership.idle == ["its thread"]
     assert leadership.engage()
@@ -40,18 +59,18 @@ def test_a_call_that_takes_long_loses_the_loop_and_keeps_its_place() -> None:
 
 def test_the_next_holder_s_call_is_another() -> None:
     leadership: Leadership[str] = Leadership(2)
-    first = leadership.begin()
+    first = begin(leadership)
     assert leadership.depose(first)
-    second = leadership.begin()
+    second = begin(leadership)
     assert not leadership.depose(first)
-    assert not leadership.end(first)
-    assert leadership.end(second)
+    assert not end(leadership, first)
+    assert end(leadership, second)
 
 
 def test_nobody_is_deposed_between_calls() -> None:
     leadership: Leadership[str] = Leadership(2)
     assert not leadership.depose(leadership.call)
-    leadership.end(leadership.begin())
+    end(leadership, begin(leadership))
     assert leadership.call & 1 == 0
     assert not leadership.depose(leadership.call)
 
@@ -65,9 +84,9 @@ def test_one_thread_holds_the_loop_and_no_call_is_lost(events: list[str]) -> Non
     lost: dict[int, int] = {}
     for event in events:
         if event == "begin" and current is None and leadership.running < limit:
-            current = leadership.begin()
+            current = begin(leadership)
         elif event == "end" and current is not None:
-            assert leadership.end(current)
+            assert end(leadership, current)
             current = None
         elif event == "depose":
             seen = leadership.call
@@ -79,7 +98,7 @@ def test_one_thread_holds_the_loop_and_no_call_is_lost(events: list[str]) -> Non
             assert not leadership.depose(next(iter(lost.values())))
         elif event == "rest" and lost:
             thread, number = lost.popitem()
-            assert not leadership.end(number)
+            assert not end(leadership, number)
             leadership.rest(thread)
         assert leadership.running == len(lost)
         assert leadership.running + (current is not None) <= limit

@@ -18,7 +18,7 @@ from corn_core.worker import Worker
 class Sound(Worker):
     """The one that all others are but for one thing; ``KeepAliveWorker`` by its parts."""
 
-    capabilities = frozenset({"keepalive", "socket", "turns"})
+    capabilities = frozenset({"keepalive", "socket", "turns", "uploads"})
     driver_class: type[SelectorDriver] = SelectorDriver
     connection_class: type[Connection] = Connection
 
@@ -204,6 +204,12 @@ class AnswersThemAllFirst(Sound):
 class AnswersPipelinesToTheirEnd(Sound):
     class driver_class(SelectorDriver):
         def postpone(self, connection: Waiting) -> None:
+            connection.go_on()
+
+
+class ReadsUploadsAtOnce(Sound):
+    class driver_class(SelectorDriver):
+        def queue_upload(self, connection: Waiting) -> None:
             connection.go_on()
 
 

@@ -91,6 +91,10 @@ BROKEN = {
         "test_fairness.py::test_those_who_ask_once_have_their_turn_among_those_who_pipeline",
         "waited in vain for another answer|assert",
     ),
+    "ReadsUploadsAtOnce": (
+        "test_fairness.py::test_those_who_ask_have_their_turn_among_those_who_upload",
+        "polite",
+    ),
     "ReadsWhateverComes": (
         "test_fairness.py::test_client_that_pipelines_without_end_does_not_fill_the_memory",
         "resident",

@@ -117,6 +117,10 @@ class Recorder:
     def postpone(self, connection: Waiting) -> None:
         self.told.append("postpone")
 
+    def queue_upload(self, connection: Waiting) -> None:
+        self.told.append("queue")
+        connection.go_on()
+
     def set_interest(self, connection: Managed, mask: int) -> None:
         self.told.append(f"watch {MASKS[mask]}")
         self.managed = connection

@@ -36,9 +36,18 @@ class Acceptor(TransportAcceptor):
         """Do the handshake, if there is one, and give the connection to the server."""
         context = self.worker.ssl_context
         timeout = self.worker.cfg.header_timeout or None
+        introduced = self.introduction()
+
+        def make_handler() -> asyncio.BaseProtocol:
+            if context is None:
+                # Right after this, the transport has the loop tell the handler, and so the server,
+                # that the connection is made. Under TLS that comes after the handshake.
+                self.loop.call_soon(introduced)
+            return self._server()
+
         try:
             await self.loop.connect_accepted_socket(
-                self._server,
+                make_handler,
                 connection,
                 ssl=context,
                 ssl_handshake_timeout=timeout if context else None,

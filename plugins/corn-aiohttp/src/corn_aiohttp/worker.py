@@ -25,7 +25,7 @@ class AiohttpWorker(Worker):
     capabilities = frozenset(
         {
             *("balance", "concurrency", "keepalive", "long-requests", "native", "socket"),
-            *("turns", "websocket"),
+            *("turns", "uploads", "websocket"),
         }
     )
 

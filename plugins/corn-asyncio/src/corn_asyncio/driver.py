@@ -127,7 +127,7 @@ class AsyncioDriver(SelectorDriver):
             ended = True
         if ended:
             self.on_end()
-        elif self.ready:
+        elif self.ready or self.uploads:
             self.schedule()
 
     def on_end(self) -> None:

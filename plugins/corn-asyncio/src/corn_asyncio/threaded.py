@@ -64,6 +64,11 @@ class ThreadPoolDriver(AsyncioDriver):
         if self._pool.waiting:
             self._hand_out()
 
+    def upload_turns(self, others: int) -> int:
+        """Read little while requests wait for threads: each upload would put one more before those
+        that come next."""
+        return 1 if self._pool.waiting else super().upload_turns(others)
+
     def _hand_out(self) -> None:
         if self._pool.hand_out(monotonic()):
             self.loop.call_later(PATIENCE, self._judge)

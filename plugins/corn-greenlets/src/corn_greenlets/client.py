@@ -181,6 +181,10 @@ class Client:
         """Let a connection with a pipelined request go on when others have had their turn."""
         self._postponed = connection
 
+    def queue_upload(self, connection: Waiting) -> None:
+        """Let a connection read more of a long body at once."""
+        connection.go_on()
+
     def set_interest(self, connection: Managed, mask: int) -> None:
         """Wait for the connection next; its ``interest`` says for what."""
         self._waiting = connection

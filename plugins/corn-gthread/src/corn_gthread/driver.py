@@ -30,7 +30,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from time import monotonic
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from corn_gthread.alarm import make_alarm
 from corn_gthread.crew import Crew, Doorbell, Seat
@@ -103,8 +103,11 @@ class ThreadedDriver(GatedDriver[Job]):
         self._keeps = limits.keepalive > 0
         self._polling = False
         self._current: tuple[Stream, Request] | None = None
-        # By its number, when a call was seen first whose thread has lost the loop.
-        self._since: dict[int, Began] = {}
+        # A request that has waited for another thread and is answered by the holder after all.
+        self._next: Request | None = None
+        # By its number, the thread of a call that has lost the loop, and when the call was seen
+        # first.
+        self._since: dict[int, tuple[Seat, Began]] = {}
         self._done: deque[Outcome] = deque()
         self._ended = False
         self._failure: BaseException | None = None
@@ -174,7 +177,7 @@ class ThreadedDriver(GatedDriver[Job]):
             if not leadership.depose(call):
                 leadership.idle.append(seat)
                 return
-            self._since[call] = first
+            self._since[call] = self._holder, first
             now = monotonic()
             if self._current is not None:
                 connection, request = self._current
@@ -280,23 +283,26 @@ class ThreadedDriver(GatedDriver[Job]):
     # -- the loop's holder -----------------------------------------------------------
 
     def dispatch(self, connection: Stream, request: Request, body: RequestBody) -> None:
-        """Answer a request here and now, or let it wait for another thread."""
+        """Answer a request here and now, or let it wait for another thread.
+
+        It is one function because it runs once for each request, and a call costs.
+        """
         leadership = self._leadership
         if (
             self._waiting
             or leadership.running >= leadership.limit
             or (leadership.pace.wary and leadership.pace.suspicious(request.path, monotonic()))
-        ):
+        ) and request is not self._next:
             self.hold(connection)
             self._waiting.append(Job(connection, request, body))
-        else:
-            self._answer_here(connection, request, body)
-
-    def _answer_here(self, connection: Stream, request: Request, body: RequestBody) -> None:
-        leadership, worker = self._leadership, self.worker
+            return
+        # From here to its end the call can lose the loop to another thread.
+        worker = self.worker
         self._current = connection, request
-        seat = self._holder
-        number = leadership.begin()
+        # The steps, and their order, are those that Leadership asks for.
+        number = leadership.call + 1
+        leadership.claims[number] = None
+        leadership.call = number
         if number >= self._alarm.due:
             self._alarm.put_off(number)
         keep: bool | None
@@ -305,18 +311,27 @@ class ThreadedDriver(GatedDriver[Job]):
         except BaseException:
             self._log_failure(connection)
             keep = None
-        if not leadership.end(number):
-            with self._lock:  # until the watcher has done all that belongs to it
-                began = self._since.pop(number)
-            slow = seat.meter.was_slow(began)
-            self._hand_back(Outcome(connection, request.path, keep, slow))
-            raise LoopTaken(slow)
+        try:
+            del leadership.claims[number]
+        except KeyError:
+            self._leave_loop(number, connection, request, keep)
+        leadership.call = number + 1
         # As in _conclude(), which would be one more call for each request.
         worker.request_done()
         if keep is None:
             connection.close()
         else:
             connection.finish(keep)
+
+    def _leave_loop(
+        self, number: int, connection: Stream, request: Request, keep: bool | None
+    ) -> NoReturn:
+        """Hand in the request of a call that has lost the loop, and leave what is not ours now."""
+        with self._lock:  # until the watcher has done all that belongs to it
+            seat, began = self._since.pop(number)
+        slow = seat.meter.was_slow(began)
+        self._hand_back(Outcome(connection, request.path, keep, slow))
+        raise LoopTaken(slow) from None
 
     def _conclude(self, connection: Stream, keep: bool | None) -> None:
         self.worker.request_done()
@@ -336,7 +351,7 @@ class ThreadedDriver(GatedDriver[Job]):
         full = self._leadership.running + len(self._waiting) >= self._leadership.limit
         due = min(self.next_tick, self._look_out(full))
         self._polling = True
-        busy = self.ready or self._done or self._ended or self._once
+        busy = self.ready or self.uploads or self._done or self._ended or self._once
         if busy or (self._waiting and self._may_share_out()):
             events = self.poller.wait(0.0)
         else:
@@ -375,7 +390,10 @@ class ThreadedDriver(GatedDriver[Job]):
                     seat.assign(job)
             if seat is None:
                 self.release(job.connection)
-                self._answer_here(*job)
+                self._next = job.request
+                # Not what overrides it, which has seen the request already.
+                ThreadedDriver.dispatch(self, *job)
+                self._next = None
 
     def _no_thread(self, error: RuntimeError) -> None:
         self.worker.log.error("No thread could be started for a request: %s", error)

@@ -87,44 +87,34 @@ class Leadership(Generic[Seat]):
     One thread holds the loop. It may be inside one call of the application, and while it is,
     the loop can be taken away from it, which leaves it with that call alone.
 
+    The holder enters a call by three steps: its number is ``call + 1``, which goes into ``claims``
+    and then into ``call``. To end it, the holder removes the number from ``claims``. If it was
+    there, its thread still holds the loop, and ``call`` becomes the number + 1; else the loop was
+    taken away, and nothing here is the thread's to change. There are no methods for that because
+    it happens with each request: see ``ThreadedDriver.dispatch``.
+
     :param limit: the calls that may run at once, that of the holder included.
     :ivar call: odd while the holder is inside a call. It never goes back, so that the number a
         call has begun with is also the proof, in the end, that the loop was not taken away.
+    :ivar claims: the number of the call, until its end or its loss, whichever comes first: to
+        remove it is one step for the interpreter, so only one of two threads can.
     :ivar running: calls in threads that do not hold the loop. Only the holder adds to it, or the
         thread that takes the loop away while the holder cannot, so the holder may compare it
         unlocked.
     :ivar idle: threads that wait for something to do.
     """
 
-    __slots__ = ("_claims", "call", "idle", "limit", "pace", "running")
+    __slots__ = ("call", "claims", "idle", "limit", "pace", "running")
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.call = 0
-        # The number of the call, until its end or its loss, whichever comes first: to remove it
-        # is one step for the interpreter, so only one of two threads can.
-        self._claims: dict[int, None] = {}
+        self.claims: dict[int, None] = {}
         self.running = 0
         self.idle: list[Seat] = []
         self.pace = Pace()
 
     # -- the holder ------------------------------------------------------------------
-
-    def begin(self) -> int:
-        """Enter a call, as the holder. Returns the number to end it with."""
-        number = self.call + 1
-        self._claims[number] = None
-        self.call = number
-        return number
-
-    def end(self, number: int) -> bool:
-        """End a call. Returns whether its thread still holds the loop."""
-        try:
-            del self._claims[number]
-        except KeyError:
-            return False
-        self.call = number + 1
-        return True
 
     def engage(self) -> bool:
         """Reserve a place for one more call in another thread. Needs the lock."""
@@ -142,7 +132,7 @@ class Leadership(Generic[Seat]):
         True, the caller has to give the loop to another thread.
         """
         try:
-            del self._claims[number]
+            del self.claims[number]
         except KeyError:
             return False
         self.call = number + 1

@@ -17,7 +17,7 @@ class ThreadWorker(Worker):
     # application's own, and are answered for like any failure of it.
     interrupts = ()
     capabilities = frozenset(
-        {"balance", "concurrency", "keepalive", "long-requests", "socket", "turns"}
+        {"balance", "concurrency", "keepalive", "long-requests", "socket", "turns", "uploads"}
     )
 
     def run(self) -> None:

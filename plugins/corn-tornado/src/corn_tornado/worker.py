@@ -34,7 +34,9 @@ class TornadoWorker(Worker):
     """
 
     ignored_settings = ("threads",)
-    capabilities = frozenset({"balance", "keepalive", "native", "socket", "turns", "websocket"})
+    capabilities = frozenset(
+        {"balance", "keepalive", "native", "socket", "turns", "uploads", "websocket"}
+    )
 
     _loop: ClassVar[asyncio.AbstractEventLoop | None] = None
 

@@ -7,6 +7,7 @@ that anything takes. Where many things have to happen at once, the worker is hel
 from __future__ import annotations
 
 import os
+import socket
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -27,6 +28,9 @@ UNFAIR = 8
 """Turns for each client after which those that had none are not waited for any more."""
 
 MEBIBYTE = 1024 * 1024
+
+UPLOADS, UPLOAD = 128, 256 * 1024
+"""How many clients upload, and how many bytes each."""
 
 turns = pytest.mark.corn_needs("turns")
 keepalive = pytest.mark.corn_needs("keepalive")
@@ -133,6 +137,53 @@ def test_those_who_ask_once_have_their_turn_among_those_who_pipeline(gather: Gat
     order = order_of(subject, crowd)
     waits = [turns_until_all(order[start:], polite) for start in starts[:-1]]
     assert max(waits) <= ROUNDS * len(crowd.members), waits
+    subject.stop()
+
+
+def offer(uploads: dict[socket.socket, memoryview]) -> None:
+    """Send as much of each upload as the system takes now."""
+    for sock, rest in uploads.items():
+        try:
+            while rest:
+                rest = rest[sock.send(rest[:65536], MSG_DONTWAIT) :]
+        except BlockingIOError:
+            pass  # the server has to read first
+        uploads[sock] = rest
+
+
+@keepalive
+@pytest.mark.corn_needs("turns", "uploads")
+def test_those_who_ask_have_their_turn_among_those_who_upload(gather: Gather) -> None:
+    """A short request does not wait until a part of every upload has been read.
+
+    There is one between any 16 parts of 64 KiB, and not one for all clients that upload.
+    """
+    subject, crowd = gather()
+    crowd.join(1, ahead=200)
+    body = memoryview(b"x" * UPLOAD)
+    head = f"POST /upload HTTP/1.1\r\nHost: x\r\nContent-Length: {UPLOAD}\r\n\r\n".encode()
+    uploads = {}
+    for _ in range(UPLOADS):
+        sock = subject.address.connect()
+        sock.sendall(head)
+        uploads[sock] = body
+
+    def have_sent() -> bool:
+        offer(uploads)
+        return not any(uploads.values())
+
+    with held(subject.worker):
+        crowd.catch_up()
+        begin = crowd.answers
+        offer(uploads)
+    crowd.ask_until(have_sent, "the server to read all uploads")
+    for sock in uploads:
+        assert sock.recv(65536).startswith(b"HTTP/1.1 200 ")
+        sock.close()
+    order = order_of(subject, crowd)[begin:]
+    half = [turn for turn, path in enumerate(order) if path == "/upload"][UPLOADS // 2]
+    polite = half - UPLOADS // 2
+    assert polite >= UPLOADS // 2 * UPLOAD // (16 * 65536), polite
     subject.stop()
 
 
