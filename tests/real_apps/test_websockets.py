@@ -10,7 +10,6 @@ from signal import SIGTERM
 from typing import Any
 
 import pytest
-import socketio
 import websocket
 
 from corn_testkit.server import Server
@@ -165,6 +164,8 @@ def test_flask_socketio(start: Start, worker: tuple[str, ...], mode: str, hidden
 
 def ask(server: Server, transports: list[str]) -> None:
     """Have a client that may use these transports ask for something."""
+    import socketio  # here, because every process of a run collects this, and few run it
+
     # With loggers of ours and no handler of SIGINT, it leaves nothing behind in this process.
     client_of = socketio.SimpleClient(
         request_timeout=DEADLINE, handle_sigint=False, logger=LOG, engineio_logger=LOG
