@@ -94,8 +94,8 @@ class Walkthrough:
             "PIP_QUIET": "1",
             "PIP_ROOT_USER_ACTION": "ignore",
             "PYTHONPATH": str(target),
-            # See pyproject.toml.
-            "PYTEST_ADDOPTS": "-p no:dash",
+            # For the first see pyproject.toml; the second takes half a second to import.
+            "PYTEST_ADDOPTS": "-p no:dash -p no:randomly",
         }
 
     def follow(self, block: Block) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from signal import SIGHUP, SIGTERM, SIGUSR2
+from threading import Event
 
 import pytest
 
@@ -156,8 +157,13 @@ def behind_haproxy(host: Host) -> Iterator[tuple[Address, Pair]]:
         pair.kill()
 
 
+_pause = Event()
+
+
 def answered(front: Address) -> None:
     assert front.request("GET", "/").status == 200
+    # Some hundred requests per second meet each moment of a change, and leave time for the change.
+    _pause.wait(0.005)
 
 
 FRONTS = [

@@ -11,6 +11,7 @@ import pytest
 from corn_testkit.client import parse, parse_all
 from corn_testkit.fixtures import Serve
 from corn_testkit.server import Server, run
+from corn_testkit.waiting import wait_for
 from tests.unit.net.test_proxy import IPV4, v2
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
@@ -43,7 +44,7 @@ def server(serve: Serve) -> Server:
 @pytest.mark.parametrize("header", [LINE, v2(1, 0x11, IPV4)], ids=["v1", "v2"])
 def test_the_client_takes_the_place_of_the_proxy(server: Server, header: bytes) -> None:
     assert proxied(environ_of(server.raw(header + REQUEST))) == CLIENT
-    assert server.output.startswith("192.0.2.1 - - ")
+    wait_for(lambda: server.output.startswith("192.0.2.1 - - "), "the access line")
 
 
 @pytest.mark.parametrize("header", [b"PROXY UNKNOWN\r\n", v2(0, 0, b"")], ids=["v1", "v2"])

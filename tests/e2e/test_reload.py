@@ -272,6 +272,8 @@ def test_hup_while_some_workers_still_start(serve: Serve, tmp_path: Path) -> Non
     server = serve("--workers=2", "gated", cwd=tmp_path)
     server.tracebacks_expected = True
     assert server.get() == "ok"
+    # A worker that is told to end before it has said so never says it.
+    server.wait_for_log("Booting worker with pid", count=2)
     server.signal(SIGHUP)
     server.wait_for_log("Booting worker with pid", count=4)
     (tmp_path / "gate").touch()

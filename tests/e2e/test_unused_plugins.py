@@ -55,21 +55,20 @@ def libraries() -> Iterator[tuple[str, str]]:
                     yield project["name"], module
 
 
-# Modules that are there when the interpreter starts do not count: *.pth files import them.
-AT_START = subprocess.run(
-    [sys.executable, "-c", "import sys; print(*sys.modules)"],
-    capture_output=True,
-    text=True,
-    check=True,
-).stdout.split()
-LIBRARIES = sorted(each for each in set(libraries()) if each[1] not in AT_START)
+@pytest.fixture(scope="module")
+def of_libraries() -> set[str]:
+    """Return the modules of libraries that the plugins require."""
+    # Those that are there when the interpreter starts do not count: *.pth files import them.
+    command = [sys.executable, "-c", "import sys; print(*sys.modules)"]
+    at_start = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    found = [each for each in libraries() if each[1] not in at_start]
+    assert {"corn-prometheus", "corn-watchfiles"} <= {plugin for plugin, _ in found}
+    return {module for _, module in found}
 
 
-def test_there_are_plugins_with_libraries() -> None:
-    assert {"corn-prometheus", "corn-watchfiles"} <= {plugin for plugin, _ in LIBRARIES}
-
-
-def test_no_library_is_imported_and_no_request_hook_called(serve: Serve, tmp_path: Path) -> None:
+def test_no_library_is_imported_and_no_request_hook_called(
+    serve: Serve, tmp_path: Path, of_libraries: set[str]
+) -> None:
     config = tmp_path / "hooks.py"
     config.write_text(HOOKS)
     server = serve(f"--config={config}", "-k", "sync", "probe:app")
@@ -77,12 +76,12 @@ def test_no_library_is_imported_and_no_request_hook_called(serve: Serve, tmp_pat
         line = server.wait_for_log(rf"{process}: (\[.*\]) {process}\.")[1]
         imported = {name.partition(".")[0] for name in json.loads(line)}
         assert "corn_core" in imported
-        assert imported & {module for _, module in LIBRARIES} == set()
+        assert imported & of_libraries == set()
     server.wait_for_log(r"bound: \[\]\.")
 
 
 @pytest.mark.parametrize("command", ["--help", "--version"])
-def test_commands_import_no_library(command: str, tmp_path: Path) -> None:
+def test_commands_import_no_library(command: str, tmp_path: Path, of_libraries: set[str]) -> None:
     (tmp_path / "sitecustomize.py").write_text(
         "import atexit, sys\n"
         "atexit.register(lambda: print('\\nimported:', *sorted(sys.modules), file=sys.stderr))\n"
@@ -92,7 +91,7 @@ def test_commands_import_no_library(command: str, tmp_path: Path) -> None:
     imported = outcome.stderr.partition("imported: ")[2].split()
     assert "corn_core" in imported
     tops = {name.partition(".")[0] for name in imported}
-    assert tops & {module for _, module in LIBRARIES} == set()
+    assert tops & of_libraries == set()
 
 
 def test_the_help_fits_a_terminal() -> None:

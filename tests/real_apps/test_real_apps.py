@@ -6,15 +6,14 @@ import json
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
-from django.test import Client
 
 from corn_testkit.client import Reply
 from corn_testkit.server import Server
-from tests.real_apps import django_app, flask_app
 
 HERE = Path(__file__).parent
 HOST = "shop.example"
@@ -65,6 +64,8 @@ CASES = [
 
 
 def ask_flask(case: Case) -> Reply:
+    from tests.real_apps import flask_app
+
     response = flask_app.app.test_client().open(
         case.path,
         method=case.method,
@@ -77,7 +78,11 @@ def ask_flask(case: Case) -> Reply:
 
 
 def ask_django(case: Case) -> Reply:
+    from tests.real_apps import django_app
+
     assert django_app.application, "the module configures Django"
+    from django.test import Client
+
     response = Client(SERVER_NAME=HOST).generic(
         case.method, case.path, case.body, content_type=case.content_type
     )
@@ -94,6 +99,8 @@ ASK: dict[str, Callable[[Case], Reply]] = {
 
 @pytest.fixture(scope="module", params=ASK)
 def app(request: pytest.FixtureRequest) -> str:
+    # Not at the top of this module: every process of a run collects it, and few of them run this.
+    import_module(f"tests.real_apps.{request.param.partition(':')[0]}")
     return str(request.param)
 
 

@@ -90,28 +90,15 @@ def test_fewer_arguments_are_for_these_hooks_only() -> None:
 
 
 @pytest.mark.parametrize("name", HOOKS)
-def test_every_hook_says_all_there_is_to_say(name: str) -> None:
-    assert tuple(fields(name)) == FIELDS
-    assert re.fullmatch(r"\d+\.\d+\.", fields(name)["Since"])
-    assert fields(name)["Process"].startswith(("master", "worker", "the new master"))
-
-
-@pytest.mark.parametrize("name", HOOKS)
-def test_text_and_code_agree_on_failures(name: str) -> None:
-    policy = "fatal" if HOOKS[name].fatal else "logged"
-    assert fields(name)["If it raises"].startswith(f"{policy};")
-
-
-@pytest.mark.parametrize("name", HOOKS)
-def test_every_argument_is_described(name: str) -> None:
-    described = re.findall(r"``(\w+)``", fields(name)["Arguments"])
-    assert [each for each in described if each in HOOKS[name].arguments] == [*HOOKS[name].arguments]
-
-
-@pytest.mark.parametrize("name", HOOKS)
-def test_pluggy_and_the_table_agree(name: str) -> None:
-    options = getattr(hookspecs, name).corn_spec
-    assert options["firstresult"] == HOOKS[name].firstresult
+def test_text_says_all_there_is_to_say_and_agrees_with_the_code(name: str) -> None:
+    hook, said = HOOKS[name], fields(name)
+    assert tuple(said) == FIELDS
+    assert re.fullmatch(r"\d+\.\d+\.", said["Since"])
+    assert said["Process"].startswith(("master", "worker", "the new master"))
+    assert said["If it raises"].startswith("fatal;" if hook.fatal else "logged;")
+    described = re.findall(r"``(\w+)``", said["Arguments"])
+    assert [each for each in described if each in hook.arguments] == [*hook.arguments]
+    assert getattr(hookspecs, name).corn_spec["firstresult"] == hook.firstresult
 
 
 def test_extension_points_are_not_for_config_files() -> None:

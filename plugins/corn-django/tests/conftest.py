@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
 import subprocess
 import sys
@@ -21,6 +23,8 @@ SECRET_KEY = "public, but much too long to be taken for a weak secret"
 TEMPLATES[0]["DIRS"] = [BASE_DIR / "templates"]
 # Since Django 6.1 what startproject makes sends no mail, which is an error of deployment.
 SILENCED_SYSTEM_CHECKS = ["mail.E001"]
+# Others take half a second for a password, as they should.
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 """
 
 VIEWS = """
@@ -90,7 +94,20 @@ class Project:
 
 @pytest.fixture(scope="session")
 def _template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = Project(tmp_path_factory.mktemp("template"))
+    """Return a project to copy; the processes of pytest-xdist share one, which takes seconds."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    made, whole = Project(shared / "django-project"), shared / "django-project-is-whole"
+    with open(shared / "django-project.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not whole.exists():
+            _make(made)
+            whole.touch()
+    return made.directory
+
+
+def _make(made: Project) -> None:
+    made.directory.mkdir()
     command = [sys.executable, "-m", "django", "startproject", "mysite", str(made.directory)]
     subprocess.run(command, check=True, timeout=60)
     made.add("mysite/settings.py", SETTINGS)
@@ -106,7 +123,6 @@ def _template(tmp_path_factory: pytest.TempPathFactory) -> Path:
             check=True,
             timeout=60,
         )
-    return made.directory
 
 
 @pytest.fixture

@@ -168,14 +168,18 @@ def run(pytester: pytest.Pytester, source: str, leaks: str = "true") -> pytest.R
     """Run tests in a process of their own, in the order in which they stand there."""
     pytester.makeini(f"[pytest]\ncorn_leaks = {leaks}\n")
     pytester.makepyfile(PROLOGUE + source)
-    options = ("-p", "no:randomly", "-p", "no:cacheprovider", "-p", "no:xdist")
-    return pytester.runpytest_subprocess(*options)
+    return pytester.runpytest_subprocess("-p", "no:cacheprovider")
 
 
 @pytest.fixture(autouse=True)
 def surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Shorten the check's deadline, because what it waits for never comes in these tests."""
+    """Shorten the check's deadline, because what it waits for never comes in these tests.
+
+    Only the kit's own plugin is loaded: others take a second to import, and order the tests anew.
+    """
     monkeypatch.setenv("CORN_TESTKIT_DEADLINE", "0.6")
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.setenv("PYTEST_PLUGINS", "corn_testkit.pytest_plugin")
 
 
 LEAKING = """
