@@ -12,6 +12,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, cast
 
 from corn_asgi.call import HttpCall
+from corn_asgi.forked import LostTransport
 from corn_asgi.response import ResponseEncoder
 from corn_asgi.scope import Ends
 from corn_asgi.websocket.handshake import (
@@ -25,6 +26,7 @@ from corn_core.plugin import BadRequest, escape
 from corn_core.worker import RequestTimeout
 
 if TYPE_CHECKING:
+    from corn_asgi.forked import Leave
     from corn_asgi.host import Host
     from corn_core.http import Request
     from corn_core.worker import ConnectionInfo
@@ -457,6 +459,13 @@ class Connection(asyncio.Protocol):
             self.call.response.keep_alive = False
         elif self.phase <= HEAD:
             self.deadline = min(self.deadline, monotonic() + DRAIN_GRACE)
+
+    def lose_transport(self, leave: Leave) -> asyncio.Transport:
+        """Give the transport up, in a process that the application has forked, and return it."""
+        transport = self.transport
+        request = None if self.call is None else self.call.request
+        self.transport = cast(asyncio.Transport, LostTransport(leave, request))
+        return transport
 
     def extra(self, name: str) -> Any:
         """Return what the transport says of itself."""

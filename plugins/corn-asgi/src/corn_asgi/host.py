@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from corn_asgi.forked import Leave
     from corn_asgi.scope import Ends, Scope, ScopeBuilder
     from corn_asgi.tasks import Calls
     from corn_asgi.websocket.handshake import Handshake
@@ -28,6 +29,9 @@ class Held(Protocol):
 
     def close(self) -> None:
         """Close when everything was sent."""
+
+    def lose_transport(self, leave: Leave) -> asyncio.Transport:
+        """Give the transport up, in a process that the application has forked, and return it."""
 
 
 class Host(Protocol):

@@ -75,7 +75,7 @@ class WebSocketCall(RunningCall):
     """
 
     __slots__ = (
-        *("_connected", "_connection", "_handshake", "_left", "_log", "_request", "_told"),
+        *("_connected", "_connection", "_handshake", "_left", "_log", "_told"),
         *("denial", "session"),
     )
 
@@ -86,9 +86,8 @@ class WebSocketCall(RunningCall):
         handshake: Handshake,
         exchange: Exchange,
     ) -> None:
-        super().__init__(connection.host, exchange)
+        super().__init__(connection.host, request, exchange)
         self._connection = connection
-        self._request = request
         self._handshake = handshake
         self._log = connection.host.log
         self._connected = False
@@ -242,13 +241,14 @@ class WebSocketCall(RunningCall):
     # -- the end ---------------------------------------------------------------------
 
     def _on_return(self) -> None:
+        self._leave_if_forked()
         self._end(NORMAL)
 
     def _on_cancelled(self) -> None:
         self._end(self._connection.host.stop_code())
 
     def _on_failure(self, error: BaseException) -> None:
-        uri = escape(self._request.uri)
+        uri = escape(self.request.uri)
         if self._is_over() and comes_from(error, ClientGone):
             self._log.debug("Client gone during websocket %s", uri)
         else:

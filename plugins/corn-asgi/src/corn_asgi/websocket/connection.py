@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+from corn_asgi.forked import LostTransport
 from corn_asgi.websocket.call import WebSocketCall
 from corn_asgi.websocket.session import ABNORMAL, Session
 
 if TYPE_CHECKING:
     from corn_asgi.connection import Connection
+    from corn_asgi.forked import Leave
     from corn_asgi.websocket.handshake import Handshake
     from corn_core.http import Request
 
@@ -231,6 +233,13 @@ class WebSocketConnection(asyncio.Protocol):
     def close(self) -> None:
         """Close the connection at once."""
         self.transport.abort()
+
+    def lose_transport(self, leave: Leave) -> asyncio.Transport:
+        """Give the transport up, in a process that the application has forked, and return it."""
+        transport = self.transport
+        lost = cast(asyncio.Transport, LostTransport(leave, self.call.request))
+        self.transport = self._http.transport = lost
+        return transport
 
     # -- reading ---------------------------------------------------------------------
 
