@@ -26,8 +26,7 @@ from corn_core.plugin import BadRequest, escape
 from corn_core.worker import RequestTimeout
 
 if TYPE_CHECKING:
-    from corn_asgi.forked import Leave
-    from corn_asgi.host import Host
+    from corn_asgi.host import Host, Leave
     from corn_core.http import Request
     from corn_core.worker import ConnectionInfo
 

@@ -7,17 +7,14 @@ worker: it sends, or goes back to the loop.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
     import asyncio
 
-    from corn_asgi.host import Host
+    from corn_asgi.host import Host, Leave
     from corn_core.http import Request
-
-Leave = Callable[["Request | None"], NoReturn]
 
 
 class LostTransport:
@@ -49,7 +46,7 @@ def watch_forks(host: Host) -> None:
             leave(None)
 
         transports = [each.lose_transport(leave) for each in host.connections]
-        # A thread hands its result to the loop, for which nobody would wait.
+        # A thread that comes back hands its result to the loop, which does not run any more.
         loop.call_soon_threadsafe = leave_instead
         if get_ident() == thread:
             # The loop's callbacks that are ready come first.

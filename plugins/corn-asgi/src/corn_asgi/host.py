@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 if TYPE_CHECKING:
-    from corn_asgi.forked import Leave
     from corn_asgi.scope import Ends, Scope, ScopeBuilder
     from corn_asgi.tasks import Calls
     from corn_asgi.websocket.handshake import Handshake
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from corn_core.http import Request, RequestParser
     from corn_core.typing import Logger
     from corn_core.worker import ClientLimits, ConnectionInfo, NativeCycle, RequestCycle, Worker
+
+Leave = Callable[["Request | None"], NoReturn]
+"""Ends a forked process that has come back to the server; see ``RequestCycle.leave_child``."""
 
 
 class Held(Protocol):

@@ -13,7 +13,7 @@ from corn_asgi.websocket.session import ABNORMAL, Session
 
 if TYPE_CHECKING:
     from corn_asgi.connection import Connection
-    from corn_asgi.forked import Leave
+    from corn_asgi.host import Leave
     from corn_asgi.websocket.handshake import Handshake
     from corn_core.http import Request
 
