@@ -17,6 +17,8 @@ from corn_core.wsgi import ConnectionInfo
 class Config:
     """The settings that scopes depend on."""
 
+    header_map = "drop"
+
     forwarded_allow_ips: Sequence[str] = ("127.0.0.1", "10.0.0.0/8")
     forwarder_headers = ("SCRIPT_NAME", "PATH_INFO", "REMOTE_USER")
     secure_scheme_headers: ClassVar[dict[str, str]] = {
@@ -25,8 +27,8 @@ class Config:
     }
 
 
-def parsed(head: bytes) -> Request:
-    parser = RequestParser(Limits())
+def parsed(head: bytes, limits: Limits | None = None) -> Request:
+    parser = RequestParser(limits or Limits())
     parser.feed(head)
     request = parser.next_request()
     assert request is not None
@@ -96,6 +98,26 @@ def test_paths(method: str, target: str, path: str, raw: bytes) -> None:
 def test_the_authority_of_the_target_replaces_host() -> None:
     scope = scope_of("Host2: z", target="http://y:81/a")
     assert scope["headers"] == [(b"host", b"y:81"), (b"host2", b"z")]
+
+
+def test_fields_are_as_they_were_sent() -> None:
+    scope = scope_of("Content-TYPE: a/b", "x.Y!~1:\t\xe9\t", "Http-Z:", "X-" + "y" * 99 + ":  _ : ")
+    assert scope["headers"] == [
+        *((b"host", b"x"), (b"content-type", b"a/b"), (b"x.y!~1", b"\xe9"), (b"http-z", b"")),
+        (b"x-" + b"y" * 99, b"_ :"),
+    ]
+
+
+def test_names_that_only_an_underscore_tells_apart() -> None:
+    class Keeping(Config):
+        header_map = "keep"
+
+    builder, info = ScopeBuilder(Keeping, None), ConnectionInfo(None, None, None)  # type: ignore[arg-type]
+    for line, name in (("X-A: 1", b"x-a"), ("X_A: 1", b"x_a")):
+        head = f"GET / HTTP/1.0\r\n{line}\r\n\r\n".encode()
+        request = parsed(head, Limits(header_map="keep"))
+        scope = builder.build(request, info, Ends(None, None, None))
+        assert scope["headers"] == [(name, b"1")]
 
 
 def test_a_version_and_a_method() -> None:
