@@ -251,6 +251,12 @@ class Connection(asyncio.Protocol):
             self._known = request.head + b"\r\n\r\n"
             self._request = request
 
+    def forget_request(self, request: Request) -> None:
+        """Let the memory of its fields go, unless a hook or the access log needs them."""
+        if not self.host.native.watched:
+            request.head = self.ends.head = b""
+            request.fields.clear()
+
     def _begin_websocket(self, request: Request) -> None:
         try:
             handshake = read_handshake(request)

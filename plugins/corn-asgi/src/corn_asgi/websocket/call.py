@@ -236,6 +236,7 @@ class WebSocketCall(RunningCall):
             raise BadMessage(f"websocket.accept: {error}") from None
         self.denial.headers = fields
         self.session = Session(options.max_size, None if agreed is None else agreed[0])
+        del self._handshake  # a socket may be open, and idle, for hours
         return head.data
 
     # -- the end ---------------------------------------------------------------------

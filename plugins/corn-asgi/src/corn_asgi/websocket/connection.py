@@ -127,6 +127,7 @@ class WebSocketConnection(asyncio.Protocol):
     def accept(self, head: bytes) -> None:
         """Open the socket: send the 101, and read the frames that are here already."""
         self.write(head)
+        self._http.forget_request(self.call.request)
         self._schedule_ping()
         early, self._early = self._early, b""
         self._resume_reading()
@@ -136,7 +137,7 @@ class WebSocketConnection(asyncio.Protocol):
     def close_session(self, session: Session, code: int, reason: str) -> None:
         """Send a close frame, and give the client some time to answer it."""
         self.write(session.close(code, reason))
-        session.messages.clear()
+        session.forget_messages()
         self.call.wake()
         if not session.ended:
             self._ping_due = FOREVER
