@@ -254,7 +254,8 @@ class Connection(asyncio.Protocol):
     def forget_request(self, request: Request) -> None:
         """Let the memory of its fields go, unless a hook or the access log needs them."""
         if not self.host.native.watched:
-            request.head = self.ends.head = b""
+            request.head = self.ends.head = self.ends.section = b""
+            self.ends.fields = []
             request.fields.clear()
 
     def _begin_websocket(self, request: Request) -> None:

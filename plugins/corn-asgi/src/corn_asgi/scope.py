@@ -29,9 +29,6 @@ HTTP_EXTENSIONS: dict[str, dict[str, Any]] = {
 }
 WEBSOCKET_EXTENSIONS: dict[str, dict[str, Any]] = {"websocket.http.response": {}}
 
-MEMO_SIZE = 1024
-MEMO_NAME = 64
-
 
 class Ends:
     """The two ends of a connection, as its scopes name them.
@@ -39,7 +36,7 @@ class Ends:
     :param tls: the extension ``tls``, None for a connection that is not encrypted.
     """
 
-    __slots__ = ("client", "head", "http", "scope", "server", "websocket")
+    __slots__ = (*("client", "fields", "head", "http", "scope", "section", "server", "websocket"),)
 
     def __init__(self, client: Place, server: Place, tls: dict[str, Any] | None) -> None:
         self.client = client
@@ -49,9 +46,12 @@ class Ends:
         if tls is not None:
             self.http = {**HTTP_EXTENSIONS, "tls": tls}
             self.websocket = {**WEBSOCKET_EXTENSIONS, "tls": tls}
-        # The latest request, because clients repeat theirs: then its scope is remembered, too.
+        # The latest request, because clients repeat their fields, and often all of it: then its
+        # scope is remembered, too.
         self.head = b""
         self.scope: Scope | None = None
+        self.section = b""
+        self.fields: RawFields = []
 
 
 class ScopeBuilder:
@@ -69,8 +69,6 @@ class ScopeBuilder:
         self._forwarder_names = frozenset(config.forwarder_headers)
         self._scheme = SchemeFields(config.secure_scheme_headers)
         self._telling = (_FORWARDED_FOR, *self._scheme.keys)
-        # Otherwise the environ's name does not say whether a hyphen or an underscore was sent.
-        self._reversible = config.header_map != "keep"
 
     def build(self, request: Request, connection: ConnectionInfo, ends: Ends) -> Scope:
         """Return the scope of an HTTP request.
@@ -107,7 +105,7 @@ class ScopeBuilder:
             "raw_path": raw.encode("latin-1"),
             "query_string": request.query.encode("latin-1"),
             "root_path": self._script_name,
-            "headers": self._fields(request, connection),
+            "headers": self._fields(request, connection, ends),
             "client": ends.client,
             "server": ends.server,
             "extensions": ends.http.copy(),
@@ -140,23 +138,17 @@ class ScopeBuilder:
 
     # -- fields ----------------------------------------------------------------------
 
-    def _fields(self, request: Request, connection: ConnectionInfo) -> RawFields:
-        fields = request.fields
-        if (
-            request.dropped is not None
-            or request.uri[0] != "/"
-            or len(fields) != request.head.count(b"\r\n")
-            or not self._reversible
-        ):
-            return self._read(request, connection)
-        # The parser has split the lines already, and no field comes twice. All values are encoded
-        # at once; none contains a line end.
-        values = "\r\n".join(fields.values()).encode("latin-1").split(b"\r\n")
-        return list(zip(map(_name_of, fields), values, strict=False))
+    def _fields(self, request: Request, connection: ConnectionInfo, ends: Ends) -> RawFields:
+        section = request.head.partition(b"\r\n")[2]
+        if request.dropped is not None or request.uri[0] != "/":
+            # What depends on more than the fields themselves is not remembered.
+            return self._read(section, request, connection)
+        if section != ends.section:
+            ends.section, ends.fields = section, _split(_lines(section))
+        return ends.fields.copy()
 
-    def _read(self, request: Request, connection: ConnectionInfo) -> RawFields:
-        """Read the fields anew, where the parser's own do not say what was sent."""
-        lines = request.head.split(b"\r\n")[1:]
+    def _read(self, section: bytes, request: Request, connection: ConnectionInfo) -> RawFields:
+        lines = _lines(section)
         if request.dropped:
             dropped = self._left_out(request.dropped, connection)
             lines = [line for line in lines if line not in dropped]
@@ -210,19 +202,8 @@ class ScopeBuilder:
                 scope["root_path"] = _decoded(value).rstrip("/")
 
 
-class _Names(dict[str, bytes]):
-    """The names of fields in scopes, by those of the environ; clients use few."""
-
-    def __missing__(self, key: str) -> bytes:
-        name = key.removeprefix("HTTP_").replace("_", "-").lower().encode("latin-1")
-        if len(name) <= MEMO_NAME:
-            if len(self) >= MEMO_SIZE:
-                self.clear()
-            self[key] = name
-        return name
-
-
-_name_of = _Names().__getitem__
+def _lines(section: bytes) -> list[bytes]:
+    return section.split(b"\r\n") if section else []
 
 
 def _split(lines: list[bytes]) -> RawFields:
