@@ -188,28 +188,27 @@ class RequestCycle:
         self._send_error_page(error, response)
         self._events.refused(request, response, connection)
 
-    def leave_child(self, request: Request, error: BaseException | None = None) -> NoReturn:
+    def leave_child(self, request: Request | None, error: BaseException | None = None) -> NoReturn:
         """End a process that the application has forked, and that has come back from it.
 
         It has copies of all that the worker has, and shares with it what the kernel keeps: the
         sockets of clients and the poller. So it must not answer the request, which the worker does,
         nor go back to the loop, nor clean up. Call it when ``in_child`` is true after a call of the
         application.
+
+        :param request: the request that has forked it, None if that is not known.
         """
         status = 1
+        origin = "the application" if request is None else f"the request {escape(request.uri)}"
         if isinstance(error, SystemExit):
             status = error.code if isinstance(error.code, int) else int(error.code is not None)
         elif error is not None:
-            self._log.error(
-                "Error in a process that was forked by the request %s",
-                escape(request.uri),
-                exc_info=error,
-            )
+            self._log.error("Error in a process that was forked by %s", origin, exc_info=error)
         else:
             self._log.warning(
-                "A process that was forked by the request %s has returned from the application;"
+                "A process that was forked by %s has returned to the server;"
                 " it is ended, and should have called os._exit() itself",
-                escape(request.uri),
+                origin,
             )
         flush_output()
         os._exit(status)

@@ -25,8 +25,8 @@ class Config:
     }
 
 
-def parsed(head: bytes) -> Request:
-    parser = RequestParser(Limits())
+def parsed(head: bytes, limits: Limits | None = None) -> Request:
+    parser = RequestParser(limits or Limits())
     parser.feed(head)
     request = parser.next_request()
     assert request is not None
@@ -96,6 +96,23 @@ def test_paths(method: str, target: str, path: str, raw: bytes) -> None:
 def test_the_authority_of_the_target_replaces_host() -> None:
     scope = scope_of("Host2: z", target="http://y:81/a")
     assert scope["headers"] == [(b"host", b"y:81"), (b"host2", b"z")]
+
+
+def test_fields_are_as_they_were_sent() -> None:
+    scope = scope_of("Content-TYPE: a/b", "x.Y!~1:\t\xe9\t", "Http-Z:", "X-" + "y" * 99 + ":  _ : ")
+    assert scope["headers"] == [
+        *((b"host", b"x"), (b"content-type", b"a/b"), (b"x.y!~1", b"\xe9"), (b"http-z", b"")),
+        (b"x-" + b"y" * 99, b"_ :"),
+    ]
+
+
+def test_names_that_only_an_underscore_tells_apart() -> None:
+    builder, info = ScopeBuilder(Config, None), ConnectionInfo(None, None, None)  # type: ignore[arg-type]
+    for line, name in (("X-A: 1", b"x-a"), ("X_A: 1", b"x_a")):
+        head = f"GET / HTTP/1.0\r\n{line}\r\n\r\n".encode()
+        request = parsed(head, Limits(header_map="keep"))
+        scope = builder.build(request, info, Ends(None, None, None))
+        assert scope["headers"] == [(name, b"1")]
 
 
 def test_a_version_and_a_method() -> None:

@@ -17,11 +17,13 @@ import sniffio
 from corn_asgi.loops import make_loop
 from corn_asgi.running import RunningCall
 from corn_asgi.tasks import Calls
+from corn_core.http import Request
 from corn_core.worker import Exchange
 
 # libuv opens a pipe for signals with the first loop of a process, and keeps it.
 make_loop("auto").close()
 
+REQUEST = Request("GET", "/", (1, 1))
 VARIABLE = ContextVar("variable", default="unset")
 Application = Callable[[Any, Any, Any], Any]
 
@@ -33,7 +35,7 @@ class Hosting:
         self.app = app
         self.loop = loop
         self.calls = Calls(loop)
-        self.worker: Any = SimpleNamespace(cycle=SimpleNamespace(in_child=False))
+        self.cycle: Any = SimpleNamespace(in_child=False)
 
 
 class Call(RunningCall):
@@ -92,7 +94,7 @@ def test_each_call_has_a_task_and_a_context_of_its_own(
         VARIABLE.set("of a call")
 
     host = Hosting(app, loop)
-    calls = [Call(host, Unwatched()), Call(host, Unwatched())]
+    calls = [Call(host, REQUEST, Unwatched()), Call(host, REQUEST, Unwatched())]
 
     def act() -> None:
         for call in calls:
@@ -121,7 +123,7 @@ def test_a_call_that_waits_goes_on_in_its_own_task_and_context(
         seen.append((asyncio.current_task(), VARIABLE.get()))
 
     host = Hosting(app, loop)
-    call = Call(host, Unwatched())
+    call = Call(host, REQUEST, Unwatched())
     in_loop(loop, lambda: host.calls.start(call, {}))
     assert call.outcome == "not ended"
     assert host.calls.running == {call}
@@ -138,7 +140,7 @@ def test_a_call_that_waits_can_be_cancelled(loop: asyncio.AbstractEventLoop) -> 
         await loop.create_future()
 
     host = Hosting(app, loop)
-    call = Call(host, Unwatched())
+    call = Call(host, REQUEST, Unwatched())
     in_loop(loop, lambda: host.calls.start(call, {}))
     loop.run_until_complete(asyncio.wait(host.calls.cancel()))
     assert call.outcome == "cancelled"
@@ -180,7 +182,7 @@ def test_what_a_call_does_to_its_task_is_not_seen_by_the_next(
         await asyncio.sleep(0)
         seen.append("not cancelled")
 
-    first, second = (Call(Hosting(app, loop), Unwatched()) for app in (marking, looking))
+    first, second = (Call(Hosting(app, loop), REQUEST, Unwatched()) for app in (marking, looking))
 
     def start() -> None:
         for call in (first, second):
@@ -200,7 +202,7 @@ def test_a_done_callback_is_called_once_with_the_task(loop: asyncio.AbstractEven
         current().add_done_callback(told.append)
 
     host = Hosting(app, loop)
-    in_loop(loop, lambda: host.calls.start(Call(host, Unwatched()), {}))
+    in_loop(loop, lambda: host.calls.start(Call(host, REQUEST, Unwatched()), {}))
     assert [task.done() for task in told] == [True]
 
 
@@ -224,7 +226,7 @@ def test_a_call_may_cancel_itself_before_it_waits(
             raise
 
     host = Hosting(app, loop)
-    call = Call(host, Unwatched())
+    call = Call(host, REQUEST, Unwatched())
     in_loop(loop, lambda: host.calls.start(call, {}))
     assert (call.outcome, seen) == ("cancelled", ["enough"])
     assert never.cancelled() == (waits == "for a future")
@@ -251,7 +253,7 @@ def test_task_groups_scopes_and_limits_of_time_work_from_the_first_step_on(
         seen.append(current().cancelling())
 
     host = Hosting(app, loop)
-    call = Call(host, Unwatched())
+    call = Call(host, REQUEST, Unwatched())
     in_loop(loop, lambda: host.calls.start(call, {}))
     assert call.task is not None
     loop.run_until_complete(call.task)
@@ -264,7 +266,7 @@ def test_a_task_shows_where_its_call_waits(loop: asyncio.AbstractEventLoop) -> N
         await loop.create_future()
 
     host = Hosting(app, loop)
-    call = Call(host, Unwatched())
+    call = Call(host, REQUEST, Unwatched())
     in_loop(loop, lambda: host.calls.start(call, {}))
     assert call.task is not None
     assert [frame.f_code.co_name for frame in call.task.get_stack()] == ["run"]
@@ -282,7 +284,7 @@ def test_nothing_is_left_to_complain_when_the_loop_has_ended(
         """Answer nothing."""
 
     host = Hosting(app, loop)
-    in_loop(loop, lambda: host.calls.start(Call(host, Unwatched()), {}))
+    in_loop(loop, lambda: host.calls.start(Call(host, REQUEST, Unwatched()), {}))
     assert asyncio.all_tasks(loop) == set()
     host.calls = Calls(loop)
     gc.collect()

@@ -14,6 +14,7 @@ from corn_testkit.asgi.frames import (
     PONG,
     TEXT,
     FrameStream,
+    close,
     frame,
     frames_in,
     handshake,
@@ -89,4 +90,18 @@ def test_queue(serve: Serve) -> None:
             assert says_nothing(client)
         server.get("/go?queue")
         assert sorted(stream.take(3)) == [(TEXT, b"1"), (TEXT, b"1"), (PONG, b"1")]
+    server.stop()
+
+
+def test_access_line_has_the_fields_of_the_handshake(serve: Serve) -> None:
+    """A socket keeps its request's fields for it, which are dropped otherwise."""
+    server = serve(
+        *("-k", "asgi", "--access-logfile=-", "--access-logformat=%(s)s <%({x-probe}i)s>"),
+        "exchange:app",
+        cwd=ASGI_APPS,
+    )
+    with opened(server.address, "/echo", "X-Probe: kept") as client:
+        client.sendall(close(1000))
+        read_all(client)
+    wait_for(lambda: "101 <kept>" in server.output, "the access line")
     server.stop()

@@ -48,15 +48,13 @@ class HttpCall(RunningCall):
         "_gone",
         "_left",
         "_log",
-        "_request",
         "response",
     )
 
     def __init__(self, connection: Client, request: Request, exchange: Exchange) -> None:
         # Not by super(), which takes longer than the rest of this.
-        RunningCall.__init__(self, connection.host, exchange)
+        RunningCall.__init__(self, connection.host, request, exchange)
         self._connection = connection
-        self._request = request
         self._log = connection.host.log
         self._body = _TO_COME
         self._continue = request.expect_continue
@@ -158,7 +156,7 @@ class HttpCall(RunningCall):
 
     def _refuse(self, error: BadRequest) -> None:
         """End a request whose body cannot be read."""
-        connection, request = self._connection, self._request
+        connection, request = self._connection, self.request
         uri = escape(request.uri)
         log = self._log.debug if isinstance(error, RequestTimeout) else self._log.warning
         log(
@@ -236,16 +234,17 @@ class HttpCall(RunningCall):
     def _on_return(self) -> None:
         if self.response.state == NOTHING:
             return
+        self._leave_if_forked()
         self._end("was not answered: the application returned before its response was complete")
 
     def _on_cancelled(self) -> None:
         self._end("was cancelled before its response was complete")
 
     def _on_failure(self, error: BaseException) -> None:
-        uri = escape(self._request.uri)
+        uri = escape(self.request.uri)
         if self._gone and comes_from(error, ClientGone):
             # What it was told has come out of it, which is what the specification proposes.
-            self._log.debug("Client gone during %s %s", self._request.method, uri)
+            self._log.debug("Client gone during %s %s", self.request.method, uri)
         else:
             self._log.error("Error handling request %s", uri, exc_info=error)
         self._end("")
@@ -265,7 +264,7 @@ class HttpCall(RunningCall):
             self._finish()
             return
         if problem:
-            request = self._request
+            request = self.request
             self._log.error("Request %s %s %s", request.method, escape(request.uri), problem)
         if response.begun:
             self._finish(cut=True)
@@ -275,7 +274,7 @@ class HttpCall(RunningCall):
 
     def _finish(self, cut: bool = False) -> None:
         """Tell that the response is complete, or as complete as it gets, and go on."""
-        response, connection, request = self.response, self._connection, self._request
+        response, connection, request = self.response, self._connection, self.request
         if response.problem:
             self._log.error("Response to %s %s", escape(request.uri), response.problem)
         if cut:

@@ -12,6 +12,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, cast
 
 from corn_asgi.call import HttpCall
+from corn_asgi.forked import LostTransport
 from corn_asgi.response import ResponseEncoder
 from corn_asgi.scope import Ends
 from corn_asgi.websocket.handshake import (
@@ -25,7 +26,7 @@ from corn_core.plugin import BadRequest, escape
 from corn_core.worker import RequestTimeout
 
 if TYPE_CHECKING:
-    from corn_asgi.host import Host
+    from corn_asgi.host import Host, Leave
     from corn_core.http import Request
     from corn_core.worker import ConnectionInfo
 
@@ -250,6 +251,13 @@ class Connection(asyncio.Protocol):
             self._known = request.head + b"\r\n\r\n"
             self._request = request
 
+    def forget_request(self, request: Request) -> None:
+        """Let the memory of its fields go, unless a hook or the access log needs them."""
+        if not self.host.native.watched:
+            request.head = self.ends.head = self.ends.section = b""
+            self.ends.fields = []
+            request.fields.clear()
+
     def _begin_websocket(self, request: Request) -> None:
         try:
             handshake = read_handshake(request)
@@ -457,6 +465,13 @@ class Connection(asyncio.Protocol):
             self.call.response.keep_alive = False
         elif self.phase <= HEAD:
             self.deadline = min(self.deadline, monotonic() + DRAIN_GRACE)
+
+    def lose_transport(self, leave: Leave) -> asyncio.Transport:
+        """Give the transport up, in a process that the application has forked, and return it."""
+        transport = self.transport
+        request = None if self.call is None else self.call.request
+        self.transport = cast(asyncio.Transport, LostTransport(leave, request))
+        return transport
 
     def extra(self, name: str) -> Any:
         """Return what the transport says of itself."""

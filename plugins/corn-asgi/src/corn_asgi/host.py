@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 if TYPE_CHECKING:
     from corn_asgi.scope import Ends, Scope, ScopeBuilder
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from corn_core.http import Request, RequestParser
     from corn_core.typing import Logger
     from corn_core.worker import ClientLimits, ConnectionInfo, NativeCycle, RequestCycle, Worker
+
+Leave = Callable[["Request | None"], NoReturn]
+"""Ends a forked process that has come back to the server; see ``RequestCycle.leave_child``."""
 
 
 class Held(Protocol):
@@ -28,6 +32,9 @@ class Held(Protocol):
 
     def close(self) -> None:
         """Close when everything was sent."""
+
+    def lose_transport(self, leave: Leave) -> asyncio.Transport:
+        """Give the transport up, in a process that the application has forked, and return it."""
 
 
 class Host(Protocol):

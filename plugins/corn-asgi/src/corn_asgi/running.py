@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from corn_asgi.messages import Message
     from corn_asgi.scope import Scope
     from corn_core.http import Request
-    from corn_core.worker import Exchange, Worker
+    from corn_core.worker import Exchange, RequestCycle
 
 
 class Caller(Protocol):
@@ -23,23 +23,23 @@ class Caller(Protocol):
 
     app: Any
     calls: Any
+    cycle: RequestCycle
     loop: asyncio.AbstractEventLoop
-    worker: Worker
 
 
 class RunningCall:
     """A call of the application, which tells its subclass how it ends.
 
+    :ivar request: the request that it answers.
     :ivar task: what it runs in.
     :ivar ended: True when the application has returned or raised.
     """
 
-    __slots__ = ("_exchange", "_host", "_waiters", "ended", "task")
+    __slots__ = ("_exchange", "_host", "_waiters", "ended", "request", "task")
 
-    _request: Request
-
-    def __init__(self, host: Caller, exchange: Exchange) -> None:
+    def __init__(self, host: Caller, request: Request, exchange: Exchange) -> None:
         self._host = host
+        self.request = request
         self._exchange = exchange
         self._waiters: Sequence[asyncio.Future[None]] = ()
         self.ended = False
@@ -56,18 +56,19 @@ class RunningCall:
             self._on_cancelled()
         except BaseException as error:
             # All others, SystemExit too: none of them is to end the worker.
-            cycle = self._host.worker.cycle
-            if cycle.in_child:
-                cycle.leave_child(self._request, error)
+            self._leave_if_forked(error)
             self._on_failure(error)
         else:
-            cycle = self._host.worker.cycle
-            if cycle.in_child:
-                cycle.leave_child(self._request)
             self._on_return()
         finally:
             self.ended = True
             self._host.calls.end(self)
+
+    def _leave_if_forked(self, error: BaseException | None = None) -> None:
+        """End the process if it is one that the application has forked; the worker answers."""
+        cycle = self._host.cycle
+        if cycle.in_child:
+            cycle.leave_child(self.request, error)
 
     def wake(self) -> None:
         """Let ``receive`` look again."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from corn_asgi.acceptor import Acceptor
 from corn_asgi.application import is_deferred, make_application
 from corn_asgi.ends import ends_of
+from corn_asgi.forked import watch_forks
 from corn_asgi.host import Held
 from corn_asgi.lifespan import Lifespan
 from corn_asgi.loops import make_loop
@@ -102,6 +103,7 @@ class Server:
         """Serve until the worker stops, and drain."""
         self.cycle = self.worker.cycle
         self.native = self.cycle.native(self.worker.request_done)
+        watch_forks(self)
         try:
             self._complete(self._serve())
             self._complete(self.loop.shutdown_asyncgens())

@@ -75,7 +75,7 @@ class WebSocketCall(RunningCall):
     """
 
     __slots__ = (
-        *("_connected", "_connection", "_handshake", "_left", "_log", "_request", "_told"),
+        *("_connected", "_connection", "_handshake", "_left", "_log", "_told"),
         *("denial", "session"),
     )
 
@@ -86,9 +86,8 @@ class WebSocketCall(RunningCall):
         handshake: Handshake,
         exchange: Exchange,
     ) -> None:
-        super().__init__(connection.host, exchange)
+        super().__init__(connection.host, request, exchange)
         self._connection = connection
-        self._request = request
         self._handshake = handshake
         self._log = connection.host.log
         self._connected = False
@@ -237,18 +236,20 @@ class WebSocketCall(RunningCall):
             raise BadMessage(f"websocket.accept: {error}") from None
         self.denial.headers = fields
         self.session = Session(options.max_size, None if agreed is None else agreed[0])
+        del self._handshake  # a socket may be open, and idle, for hours
         return head.data
 
     # -- the end ---------------------------------------------------------------------
 
     def _on_return(self) -> None:
+        self._leave_if_forked()
         self._end(NORMAL)
 
     def _on_cancelled(self) -> None:
         self._end(self._connection.host.stop_code())
 
     def _on_failure(self, error: BaseException) -> None:
-        uri = escape(self._request.uri)
+        uri = escape(self.request.uri)
         if self._is_over() and comes_from(error, ClientGone):
             self._log.debug("Client gone during websocket %s", uri)
         else:

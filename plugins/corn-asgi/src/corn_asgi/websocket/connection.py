@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+from corn_asgi.forked import LostTransport
 from corn_asgi.websocket.call import WebSocketCall
 from corn_asgi.websocket.session import ABNORMAL, Session
 
 if TYPE_CHECKING:
     from corn_asgi.connection import Connection
+    from corn_asgi.host import Leave
     from corn_asgi.websocket.handshake import Handshake
     from corn_core.http import Request
 
@@ -125,6 +127,7 @@ class WebSocketConnection(asyncio.Protocol):
     def accept(self, head: bytes) -> None:
         """Open the socket: send the 101, and read the frames that are here already."""
         self.write(head)
+        self._http.forget_request(self.call.request)
         self._schedule_ping()
         early, self._early = self._early, b""
         self._resume_reading()
@@ -134,7 +137,7 @@ class WebSocketConnection(asyncio.Protocol):
     def close_session(self, session: Session, code: int, reason: str) -> None:
         """Send a close frame, and give the client some time to answer it."""
         self.write(session.close(code, reason))
-        session.messages.clear()
+        session.forget_messages()
         self.call.wake()
         if not session.ended:
             self._ping_due = FOREVER
@@ -231,6 +234,13 @@ class WebSocketConnection(asyncio.Protocol):
     def close(self) -> None:
         """Close the connection at once."""
         self.transport.abort()
+
+    def lose_transport(self, leave: Leave) -> asyncio.Transport:
+        """Give the transport up, in a process that the application has forked, and return it."""
+        transport = self.transport
+        lost = cast(asyncio.Transport, LostTransport(leave, self.call.request))
+        self.transport = self._http.transport = lost
+        return transport
 
     # -- reading ---------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 
 from websockets.exceptions import ProtocolError
 from websockets.extensions.permessage_deflate import PerMessageDeflate
@@ -65,14 +66,14 @@ class Session:
         self._deflate = deflate
         self._reader = FrameReader(max_size, deflate)
         self._out: list[bytes] = []
-        self.messages: deque[str | bytes] = deque()
+        self.messages: Sequence[str | bytes] = ()
         self.queued = 0
         self.code: int | None = None
         self.reason = ""
         self.closing = False
         self.ended = False
         self.failed = ""
-        self.pings: deque[bytes] = deque()
+        self.pings: list[bytes] = []
         self.sent = 0
 
     # -- what comes in ---------------------------------------------------------------
@@ -85,8 +86,7 @@ class Session:
             for opcode, payload in self._reader.read(data):
                 if opcode <= BINARY:
                     if not self.closing:
-                        self.messages.append(payload)
-                        self.queued += len(payload)
+                        self._queue(payload)
                 elif not self._control(opcode, payload):
                     break
         except Failure as failure:
@@ -97,11 +97,26 @@ class Session:
         self._out.clear()
         return answer
 
+    def _queue(self, message: str | bytes) -> None:
+        # Even an empty deque takes 760 octets, and most sockets are idle.
+        if not isinstance(self.messages, deque):
+            self.messages = deque()
+        self.messages.append(message)
+        self.queued += len(message)
+
     def take(self) -> str | bytes:
         """Take the oldest message."""
-        message = self.messages.popleft()
+        messages = self.messages
+        assert isinstance(messages, deque)
+        message: str | bytes = messages.popleft()
         self.queued -= len(message)
+        if not messages:
+            self.messages = ()
         return message
+
+    def forget_messages(self) -> None:
+        """Drop the messages that the application has not taken."""
+        self.messages = ()
 
     def _control(self, opcode: int, payload: str | bytes) -> bool:
         """Act on a control frame. Returns False if nothing after it counts."""
@@ -112,8 +127,7 @@ class Session:
         elif opcode == PONG:
             if payload in self.pings:
                 # It answers those before it too (RFC 6455 section 5.5.3).
-                while self.pings.popleft() != payload:
-                    pass
+                del self.pings[: self.pings.index(payload) + 1]
         else:
             self._on_close(payload)
             return False
