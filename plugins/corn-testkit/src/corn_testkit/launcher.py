@@ -21,12 +21,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
+from corn_testkit.forkserver import IMPORTS
+
 SWITCH = "CORN_TESTKIT_FORKSERVER"
 """The variable that, as ``no``, has a server started as a user starts it."""
 
-_INTERPRETER = ("PYTHON", "LD_", "MALLOC_")
-"""Begin the names of variables that matter before the first line of Python runs. A server for
-which they differ is started as a user starts it."""
+_INTERPRETER = ("PYTHON", "LD_", "MALLOC_", IMPORTS)
+"""Begin the names of variables that matter before the first line of Python runs, or to the fork
+server itself. Servers for which they differ do not share one."""
 
 
 class Process:
@@ -138,7 +140,7 @@ def _interpreters(env: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in env.items() if name.startswith(_INTERPRETER)}
 
 
-MOST = 4
+MOST = 8
 """Fork servers that a process has at most."""
 
 _launchers: dict[frozenset[tuple[str, str]], Launcher | None] = {}
