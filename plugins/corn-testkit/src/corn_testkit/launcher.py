@@ -149,14 +149,16 @@ _launchers: dict[frozenset[tuple[str, str]], Launcher | None] = {}
 def launcher(env: Mapping[str, str]) -> Launcher | None:
     """Return what starts servers that have this environment, or None where that is not worth it.
 
-    It is from the second server on that has the same variables for the interpreter.
+    It is from the second server on that has the same variables for the interpreter, and from the
+    first on in a conformance run, which says what to import because there will be many.
     """
     if env.get(SWITCH) == "no":
         return None
     kind = frozenset(_interpreters(env).items())
     if kind not in _launchers:
         _launchers[kind] = None
-        return None
+        if IMPORTS not in env:
+            return None
     found = _launchers[kind]
     if found is None and len(fork_servers()) < MOST:
         found = _launchers[kind] = Launcher(env)
