@@ -21,7 +21,7 @@ from corn_testkit.conformance import LONGEST, SUITE
 
 
 class Runner:
-    """That process, as the tests see it."""
+    """Starts that process, and talks with it."""
 
     def __init__(self, env: Mapping[str, str]) -> None:
         self._process = subprocess.Popen(
