@@ -49,3 +49,30 @@ def test_a_preloaded_application_may_patch_by_itself(serve: Serve, tmp_path: Pat
     server.wait_for_log("Of the application: gevent.hub$")
     assert server.get() == "gevent.subprocess\n"
     server.stop()
+
+
+PLUGIN = """
+from importlib import metadata
+
+seen = []
+
+def after_patching(event):
+    seen.append(type(event).__name__)
+
+def app(environ, start_response):
+    start_response("200 OK", [])
+    return [repr((seen, metadata.entry_points.__name__)).encode()]
+"""
+
+
+def test_plugins_of_gevent_hear_of_the_patching(serve: Serve, tmp_path: Path) -> None:
+    (tmp_path / "hears.py").write_text(PLUGIN)
+    about = tmp_path / "hears-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: hears\nVersion: 1.0\n")
+    for_all = "[gevent.plugins.monkey.did_patch_all]\nhears = hears:after_patching\n"
+    (about / "entry_points.txt").write_text(for_all)
+    server = serve("-k", "gevent", "hears:app", env={"PYTHONPATH": str(tmp_path)})
+    # An application that asks for entry points later is answered by importlib itself.
+    assert server.get() == repr((["GeventDidPatchAllEvent"], "entry_points"))
+    server.stop()

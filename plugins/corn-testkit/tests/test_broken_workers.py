@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from corn_testkit.conformance import SUITE, outcome, run
+from corn_testkit.conformance import SUITE, given, run, surroundings
+from corn_testkit.runner import Runner
 from corn_testkit.waiting import DEADLINE
 
 HERE = Path(__file__).parent
@@ -212,10 +214,13 @@ def test_every_test_of_the_suite_states_a_rule(test: str) -> None:
     assert list(RULES.values()).count(RULES[test]) == 1
 
 
-@pytest.fixture(autouse=True)
-def surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The classes can be imported."""
-    monkeypatch.setenv("PYTHONPATH", str(HERE))
+@pytest.fixture(scope="module")
+def runner() -> Iterator[Runner]:
+    # What never comes is not waited for as long as usual.
+    shorter = {"CORN_TESTKIT_DEADLINE": str(DEADLINE / 4)}
+    made = Runner({**surroundings(), **shorter, "PYTHONPATH": str(HERE)})
+    yield made
+    made.close()
 
 
 CASES = [
@@ -225,21 +230,18 @@ CASES = [
 
 
 @pytest.mark.parametrize(("name", "test", "reason"), CASES, ids=[case[0] for case in CASES])
-def test_broken_worker_is_caught(
-    name: str, test: str, reason: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # What never comes is not waited for as long as usual.
-    monkeypatch.setenv("CORN_TESTKIT_DEADLINE", str(DEADLINE / 4))
-    done = outcome(name, arguments=(test,))
-    failed = re.findall(r"^(?:FAILED|ERROR) (\S+::.*?)(?: - .*)?$", done.stdout, re.M)
-    assert done.returncode == 1, done.stdout + done.stderr
-    assert test in failed, done.stdout
-    assert re.search(reason, done.stdout), done.stdout
-    assert "the rule that was broken -" in done.stdout
-    assert RULES[test.partition("[")[0]] in done.stdout
+def test_broken_worker_is_caught(runner: Runner, name: str, test: str, reason: str) -> None:
+    status, report = runner.run([*given(name), test])
+    failed = re.findall(r"^(?:FAILED|ERROR) (\S+::.*?)(?: - .*)?$", report, re.M)
+    assert status == 1, report
+    assert test in failed, report
+    assert re.search(reason, report), report
+    assert "the rule that was broken -" in report
+    assert RULES[test.partition("[")[0]] in report
 
 
 @pytest.mark.slow
-def test_sound_worker_passes() -> None:
+def test_sound_worker_passes(monkeypatch: pytest.MonkeyPatch) -> None:
     """All of it: this is what the broken ones are made of."""
+    monkeypatch.setenv("PYTHONPATH", str(HERE))
     run("broken.Sound")

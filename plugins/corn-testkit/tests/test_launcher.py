@@ -9,15 +9,17 @@ from pathlib import Path
 import pytest
 
 from corn_core import __version__
+from corn_testkit.candidate import Candidate
 from corn_testkit.client import Reply
 from corn_testkit.fixtures import Serve
+from corn_testkit.forkserver import IMPORTS
 from corn_testkit.launcher import SWITCH, fork_servers, launcher
 from corn_testkit.server import COMMAND, Server, environment, run
 
 APP = """
-import json, os, signal, sys
+import json, os, signal, socket, sys, threading
 
-def app(environ, start_response):
+def facts():
     facts = {
         "argv": sys.argv,
         "cwd": os.getcwd(),
@@ -27,11 +29,21 @@ def app(environ, start_response):
         "name": __name__,
         "open": [fd for fd in range(3) if os.fstat(fd)],
         "session": os.getsid(0),
+        "sockets": socket.socket.__module__,
+        "threads": [thread.name for thread in threading.enumerate()],
         "umask": os.umask(os.umask(0)),
     }
-    body = json.dumps(facts).encode()
+    return json.dumps(facts).encode()
+
+def app(environ, start_response):
+    body = facts()
     start_response("200 OK", [("Content-Length", str(len(body)))])
     return [body]
+
+async def asgi(scope, receive, send):
+    if scope["type"] == "http":
+        await send({"type": "http.response.start", "status": 200})
+        await send({"type": "http.response.body", "body": facts()})
 """
 
 
@@ -53,12 +65,23 @@ def parent(pid: int) -> int:
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()[1])
 
 
-def test_forked_server_is_like_one_that_was_started(serve: Serve, apps: Path) -> None:
+@pytest.mark.parametrize(
+    ("worker", "app"), [("sync", "app"), ("gevent", "app"), ("eventlet", "app"), ("asgi", "asgi")]
+)
+def test_forked_server_is_like_one_that_was_started(
+    serve: Serve, apps: Path, worker: str, app: str
+) -> None:
+    """With the modules of its worker imported beforehand, too."""
+    modules = Candidate.find(worker, ()).modules
+    assert f"corn_{worker}.worker" in modules
+    imports = {IMPORTS: " ".join(modules)}
+    arguments = ("-k", worker, f"facts:{app}", "--env=TOLD=1")
     found = []
     # The first server of its kind is started.
-    launcher(environment())
+    launcher(environment(imports))
     for switch in ("yes", "no"):
-        server = serve("facts:app", "--env=TOLD=1", cwd=apps, env={SWITCH: switch, "GIVEN": "2"})
+        extra = {SWITCH: switch, "GIVEN": "2", **imports}
+        server = serve(*arguments, cwd=apps, env=extra)
         seen = facts(server)
         given = {**environment(), SWITCH: switch, "GIVEN": "2"}
         corns_own = {"TOLD": "1", "SERVER_SOFTWARE": f"corn/{__version__}"}
@@ -67,7 +90,34 @@ def test_forked_server_is_like_one_that_was_started(serve: Serve, apps: Path) ->
         assert (parent(server.pid) in fork_servers()) == (switch == "yes")
         server.stop()
     assert found[0] == found[1]
-    assert found[0]["argv"] == [COMMAND, "facts:app", "--env=TOLD=1", "--bind=127.0.0.1:0"]
+    assert found[0]["argv"] == [COMMAND, *arguments, "--bind=127.0.0.1:0"]
+
+
+PATCHING = """
+from gevent import monkey
+monkey.patch_all()
+from corn_sync.worker import SyncWorker
+
+class Worker(SyncWorker):
+    pass
+"""
+
+
+def test_worker_that_changes_what_a_fork_server_needs_is_not_imported_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "patching.py").write_text(PATCHING)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert Candidate.find("patching.Worker", ()).modules == ()
+
+
+def test_worker_that_warns_when_it_is_imported_warns_in_each_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = PATCHING.replace("monkey.patch_all()", "import warnings; warnings.warn('old')")
+    (tmp_path / "warning.py").write_text(source)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert Candidate.find("warning.Worker", ()).modules == ()
 
 
 def test_interpreter_with_other_options_is_started(serve: Serve, apps: Path) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from corn_testkit.forkserver import IMPORTS
 from corn_testkit.recording import Recording
 from corn_testkit.server import APPS, ASGI_APPS, COMMAND, Server, environment
 from corn_testkit.waiting import DEADLINE, alive, polls, wait_for
@@ -26,6 +27,7 @@ class Candidate:
 
     :param options: what else is on the command line of each server.
     :param multithread: whether several requests may be in the application at once.
+    :param modules: what each of its servers imports, and a fork server may import before.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Candidate:
     class_name: str
     capabilities: frozenset[str]
     multithread: bool
+    modules: tuple[str, ...]
 
     @classmethod
     def find(cls, name: str, options: tuple[str, ...]) -> Candidate:
@@ -47,8 +50,15 @@ class Candidate:
         if done.returncode:
             raise NoCandidate(done.stderr.strip())
         found = json.loads(done.stdout)
-        capabilities = frozenset(found["capabilities"])
-        return cls(name, options, found["class_name"], capabilities, found["multithread"])
+        return cls(
+            name,
+            options,
+            found["class_name"],
+            frozenset(found["capabilities"]),
+            found["multithread"],
+            # What is said while they are imported is for the log of each server.
+            () if done.stderr else tuple(found["modules"]),
+        )
 
     @property
     def apps(self) -> Path:
@@ -92,9 +102,8 @@ class Subject(Server):
             *(f"--bind={address}" for address in bind),
             *(*candidate.options, *arguments, app),
         ]
-        super().__init__(
-            home, line, candidate.apps, variables({**self.recording.env, **(env or {})}), command
-        )
+        shown = {IMPORTS: " ".join(candidate.modules), **self.recording.env, **(env or {})}
+        super().__init__(home, line, candidate.apps, variables(shown), command)
 
     def ready(self, count: int = 1) -> list[int]:
         """Wait until there are exactly so many workers, all of which have booted."""

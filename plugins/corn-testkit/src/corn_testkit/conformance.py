@@ -45,13 +45,28 @@ def outcome(
 
     :param arguments: for pytest; tests to run instead of all, such as ``test_hooks.py::NAME``.
     """
-    command = [
-        *(sys.executable, "-m", "pytest", "-c", "pytest.ini", "-p", "no:cacheprovider"),
-        *("-p", "corn_testkit.pytest_plugin"),
+    command = [sys.executable, "-m", "pytest", *given(worker, *options)]
+    return subprocess.run(
+        [*command, *(arguments or (".",))],
+        cwd=SUITE,
+        env=surroundings(),
+        capture_output=True,
+        text=True,
+        timeout=LONGEST,
+    )
+
+
+def given(worker: str, *options: str) -> list[str]:
+    """List the arguments of pytest that make it run the suite for a worker."""
+    return [
+        *("-c", "pytest.ini", "-p", "no:cacheprovider", "-p", "corn_testkit.pytest_plugin"),
         *("-rsfE", "--tb=short", "--maxfail=10", f"--corn-worker={worker}"),
         *(f"--corn-option={option}" for option in options),
-        *(arguments or (".",)),
     ]
+
+
+def surroundings() -> dict[str, str]:
+    """Make the environment of such a run."""
     # A class given by its path is looked for where the caller is, and not in the suite.
     path = os.pathsep.join(filter(None, (os.getcwd(), os.environ.get("PYTHONPATH"))))
     # The suite needs no other plugin, and to import all that are installed takes seconds.
@@ -59,6 +74,4 @@ def outcome(
     env = {**os.environ, **plugins, "PYTHONPATH": path, "PYTEST_ADDOPTS": ""}
     # pytest keeps the assertions that it rewrites, which takes longer than to run most tests.
     env.pop("PYTHONDONTWRITEBYTECODE", None)
-    return subprocess.run(
-        command, cwd=SUITE, env=env, capture_output=True, text=True, timeout=LONGEST
-    )
+    return env

@@ -4,7 +4,9 @@ The child is what the command would have been: it has the command's arguments, e
 directory and descriptors, in a session of its own, and nothing of its parent's but modules. What
 differs from a server that a user starts: the modules below are imported before its environment is
 set, its parent is this process, and ``/proc`` shows this program's command line until the master
-has set its title. No thread runs here, and neither a worker nor a plugin is imported.
+has set its title. No thread runs here. A plugin is imported only if the variable
+CORN_TESTKIT_IMPORTS says so, which it does for the servers of a conformance run: importing the
+library that a worker is made of takes longer than all that most tests do with the server.
 
 The tests say over a socket what to start: a head of four bytes with the size of the JSON behind
 it, and with the head the descriptors for standard output, standard error, and for what is told of
@@ -19,6 +21,7 @@ import select
 import signal
 import socket
 import sys
+import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from importlib import import_module
@@ -26,6 +29,9 @@ from importlib.metadata import entry_points
 
 MODULES = ("corn_core.command",)
 """What a server imports before it knows which plugins there are; and what those import."""
+
+IMPORTS = "CORN_TESTKIT_IMPORTS"
+"""The variable with the names of more modules, separated by spaces; no server gets it."""
 
 
 class ForkServer:
@@ -121,8 +127,11 @@ def prepare() -> Callable[[], int]:
         # It looks for the place of the title, which it finds only as long as the environment is as
         # it was when the process began.
         getproctitle()
-    for module in MODULES:
-        import_module(module)
+    with warnings.catch_warnings():
+        # Those modules are named only if a server that imports them says nothing of it.
+        warnings.simplefilter("ignore")
+        for module in (*MODULES, *os.environ.get(IMPORTS, "").split()):
+            import_module(module)
     (command,) = entry_points(group="console_scripts", name="corn")
     main: Callable[[], int] = command.load()
     return main

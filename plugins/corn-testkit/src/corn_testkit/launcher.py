@@ -21,12 +21,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
+from corn_testkit.forkserver import IMPORTS
+
 SWITCH = "CORN_TESTKIT_FORKSERVER"
 """The variable that, as ``no``, has a server started as a user starts it."""
 
-_INTERPRETER = ("PYTHON", "LD_", "MALLOC_")
-"""Begin the names of variables that matter before the first line of Python runs. A server for
-which they differ is started as a user starts it."""
+_INTERPRETER = ("PYTHON", "LD_", "MALLOC_", IMPORTS)
+"""Begin the names of variables that matter before the first line of Python runs, or to the fork
+server itself. Servers for which they differ do not share one."""
 
 
 class Process:
@@ -138,7 +140,7 @@ def _interpreters(env: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in env.items() if name.startswith(_INTERPRETER)}
 
 
-MOST = 4
+MOST = 8
 """Fork servers that a process has at most."""
 
 _launchers: dict[frozenset[tuple[str, str]], Launcher | None] = {}
@@ -147,14 +149,16 @@ _launchers: dict[frozenset[tuple[str, str]], Launcher | None] = {}
 def launcher(env: Mapping[str, str]) -> Launcher | None:
     """Return what starts servers that have this environment, or None where that is not worth it.
 
-    It is from the second server on that has the same variables for the interpreter.
+    It is from the second server on that has the same variables for the interpreter, and from the
+    first on in a conformance run, which says what to import because there will be many.
     """
     if env.get(SWITCH) == "no":
         return None
     kind = frozenset(_interpreters(env).items())
     if kind not in _launchers:
         _launchers[kind] = None
-        return None
+        if IMPORTS not in env:
+            return None
     found = _launchers[kind]
     if found is None and len(fork_servers()) < MOST:
         found = _launchers[kind] = Launcher(env)

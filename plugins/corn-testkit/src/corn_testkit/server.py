@@ -13,6 +13,7 @@ from tempfile import TemporaryFile
 from typing import IO
 
 from corn_testkit.client import Address, Reply
+from corn_testkit.forkserver import IMPORTS
 from corn_testkit.launcher import Process as Started
 from corn_testkit.launcher import launcher
 from corn_testkit.waiting import DEADLINE, children, polls, session_members, wait_for
@@ -59,14 +60,15 @@ def spawn(
 
     The installed command is started by a fork server, if that makes no difference.
     """
+    given = {name: value for name, value in env.items() if name != IMPORTS}
     if command[0] == COMMAND and not pass_fds:
         starter = launcher(env)
         if starter is not None:
-            return starter.start(command, cwd, env, stdout, stderr)
+            return starter.start(command, cwd, given, stdout, stderr)
     return subprocess.Popen(
         command,
         cwd=cwd,
-        env=env,
+        env=given,
         stdin=subprocess.DEVNULL,
         stdout=stdout,
         stderr=stderr,

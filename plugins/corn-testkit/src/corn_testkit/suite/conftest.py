@@ -79,6 +79,14 @@ def shared(candidate: Candidate, tmp_path_factory: pytest.TempPathFactory) -> It
 
 
 @pytest.fixture(scope="session")
+def talker(candidate: Candidate, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Subject]:
+    """A server of ``taker:app``, for tests that leave nothing of their talks behind."""
+    home = tmp_path_factory.mktemp("talker")
+    with shared_by_tests(candidate, home, "--keep-alive=30", app="taker:app") as subject:
+        yield subject
+
+
+@pytest.fixture(scope="session")
 def limited(candidate: Candidate, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Subject]:
     """A server with small limits."""
     limits = (

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from corn_testkit.candidate import Start
+from corn_testkit.candidate import Start, Subject
 from corn_testkit.client import Address, parse, read_all, read_reply
 from corn_testkit.gate import Gate
 
@@ -15,45 +15,39 @@ GET = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 
 
 @pytest.mark.corn_needs("concurrency")
-def test_slow_request_holds_up_nobody(start: Start, gate: Gate) -> None:
+def test_slow_request_holds_up_nobody(shared: Subject, gate: Gate) -> None:
     """A request that takes long does not delay the requests of other clients."""
-    subject = start()
-    with subject.address.connect() as client:
+    with shared.address.connect() as client:
         client.sendall(gate.request)
         gate.entered()
-        assert [subject.get() for _ in range(10)] == ["hello"] * 10
+        assert [shared.get() for _ in range(10)] == ["hello"] * 10
         gate.open()
-        assert read_reply(client).text == f"waited in {subject.worker}"
-    subject.stop()
+        assert read_reply(client).text == f"waited in {shared.worker}"
 
 
 @pytest.mark.corn_needs("concurrency")
-def test_later_request_may_be_answered_first(start: Start, tmp_path: Path) -> None:
+def test_later_request_may_be_answered_first(shared: Subject, tmp_path: Path) -> None:
     """Of two requests at the same time, the later one may be answered first."""
     first, second = Gate(tmp_path, "first"), Gate(tmp_path, "second")
-    subject = start()
-    with subject.address.connect() as one, subject.address.connect() as two:
+    with shared.address.connect() as one, shared.address.connect() as two:
         for client, gate in ((one, first), (two, second)):
             client.sendall(gate.request)
             gate.entered()
         for client, gate in ((two, second), (one, first)):
             gate.open()
-            assert read_reply(client).text == f"waited in {subject.worker}"
-    subject.stop()
+            assert read_reply(client).text == f"waited in {shared.worker}"
 
 
 @pytest.mark.corn_lacks("concurrency")
-def test_later_request_waits_its_turn(start: Start, gate: Gate) -> None:
+def test_later_request_waits_its_turn(shared: Subject, gate: Gate) -> None:
     """A worker without concurrency answers one request after the other, and loses none."""
-    subject = start()
-    with subject.address.connect() as one, subject.address.connect() as two:
+    with shared.address.connect() as one, shared.address.connect() as two:
         one.sendall(gate.request)
         gate.entered()
         two.sendall(GET)
         gate.open()
-        assert read_reply(one).text == f"waited in {subject.worker}"
+        assert read_reply(one).text == f"waited in {shared.worker}"
         assert parse(read_all(two)).text == "hello"
-    subject.stop()
 
 
 def exchange(address: Address, name: str) -> list[str]:

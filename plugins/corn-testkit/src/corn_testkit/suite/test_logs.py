@@ -66,13 +66,11 @@ def holds(pid: int, path: Path) -> bool:
     return str(path) in open_files(pid).values()
 
 
-def test_errors_of_the_application(start: Start) -> None:
+def test_errors_of_the_application(shared: Subject) -> None:
     """The text that an application writes to wsgi.errors is in the error log as it is."""
-    subject = start()
-    assert subject.get("/complain?q=of-this") == "complained"
+    assert shared.get("/complain?q=of-this") == "complained"
     # As it was written: without time, process and level.
-    subject.wait_for_log("^complaint: of-this$")
-    subject.stop()
+    shared.wait_for_log("^complaint: of-this$")
 
 
 def test_log_of_a_good_day(start: Start) -> None:

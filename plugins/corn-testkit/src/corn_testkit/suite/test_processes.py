@@ -104,23 +104,21 @@ def test_application_that_the_master_has_loaded(start: Start) -> None:
 
 
 @pytest.mark.parametrize("number", IGNORED, ids=lambda number: number.name)
-def test_signals_for_the_master_do_nothing(start: Start, gate: Gate, number: Signals) -> None:
+def test_signals_for_the_master_do_nothing(shared: Subject, gate: Gate, number: Signals) -> None:
     """Signals that are meant for the master do nothing to a worker.
 
     Neither while it waits for requests nor while it handles one.
     """
-    subject = start()
-    worker = subject.worker
+    worker = shared.worker
     os.kill(worker, number)
-    assert subject.get("/pid") == str(worker)
-    with subject.address.connect() as client:
+    assert shared.get("/pid") == str(worker)
+    with shared.address.connect() as client:
         client.sendall(gate.request)
         gate.entered()
         os.kill(worker, number)
         gate.open()
         assert read_reply(client).text == f"waited in {worker}"
-    assert subject.get("/pid") == str(worker)
-    subject.stop()
+    assert shared.get("/pid") == str(worker)
 
 
 def test_worker_is_another_user(candidate: Candidate) -> None:

@@ -98,22 +98,20 @@ def test_close_of_the_response_is_called_once(shared: Subject, tmp_path: Path) -
     assert mark.read_text() == "closed\n"
 
 
-def test_less_than_announced_is_seen_by_the_client(start: Start) -> None:
+def test_less_than_announced_is_seen_by_the_client(shared: Subject) -> None:
     """A body shorter than its Content-Length is not mistaken for a whole one."""
-    subject = start()
     with pytest.raises(http.client.IncompleteRead):
-        subject.request(path="/short")
-    subject.wait_for_log(r"/short .*Content-Length")
-    assert subject.get() == "hello"
+        shared.request(path="/short")
+    shared.wait_for_log(r"/short .*Content-Length")
+    assert shared.get() == "hello"
 
 
-def test_more_than_announced_is_cut(start: Start) -> None:
+def test_more_than_announced_is_cut(shared: Subject) -> None:
     """A body longer than its Content-Length is cut there."""
-    subject = start()
-    received = ask(subject, "/long")
+    received = ask(shared, "/long")
     assert received.endswith(b"\r\n\r\nlong")
-    subject.wait_for_log(r"/long .*Content-Length")
-    assert subject.get() == "hello"
+    shared.wait_for_log(r"/long .*Content-Length")
+    assert shared.get() == "hello"
 
 
 def test_failure_within_a_body_is_seen_by_the_client(start: Start) -> None:

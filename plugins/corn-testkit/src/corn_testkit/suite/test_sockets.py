@@ -90,13 +90,11 @@ def test_a_talk_that_fails(start: Start) -> None:
 
 
 @pytest.mark.corn_needs("concurrency")
-def test_a_silent_talk_holds_up_nobody(start: Start) -> None:
+def test_a_silent_talk_holds_up_nobody(talker: Subject) -> None:
     """An application that waits on the client's socket does not delay other clients."""
-    subject = start(app=TAKER)
-    with talking(subject, "/stop") as client:
-        assert [subject.get() for _ in range(10)] == ["hello"] * 10
+    with talking(talker, "/stop") as client:
+        assert [talker.get() for _ in range(10)] == ["hello"] * 10
         say(client, b"still there")
-    subject.stop()
 
 
 @pytest.mark.corn_needs("concurrency", "long-requests")
@@ -116,20 +114,17 @@ def test_a_silent_talk_is_not_timed(start: Start) -> None:
     subject.stop()
 
 
-def test_what_the_client_says_early_is_heard(start: Start) -> None:
+def test_what_the_client_says_early_is_heard(talker: Subject) -> None:
     """Bytes that came after the head are still read from the socket the application takes."""
-    subject = start(app=TAKER)
-    with talking(subject, "/stop", early=b"early") as client:
+    with talking(talker, "/stop", early=b"early") as client:
         receive(client, b"EARLY")
         say(client, b"later")
-    subject.stop()
 
 
 @pytest.mark.corn_needs("keepalive")
-def test_a_talk_on_a_kept_connection(start: Start) -> None:
+def test_a_talk_on_a_kept_connection(talker: Subject) -> None:
     """An application may take the socket of a connection that has carried other requests."""
-    subject = start("--keep-alive=30", app=TAKER)
-    with subject.address.connect() as client:
+    with talker.address.connect() as client:
         for _ in range(2):
             client.sendall(ask("/look"))
             host, port = client.getsockname()
@@ -138,18 +133,15 @@ def test_a_talk_on_a_kept_connection(start: Start) -> None:
         receive(client, SWITCHED)
         say(client, b"bye")
         assert client.recv(1) == b""
-    subject.stop()
 
 
 @pytest.mark.corn_needs("keepalive")
-def test_whoever_looks_takes_nothing_from_the_next_request(start: Start) -> None:
+def test_whoever_looks_takes_nothing_from_the_next_request(talker: Subject) -> None:
     """An application that only looks at the socket takes nothing from the next request."""
-    subject = start("--keep-alive=30", app=TAKER)
-    with subject.address.connect() as client:
+    with talker.address.connect() as client:
         client.sendall(ask("/look") + ask("/"))
         client.shutdown(socket.SHUT_WR)
         assert read_all(client).endswith(b"\r\n\r\nhello")
-    subject.stop()
 
 
 def test_the_end_is_the_end_for_every_thread(start: Start) -> None:
