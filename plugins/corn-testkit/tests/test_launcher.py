@@ -78,7 +78,7 @@ def test_forked_server_is_like_one_that_was_started(
     arguments = ("-k", worker, f"facts:{app}", "--env=TOLD=1")
     found = []
     # The first server of its kind is started.
-    launcher(environment(imports))
+    launcher(environment({**imports, SWITCH: "yes"}))
     for switch in ("yes", "no"):
         extra = {SWITCH: switch, "GIVEN": "2", **imports}
         server = serve(*arguments, cwd=apps, env=extra)
