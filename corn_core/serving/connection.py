@@ -7,6 +7,8 @@ worker. Whether the bytes are encrypted is the business of its channel.
 
 from __future__ import annotations
 
+import socket
+import struct
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -418,7 +420,10 @@ class Connection(BufferedSink):
         Closing a socket with unread input sends a reset, which may destroy the response
         before the client has read it.
         """
-        if not self.half_close():
+        self.channel.goodbye()
+        try:
+            self.sock.shutdown(socket.SHUT_WR)
+        except OSError:
             # The client was faster, or is gone: nothing is left to protect.
             self.close()
             return
@@ -440,12 +445,33 @@ class Connection(BufferedSink):
     def close(self) -> None:
         """Say goodbye, if that does not have to wait, and let go of everything."""
         self.phase = Phase.CLOSED
-        self.drop_interest()
-        self.drop_request()
+        if self.interest:
+            self.drop_interest()
+        if self.request is not None:
+            self.drop_request()
         # After half a response, a goodbye would make the client believe that it has all of it.
         if self.channel.encrypted and not self.send_buffer and not self.reset:
             self.channel.goodbye()
-        self.disconnect()
+        if self.send_buffer is not None:
+            self.send_buffer.close()
+        if self.reset:
+            # On, for 0 seconds: close(2) then resets the connection (POSIX, SO_LINGER).
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        if self.taken:
+            self._end_for_all()
+        # The socket in it refers to the connection.
+        self.variables = None
+        self.sock.close()
+
+    def _end_for_all(self) -> None:
+        """End the connection for an application too that took it, and still waits on it perhaps.
+
+        Its call is over, but a thread of its own may be left, with a duplicate of the descriptor.
+        """
+        try:
+            self.sock.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            return  # the client was faster
 
     # -- handing the client over -----------------------------------------------------
 

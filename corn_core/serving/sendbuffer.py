@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import os
 import select
-import socket
-import struct
 from collections import deque
 from time import monotonic
 from typing import IO, TYPE_CHECKING
@@ -257,35 +255,3 @@ class BufferedSink(Stream):
             self.driver.notify()
             if monotonic() > deadline:
                 raise ClientDisconnected("the client reads nothing and the spool is full")
-
-    def half_close(self) -> bool:
-        """Close our side, so that the client sees the end. Returns False if it is gone already."""
-        self.channel.goodbye()
-        try:
-            self.sock.shutdown(socket.SHUT_WR)
-        except OSError:
-            return False
-        return True
-
-    def disconnect(self) -> None:
-        """Drop what is kept and close the socket; with a reset, after :meth:`abort`."""
-        if self.send_buffer is not None:
-            self.send_buffer.close()
-        if self.reset:
-            # On, for 0 seconds: close(2) then resets the connection (POSIX, SO_LINGER).
-            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        if self.taken:
-            self._end_for_all()
-        # The socket in it refers to the connection.
-        self.variables = None
-        self.sock.close()
-
-    def _end_for_all(self) -> None:
-        """End the connection for an application too that took it, and still waits on it perhaps.
-
-        Its call is over, but a thread of its own may be left, with a duplicate of the descriptor.
-        """
-        try:
-            self.sock.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            return  # the client was faster

@@ -42,15 +42,6 @@ def _imported() -> list[str]:
     return [name for name, spec in found if spec is not None and spec.name == name]
 
 
-def import_plugins() -> None:
-    """Import the plugins, for servers that are forked from this process to have them at once.
-
-    The list of entry points stays in memory, too. Such a server says itself what is wrong with a
-    plugin, because it loads them all again.
-    """
-    load_plugins(strict=False)
-
-
 def describe(argv: list[str]) -> dict[str, object]:
     """Describe the class that the server would use with these arguments.
 

@@ -1,13 +1,12 @@
 """The program that becomes the servers of a test run: it imports corn once, and forks for each.
 
 The child is what the command would have been: it has the command's arguments, environment,
-directory and descriptors, in a session of its own, and nothing of its parent's but modules and the
-list of entry points. What differs from a server that a user starts: corn, the modules of the
-installed plugins and those below are imported before its environment is set, its parent is this
-process, and ``/proc`` shows this program's command line until the master has set its title. No
-thread runs here. What a worker is made of is imported only if the variable CORN_TESTKIT_IMPORTS
-says so, which it does for the servers of a conformance run: importing such a library takes longer
-than all that most tests do with the server.
+directory and descriptors, in a session of its own, and nothing of its parent's but modules. What
+differs from a server that a user starts: the modules below are imported before its environment is
+set, its parent is this process, and ``/proc`` shows this program's command line until the master
+has set its title. No thread runs here. A plugin is imported only if the variable
+CORN_TESTKIT_IMPORTS says so, which it does for the servers of a conformance run: importing the
+library that a worker is made of takes longer than all that most tests do with the server.
 
 The tests say over a socket what to start: a head of four bytes with the size of the JSON behind
 it, and with the head the descriptors for standard output, standard error, and for what is told of
@@ -133,10 +132,6 @@ def prepare() -> Callable[[], int]:
         warnings.simplefilter("ignore")
         for module in (*MODULES, *os.environ.get(IMPORTS, "").split()):
             import_module(module)
-    # lazy: the tests import this module too, and need no server's modules
-    from corn_testkit.describe import import_plugins
-
-    import_plugins()
     (command,) = entry_points(group="console_scripts", name="corn")
     main: Callable[[], int] = command.load()
     return main
