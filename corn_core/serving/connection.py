@@ -25,10 +25,9 @@ if TYPE_CHECKING:
     from corn_core.net.channel import PlainChannel
     from corn_core.serving.driver import Driver, Successor
 
-# How long, and for how many bytes, a connection is read after the last response, so that
-# the client sees that response before the reset (RFC 9112 section 9.6).
 LINGER_SECONDS = 2.0
-LINGER_BYTES = 1024 * 1024
+"""For how long a connection is read after the last response, so that the client sees that before
+the reset (RFC 9112 section 9.6)."""
 
 FIRST = 16 * 1024
 """Bytes to receive at a time where a request begins: enough for its head and a short body, and not
@@ -54,10 +53,7 @@ class Connection(BufferedSink):
     :ivar parser: has what was received and is not used yet.
     """
 
-    __slots__ = (
-        *("body", "deadline", "keep", "linger", "lingered", "parser", "phase", "request"),
-        "interest",
-    )
+    __slots__ = (*("body", "deadline", "interest", "keep", "linger", "parser", "phase", "request"),)
 
     def __init__(
         self,
@@ -140,11 +136,9 @@ class Connection(BufferedSink):
 
     def _uploads(self) -> bool:
         """Tell whether the body that arrives takes several turns to read, as far as is known."""
-        request, body = self.request, self.body
-        if request is None or body is None:
+        if self.request is None or self.body is None:
             return False
-        length = request.content_length
-        return (body.size if length is None else length) > RECEIVE
+        return (self.request.content_length or self.body.size) > RECEIVE
 
     def _await_turn(self) -> None:
         """Read more of a long body when clients with short requests have been served."""
@@ -248,9 +242,7 @@ class Connection(BufferedSink):
         if channel.pending or self.send_buffer:
             # A part of a handshake, or a 100 Continue, that did not fit into the socket.
             mask = READABLE | WRITABLE
-        if self.interest != mask:
-            self.driver.set_interest(self, mask)
-            self.interest = mask
+        self.set_interest(mask)
 
     def _on_writable_too(self, mask: int) -> None:
         """Send what is left of something said between two reads; then read, if that is possible."""
@@ -420,10 +412,7 @@ class Connection(BufferedSink):
         Closing a socket with unread input sends a reset, which may destroy the response
         before the client has read it.
         """
-        self.channel.goodbye()
-        try:
-            self.sock.shutdown(socket.SHUT_WR)
-        except OSError:
+        if not self.half_close():
             # The client was faster, or is gone: nothing is left to protect.
             self.close()
             return
@@ -432,14 +421,7 @@ class Connection(BufferedSink):
         self.set_interest(READABLE)
 
     def _on_lingering(self) -> None:
-        try:
-            data = self.sock.recv(RECEIVE, DONTWAIT)
-        except BlockingIOError:
-            return
-        except OSError:
-            data = b""
-        self.lingered += len(data)
-        if not data or self.lingered > LINGER_BYTES:
+        if not self.discard_input():
             self.close()
 
     def close(self) -> None:
@@ -458,20 +440,10 @@ class Connection(BufferedSink):
             # On, for 0 seconds: close(2) then resets the connection (POSIX, SO_LINGER).
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         if self.taken:
-            self._end_for_all()
+            self.end_for_all()
         # The socket in it refers to the connection.
         self.variables = None
         self.sock.close()
-
-    def _end_for_all(self) -> None:
-        """End the connection for an application too that took it, and still waits on it perhaps.
-
-        Its call is over, but a thread of its own may be left, with a duplicate of the descriptor.
-        """
-        try:
-            self.sock.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            return  # the client was faster
 
     # -- handing the client over -----------------------------------------------------
 

@@ -91,6 +91,8 @@ class SelectorDriver(BaseDriver):
         # Descriptors that are neither connections nor listeners.
         self._others: dict[int, Callable[[], None]] = {}
         self._resume_at = FOREVER
+        # Whether nothing is accepted because there are as many connections as there may be.
+        self._crowded = False
 
     # -- the loop --------------------------------------------------------------------
 
@@ -145,6 +147,9 @@ class SelectorDriver(BaseDriver):
                 self._accept_between(acceptable)
         if self.uploads:
             self._read_uploads(len(events), monotonic() - now)
+        if self._crowded and self.held() < self.limits.max_connections:
+            # At once: those who wait in the backlog take the places of those who have left.
+            self.resume_accepting()
         if now >= self.next_tick:
             self.on_tick(now)
 
@@ -235,7 +240,8 @@ class SelectorDriver(BaseDriver):
             for _ in range(batch):
                 # As in held(), which would be one more call for each connection.
                 if len(connections) + len(away) >= most:
-                    self.pause_accepting(self.TICK)
+                    self.pause_accepting()
+                    self._crowded = True
                     return False
                 try:
                     fd, peer = accept()
@@ -261,11 +267,13 @@ class SelectorDriver(BaseDriver):
             self.accepting = False
             for fd in self.acceptors:
                 self.poller.unregister(fd)
+        self._crowded = False
         self._resume_at = monotonic() + for_seconds
 
     def resume_accepting(self) -> None:
         """Accept new connections again, unless the worker drains."""
         self._resume_at = FOREVER
+        self._crowded = False
         if not self.accepting and not self.draining:
             for fd in self.acceptors:
                 self.poller.register_listener(fd)

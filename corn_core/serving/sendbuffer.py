@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 import select
+import socket
 from collections import deque
 from time import monotonic
 from typing import IO, TYPE_CHECKING
 
 from corn_core.errors import ClientDisconnected
-from corn_core.net.channel import DONTWAIT
+from corn_core.net.channel import DONTWAIT, RECEIVE
 from corn_core.serving.driver import Stream, deadline_after
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ MEMORY_LIMIT = 512 * 1024
 
 PIECE = 256 * 1024
 """Bytes read back from the file, or handed to sendfile, at a time."""
+
+LINGER_BYTES = 1024 * 1024
+"""How many bytes of a client that goes on sending are read after the last response."""
 
 PATIENCE = 1.0
 """Seconds between heartbeats while a client that does not read holds up the worker."""
@@ -147,13 +151,15 @@ class BufferedSink(Stream):
     :ivar fd: the socket's descriptor.
     :ivar send_buffer: what the client has not taken; None until there was something.
     :ivar reset: whether the connection is to end with a reset.
+    :ivar lingered: how many bytes were read after the end, and dropped.
     """
 
-    __slots__ = ("channel", "driver", "fd", "reset", "send_buffer")
+    __slots__ = ("channel", "driver", "fd", "lingered", "reset", "send_buffer")
 
     channel: Channel
     driver: Driver
     fd: int
+    lingered: int
     reset: bool
     send_buffer: SendBuffer | None
 
@@ -255,3 +261,33 @@ class BufferedSink(Stream):
             self.driver.notify()
             if monotonic() > deadline:
                 raise ClientDisconnected("the client reads nothing and the spool is full")
+
+    def half_close(self) -> bool:
+        """Close our side, so that the client sees the end. Returns False if it is gone already."""
+        self.channel.goodbye()
+        try:
+            self.sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            return False
+        return True
+
+    def discard_input(self) -> bool:
+        """Read what the client still sends, and drop it. Returns False when that is enough."""
+        try:
+            data = self.sock.recv(RECEIVE, DONTWAIT)
+        except BlockingIOError:
+            return True
+        except OSError:
+            data = b""
+        self.lingered += len(data)
+        return bool(data) and self.lingered <= LINGER_BYTES
+
+    def end_for_all(self) -> None:
+        """End the connection for an application too that took it, and still waits on it perhaps.
+
+        Its call is over, but a thread of its own may be left, with a duplicate of the descriptor.
+        """
+        try:
+            self.sock.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            return  # the client was faster

@@ -12,10 +12,10 @@ import pytest
 from corn_core.errors import ClientDisconnected
 from corn_core.http import Limits
 from corn_core.net import Listener
-from corn_core.serving.connection import LINGER_BYTES, Connection
+from corn_core.serving.connection import Connection
 from corn_core.serving.driver import FOREVER, Phase
 from corn_core.serving.poller import READABLE
-from corn_core.serving.sendbuffer import FileRegion
+from corn_core.serving.sendbuffer import LINGER_BYTES, FileRegion
 from tests.unit.serving.bench import LARGE, PATIENCE, PIECES, Bench
 from tests.unit.wsgi.harness import Server
 

@@ -141,7 +141,7 @@ def _interpreters(env: Mapping[str, str]) -> dict[str, str]:
 
 
 MOST = 8
-"""Fork servers that a process has at most."""
+"""Fork servers that a process has at most, beside those of conformance runs."""
 
 _launchers: dict[frozenset[tuple[str, str]], Launcher | None] = {}
 
@@ -160,7 +160,7 @@ def launcher(env: Mapping[str, str]) -> Launcher | None:
         if IMPORTS not in env:
             return None
     found = _launchers[kind]
-    if found is None and len(fork_servers()) < MOST:
+    if found is None and (IMPORTS in env or len(fork_servers()) < MOST):
         found = _launchers[kind] = Launcher(env)
         atexit.register(found.close)
     return found

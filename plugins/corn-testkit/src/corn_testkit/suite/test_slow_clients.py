@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -9,10 +10,19 @@ from contextlib import ExitStack, contextmanager
 import pytest
 
 from corn_testkit.candidate import Start, Subject
-from corn_testkit.client import parse, read_all
+from corn_testkit.client import parse, read_all, read_reply
 
 COUNT = 20
 CLOSE = b"Host: x\r\nConnection: close\r\n"
+GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+
+WAITS = 5
+TURNS = 20
+"""How many of another client's requests may be served until a client has the place that is free."""
+
+
+def readable(client: socket.socket) -> bool:
+    return bool(select.select([client], [], [], 0)[0])
 
 
 @contextmanager
@@ -112,4 +122,35 @@ def test_more_clients_than_a_worker_takes(start: Start) -> None:
         for client in many:
             client.sendall(b"GET / HTTP/1.1\r\n")
     assert [subject.get() for _ in range(3)] == ["hello"] * 3
+    subject.stop()
+
+
+@pytest.mark.corn_needs("keepalive")
+def test_place_of_a_client_that_leaves_is_taken_at_once(start: Start) -> None:
+    """At worker_connections, the next client is accepted as soon as another one has left."""
+    places = 3
+    subject = start(f"--worker-connections={places}", "--keep-alive=60")
+    turns = 0
+    with ExitStack() as stack:
+        held = [stack.enter_context(subject.address.connect()) for _ in range(places)]
+        for client in held:
+            client.sendall(GET)
+            assert read_reply(client).status == 200
+        polite = held.pop()
+        for _ in range(WAITS):
+            waiting = stack.enter_context(subject.address.connect())
+            waiting.sendall(GET)
+            # It does not get in as long as all stay.
+            polite.sendall(GET)
+            assert read_reply(polite).status == 200
+            assert not readable(waiting)
+            held.pop(0).close()
+            while not readable(waiting):
+                polite.sendall(GET)
+                assert read_reply(polite).status == 200
+                turns += 1
+            assert read_reply(waiting).status == 200
+            held.append(waiting)
+    # A worker that looks again after a second, say, serves hundreds meanwhile.
+    assert turns < WAITS * TURNS
     subject.stop()
