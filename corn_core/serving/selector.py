@@ -68,6 +68,8 @@ class SelectorDriver(BaseDriver):
     :ivar next_tick: when :meth:`on_tick` is due.
     :ivar poller: waits for everything; may be replaced before :meth:`open`.
     :ivar ready: connections that have their next request in the buffer, and wait for their turn.
+    :ivar crowded: whether nothing is accepted because there are as many connections as there may
+        be. The step that finds one gone accepts again.
     :ivar uploads: connections that have more of a long body to read, and wait for their turn.
     """
 
@@ -91,8 +93,7 @@ class SelectorDriver(BaseDriver):
         # Descriptors that are neither connections nor listeners.
         self._others: dict[int, Callable[[], None]] = {}
         self._resume_at = FOREVER
-        # Whether nothing is accepted because there are as many connections as there may be.
-        self._crowded = False
+        self.crowded = False
 
     # -- the loop --------------------------------------------------------------------
 
@@ -147,7 +148,7 @@ class SelectorDriver(BaseDriver):
                 self._accept_between(acceptable)
         if self.uploads:
             self._read_uploads(len(events), monotonic() - now)
-        if self._crowded and self.held() < self.limits.max_connections:
+        if self.crowded and self.held() < self.limits.max_connections:
             # At once: those who wait in the backlog take the places of those who have left.
             self.resume_accepting()
         if now >= self.next_tick:
@@ -241,7 +242,7 @@ class SelectorDriver(BaseDriver):
                 # As in held(), which would be one more call for each connection.
                 if len(connections) + len(away) >= most:
                     self.pause_accepting()
-                    self._crowded = True
+                    self.crowded = True
                     return False
                 try:
                     fd, peer = accept()
@@ -267,13 +268,13 @@ class SelectorDriver(BaseDriver):
             self.accepting = False
             for fd in self.acceptors:
                 self.poller.unregister(fd)
-        self._crowded = False
+        self.crowded = False
         self._resume_at = monotonic() + for_seconds
 
     def resume_accepting(self) -> None:
         """Accept new connections again, unless the worker drains."""
         self._resume_at = FOREVER
-        self._crowded = False
+        self.crowded = False
         if not self.accepting and not self.draining:
             for fd in self.acceptors:
                 self.poller.register_listener(fd)

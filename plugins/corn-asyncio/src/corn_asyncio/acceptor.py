@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from corn_core.worker import Listener, Worker
 
 
+LOOK = 0.01
+"""Seconds between looks for room when there was none; the server does not say who has left."""
+
+
 class TransportAcceptor:
     """Accepts on one listener, as long as the worker may hold more connections.
 
@@ -77,6 +81,11 @@ class TransportAcceptor:
             self._accepting = True
             self.loop.add_reader(self.listener.fileno(), self._on_acceptable)
 
+    def _look_for_room(self) -> None:
+        self._go_on()
+        if not self._accepting and not self.stopped:
+            self.loop.call_later(LOOK, self._look_for_room)
+
     def stop(self) -> None:
         """Stop accepting, for good."""
         self.stopped = True
@@ -109,7 +118,8 @@ class TransportAcceptor:
     def _accept(self, batch: int) -> None:
         for _ in range(batch):
             if not self._has_room():
-                self._pause()  # the next tick tries again
+                self._pause()
+                self.loop.call_later(LOOK, self._look_for_room)
                 return
             if not self.stopped and not self._balance.has_turn(self._held(), monotonic()):
                 self._pause()

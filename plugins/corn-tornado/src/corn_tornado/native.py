@@ -70,7 +70,7 @@ class NativeDriver(AsyncioDriver):
     def gone(self, connection: NativeConnection) -> None:
         """Forget a connection that is closed."""
         del self.connections[connection.fd]
-        if self.draining:
+        if self.draining or self.crowded:
             self.schedule()
 
     def scheme_of(self, headers: HTTPHeaders, connection: NativeConnection) -> str:

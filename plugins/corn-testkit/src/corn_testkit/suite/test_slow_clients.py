@@ -17,7 +17,7 @@ CLOSE = b"Host: x\r\nConnection: close\r\n"
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
 WAITS = 5
-TURNS = 20
+TURNS = 100
 """How many of another client's requests may be served until a client has the place that is free."""
 
 
