@@ -173,8 +173,9 @@ class StaysClosed(Sound):
     """Does not accept again when it once had too many connections."""
 
     class driver_class(SelectorDriver):
-        def pause_accepting(self, for_seconds: float = 0.0) -> None:
-            super().pause_accepting()
+        def step(self) -> None:
+            self.crowded = False
+            super().step()
 
 
 class IgnoresTls(Sound):
