@@ -41,6 +41,7 @@ class TransportAcceptor:
         self.loop = loop
         self._served = served
         self._accepting = False
+        self._looking = False
         self.stopped = False
         self._balance = Balance(worker.slot)
         self._take, self._make_channel = accepting(listener)
@@ -81,10 +82,17 @@ class TransportAcceptor:
             self._accepting = True
             self.loop.add_reader(self.listener.fileno(), self._on_acceptable)
 
+    def _wait_for_room(self) -> None:
+        self._pause()
+        if not self._looking:
+            self._looking = True
+            self.loop.call_later(LOOK, self._look_for_room)
+
     def _look_for_room(self) -> None:
+        self._looking = False
         self._go_on()
         if not self._accepting and not self.stopped:
-            self.loop.call_later(LOOK, self._look_for_room)
+            self._wait_for_room()
 
     def stop(self) -> None:
         """Stop accepting, for good."""
@@ -118,8 +126,7 @@ class TransportAcceptor:
     def _accept(self, batch: int) -> None:
         for _ in range(batch):
             if not self._has_room():
-                self._pause()
-                self.loop.call_later(LOOK, self._look_for_room)
+                self._wait_for_room()
                 return
             if not self.stopped and not self._balance.has_turn(self._held(), monotonic()):
                 self._pause()
