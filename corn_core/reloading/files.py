@@ -31,7 +31,9 @@ class ImportClock:
     """First in ``sys.meta_path``: finds nothing, but records when each module was looked up.
 
     A module's file is read after that moment. So a file saved later than that may have been read
-    in its old state; a file that the application writes and then imports was not.
+    in its old state; a file that the application writes and then imports was not. On Linux a time
+    stamp can be some milliseconds older than the moment it stands for. To allow for that would take
+    the second for the first, and reload without end.
     """
 
     def __init__(self) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from corn_testkit.fixtures import Serve
 from corn_testkit.server import Server, run
-from corn_testkit.waiting import alive, have_ended, wait_for
+from corn_testkit.waiting import alive, have_ended, wait_for, wait_for_tick
 
 APP = """
 import os
@@ -41,6 +41,8 @@ class Project:
     def save(self, name: str, text: str) -> Path:
         path = self.directory / name
         path.parent.mkdir(parents=True, exist_ok=True)
+        # A module that has just been imported would seem not to have changed since.
+        wait_for_tick()
         path.write_text(text)
         return path
 

@@ -13,6 +13,7 @@ import pytest
 
 from corn_testkit.fixtures import Serve
 from corn_testkit.server import Server, environment, run
+from corn_testkit.waiting import wait_for_tick
 
 PASSWORD = "correct horse battery"
 
@@ -70,6 +71,8 @@ class Project:
     def save(self, name: str, text: str) -> Path:
         path = self.directory / name
         path.parent.mkdir(parents=True, exist_ok=True)
+        # A module that has just been imported would seem not to have changed since.
+        wait_for_tick()
         path.write_text(text)
         return path
 

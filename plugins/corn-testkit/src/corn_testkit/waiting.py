@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from threading import Event
-from time import monotonic
 from typing import TypeVar
 
 Result = TypeVar("Result")
@@ -27,11 +27,22 @@ def wait_for(condition: Callable[[], Result], what: str, deadline: float = DEADL
     :param what: the end of the sentence "waited in vain for ...".
     :raises AssertionError: when there is none within ``deadline`` seconds.
     """
-    end = monotonic() + deadline
+    end = time.monotonic() + deadline
     while not (result := condition()):
-        assert monotonic() < end, f"waited in vain for {what}"
+        assert time.monotonic() < end, f"waited in vain for {what}"
         _never.wait(0.01)
     return result
+
+
+def wait_for_tick() -> None:
+    """Wait until the time stamp of a file that is saved now is later than all that has happened.
+
+    Linux takes time stamps from a clock that goes on at the timer's interrupts only, so that a file
+    may seem to be some milliseconds older than it is.
+    """
+    now = time.time()
+    clock = getattr(time, "CLOCK_REALTIME_COARSE", time.CLOCK_REALTIME)
+    wait_for(lambda: time.clock_gettime(clock) > now, "a tick of the clock")
 
 
 def _stat(pid: int) -> list[str] | None:
