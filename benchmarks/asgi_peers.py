@@ -21,14 +21,16 @@ from family import BROWSER, CONNECTIONS, IDLE_CONNECTIONS, allow_descriptors, pr
 from measure import (
     LOAD_CORE,
     Failed,
+    comparison,
     cpu_seconds,
     figures,
     memory,
+    read_arguments,
     run,
     running,
     wrk_command,
 )
-from servers import HERE, ROOT, Server, missing_tools, version
+from servers import HERE, ROOT, Server, version
 
 PLACES = (ROOT, ROOT / "plugins" / "corn-asyncio", ROOT / "plugins" / "corn-asgi")
 
@@ -144,9 +146,6 @@ Results = dict[tuple[str, str, str], list[float]]
 def main() -> int:
     """Install, measure and print; the exit status is 1 when that cannot be done."""
     options = _arguments()
-    if missing := missing_tools():
-        print(f"needs two cores and wrk and taskset; missing: {missing}")
-        return 1
     contestants = [Contestant(each.name, each) for each in (UVICORN, GRANIAN, CORN)]
     broken = set() if options.installed else prepare(each.server for each in contestants)
     contestants = [each for each in contestants if each.server not in broken]
@@ -178,16 +177,14 @@ def main() -> int:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = comparison(__doc__, rounds=3, seconds=2)
     parser.add_argument("words", nargs="*", help="only scenarios with one of these words")
-    parser.add_argument("--rounds", type=int, default=3, help="rounds a server")
-    parser.add_argument("--seconds", type=int, default=2, help="seconds of load a round")
     parser.add_argument("--before", type=Path, help="another checkout of corn, to compare with")
     parser.add_argument("--json", type=Path, help="write the figures of each round to this file")
     parser.add_argument(
         "--installed", action="store_true", help="install nothing; run corn from this checkout"
     )
-    return parser.parse_args()
+    return read_arguments(parser)
 
 
 def of_checkout(root: Path) -> dict[str, str]:

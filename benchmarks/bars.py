@@ -6,7 +6,6 @@ nothing runs longer than its bound.
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import json
 import os
@@ -27,14 +26,16 @@ from measure import (
     LOAD_CORE,
     SERVER_CORE,
     Failed,
+    comparison,
     cpu_seconds,
     figures,
     first_response,
     memory,
+    read_arguments,
     run,
     running,
 )
-from servers import HERE, Server, missing_tools
+from servers import HERE, Server
 
 CONNECTIONS = 64
 MANY = 1000
@@ -296,15 +297,10 @@ def optimised() -> str:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = comparison(__doc__, rounds=5, seconds=2)
     parser.add_argument("words", nargs="*", help="only comparisons with one of these words")
-    parser.add_argument("--rounds", type=int, default=5, help="rounds for each server")
-    parser.add_argument("--seconds", type=int, default=2, help="seconds of load in a round")
     parser.add_argument("--json", type=Path, help="write what was found to this file, too")
-    options = parser.parse_args()
-    if missing := missing_tools("openssl"):
-        print(f"needs two cores and wrk, taskset and openssl; missing: {missing}")
-        return 1
+    options = read_arguments(parser, "openssl")
     judgements: list[Judgement] = []
     with tempfile.TemporaryDirectory() as directory:
         make_certificate(directory)

@@ -13,8 +13,16 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from measure import LOAD_CORE, Failed, Load, first_response, load
-from servers import SERVERS, Server, install, missing_tools, version
+from measure import (
+    LOAD_CORE,
+    Failed,
+    Load,
+    comparison,
+    first_response,
+    load,
+    read_arguments,
+)
+from servers import SERVERS, Server, install, version
 
 
 @dataclass
@@ -40,9 +48,6 @@ class Result:
 def main() -> int:
     """Install, measure and print; the exit status is 1 when there is nothing to compare."""
     options = arguments()
-    if missing := missing_tools():
-        print(f"needs two cores and wrk and taskset; missing: {missing}")
-        return 1
     results = [Result(server, version(server)) for server in prepared(options.servers)]
     # The clock of a start is read by this process: keep it off the server's core.
     os.sched_setaffinity(0, {int(LOAD_CORE)})
@@ -54,14 +59,12 @@ def main() -> int:
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = comparison(__doc__, rounds=5, seconds=4)
     names = [server.name for server in SERVERS]
     parser.add_argument("servers", nargs="*", default=names, metavar="SERVER", help=str(names))
-    parser.add_argument("--rounds", type=int, default=5, help="rounds of load a server")
-    parser.add_argument("--seconds", type=int, default=4, help="seconds of load a round")
     parser.add_argument("--starts", type=int, default=15, help="starts a server")
     parser.add_argument("--connections", type=int, default=64, help="concurrent connections")
-    return parser.parse_args()
+    return read_arguments(parser)
 
 
 def prepared(names: Sequence[str]) -> list[Server]:

@@ -5,7 +5,6 @@ Prints a Markdown table. Takes about eight minutes; nothing runs longer than its
 
 from __future__ import annotations
 
-import argparse
 import os
 import platform
 import resource
@@ -19,9 +18,19 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from measure import LOAD_CORE, Failed, figures, memory, run, running, wrk_command
+from measure import (
+    LOAD_CORE,
+    Failed,
+    comparison,
+    figures,
+    memory,
+    read_arguments,
+    run,
+    running,
+    wrk_command,
+)
 from mixed import SLOW
-from servers import ROOT, Server, install, missing_tools, version
+from servers import ROOT, Server, install, version
 
 CONNECTIONS = 64
 IDLE_CONNECTIONS = 1000
@@ -212,14 +221,9 @@ SCENARIOS = (
 
 def main() -> int:
     """Install, measure and print; the exit status is 1 when that cannot be done."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = comparison(__doc__, rounds=3, seconds=4)
     parser.add_argument("words", nargs="*", help="only scenarios with one of these words")
-    parser.add_argument("--rounds", type=int, default=3, help="rounds a server")
-    parser.add_argument("--seconds", type=int, default=4, help="seconds of load a round")
-    options = parser.parse_args()
-    if missing := missing_tools():
-        print(f"needs two cores and wrk and taskset; missing: {missing}")
-        return 1
+    options = read_arguments(parser)
     chosen = [
         scenario
         for scenario in SCENARIOS

@@ -40,7 +40,8 @@ def main() -> int:
             outcome = _record(server, arguments.seconds, arguments.connections, target)
             server.stop()
         except BaseException:
-            server.kill()  # which shows its log
+            # Broad, because no server may be left behind, whatever it is. This shows its log.
+            server.kill()
             raise
     return outcome
 

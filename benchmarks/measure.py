@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import signal
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from servers import HERE, Server
+from servers import HERE, Server, missing_tools
 
 SERVER_CORE, LOAD_CORE = "0", "1"
 START_LIMIT = 20.0  # seconds a server may take to answer for the first time
@@ -27,6 +28,27 @@ REQUEST = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
 
 class Failed(Exception):
     """A server did not start, stop or answer as it should."""
+
+
+def comparison(about: str | None, rounds: int, seconds: int) -> argparse.ArgumentParser:
+    """Make a parser with the arguments that comparisons have, and these defaults."""
+    parser = argparse.ArgumentParser(description=about)
+    parser.add_argument("--rounds", type=int, default=rounds, help="rounds of each server")
+    parser.add_argument("--seconds", type=int, default=seconds, help="seconds of load in a round")
+    return parser
+
+
+def read_arguments(parser: argparse.ArgumentParser, *tools: str) -> argparse.Namespace:
+    """Parse the command line.
+
+    :param tools: what the comparison needs beside wrk and taskset.
+    :raises SystemExit: with status 1 when something that it needs is missing.
+    """
+    options = parser.parse_args()
+    if missing := missing_tools(*tools):
+        needed = ", ".join(("two cores", "wrk", "taskset", *tools))
+        raise SystemExit(f"needs {needed}; missing: {missing}")
+    return options
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ than its bound.
 
 from __future__ import annotations
 
-import argparse
 import datetime
 import json
 import os
@@ -17,8 +16,18 @@ from collections.abc import Callable, Sequence
 
 import chart
 from family import CONNECTIONS, THREADS, beside, corn, granian, gunicorn, prepare
-from measure import LOAD_CORE, Failed, cpu_seconds, figures, run, running, wrk_command
-from servers import Server, missing_tools, version
+from measure import (
+    LOAD_CORE,
+    Failed,
+    comparison,
+    cpu_seconds,
+    figures,
+    read_arguments,
+    run,
+    running,
+    wrk_command,
+)
+from servers import Server, version
 
 
 def waitress(threads: int = 4) -> Server:
@@ -79,13 +88,7 @@ SCENARIOS: tuple[tuple[str, str, Measure, tuple[Server, ...]], ...] = (
 
 def main() -> int:
     """Install, measure, write and draw; the exit status is 1 when that cannot be done."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5, help="rounds a server")
-    parser.add_argument("--seconds", type=int, default=3, help="seconds of load a round")
-    options = parser.parse_args()
-    if missing := missing_tools():
-        print(f"needs two cores and wrk and taskset; missing: {missing}")
-        return 1
+    options = read_arguments(comparison(__doc__, rounds=5, seconds=3))
     before = os.getloadavg()[0]
     broken = prepare(server for *_, servers in SCENARIOS for server in servers)
     os.sched_setaffinity(0, {int(LOAD_CORE)})

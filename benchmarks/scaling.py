@@ -1,13 +1,12 @@
 """Measure how the rate grows with the number of workers, and fit a model of it; see README.md.
 
 The model is Neil Gunther's universal scalability law. What it says beyond the measured numbers of
-workers is a prediction and not a measurement. Takes about four minutes; nothing runs longer than
+workers is a prediction and not a measurement. Takes about five minutes; nothing runs longer than
 its bound.
 """
 
 from __future__ import annotations
 
-import argparse
 import math
 import os
 import platform
@@ -17,8 +16,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from family import corn, gunicorn, prepare
-from measure import LOAD_CORE, Failed, figures, run, running, wrk_command
-from servers import Server, missing_tools
+from measure import (
+    LOAD_CORE,
+    Failed,
+    comparison,
+    figures,
+    read_arguments,
+    run,
+    running,
+    wrk_command,
+)
+from servers import Server
 
 WORKERS = (1, 2, 4, 8, 16, 32)
 BEYOND = (64, 128)
@@ -145,13 +153,7 @@ def row(rates: Iterable[float]) -> str:
 
 def main() -> int:
     """Install, measure, fit and print; the exit status is 1 when that cannot be done."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3, help="rounds for each number of workers")
-    parser.add_argument("--seconds", type=int, default=2, help="seconds of load in a round")
-    options = parser.parse_args()
-    if missing := missing_tools():
-        print(f"needs two cores and wrk and taskset; missing: {missing}")
-        return 1
+    options = read_arguments(comparison(__doc__, rounds=3, seconds=2))
     before = os.getloadavg()[0]
     chosen = contestants()
     broken = prepare(server for _, servers in chosen for server in servers[:1])

@@ -6,7 +6,6 @@ than its bound.
 
 from __future__ import annotations
 
-import argparse
 import datetime
 import json
 import os
@@ -19,9 +18,20 @@ from dataclasses import replace
 from typing import TypedDict
 
 from family import corn, gunicorn, prepare
-from measure import LOAD_CORE, Failed, cpu_seconds, figures, memory, run, running, wrk_command
+from measure import (
+    LOAD_CORE,
+    Failed,
+    comparison,
+    cpu_seconds,
+    figures,
+    memory,
+    read_arguments,
+    run,
+    running,
+    wrk_command,
+)
 from peers import processor
-from servers import HERE, Server, missing_tools, version
+from servers import HERE, Server, version
 
 FIGURES = HERE / "sizing.json"
 PAGE = HERE.parent / "docs" / "workers.md"
@@ -78,13 +88,7 @@ CONFIGURATIONS = (
 
 def main() -> int:
     """Install, measure and write; the exit status is 1 when that cannot be done."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3, help="rounds of each configuration")
-    parser.add_argument("--seconds", type=int, default=2, help="seconds of load a round")
-    options = parser.parse_args()
-    if missing := missing_tools():
-        print(f"needs two cores and wrk and taskset; missing: {missing}")
-        return 1
+    options = read_arguments(comparison(__doc__, rounds=3, seconds=2))
     before = os.getloadavg()[0]
     broken = prepare(server for server, _ in CONFIGURATIONS)
     os.sched_setaffinity(0, {int(LOAD_CORE)})

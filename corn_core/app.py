@@ -153,7 +153,8 @@ class BaseApplication:
             try:
                 self.reload()
             except BaseException:
-                self.cfg = before  # the server goes on with it
+                # Broad, because it is the embedder's code: the server goes on with what it had.
+                self.cfg = before
                 raise
         self._fresh = False
         return Resolution(self.cfg.config, self.cfg.hooks, self.cfg.warnings)

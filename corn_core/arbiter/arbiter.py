@@ -105,7 +105,8 @@ class Arbiter(ServerState):
         try:
             self._start()
         except BaseException as error:
-            # No worker has been forked yet, so this cannot be a worker on its way out.
+            # Broad, because nothing may be left behind, whatever it is. No worker has been forked
+            # yet, so this cannot be one on its way out.
             self._reloading.stop_listening()
             self._reloading.remove_pidfile()
             if isinstance(error, StopRequested):

@@ -142,8 +142,9 @@ class TLSChannel:
                 pieces.append(piece)
                 if not incoming.pending and not tls.pending():
                     # To be told the same by an exception takes longer than to decrypt a request.
-                    return piece if len(pieces) == 1 else b"".join(pieces)
-            self.ended = True
+                    break
+            else:
+                self.ended = True
         except ssl.SSLWantReadError:
             pass
         except ssl.SSLError as error:

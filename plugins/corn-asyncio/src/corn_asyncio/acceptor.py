@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 
 LOOK = 0.01
-"""Seconds between looks for room when there was none; the server does not say who has left."""
+"""Seconds between looks for room when there was none. A server of another library, such as
+aiohttp's, does not say that a client has left."""
 
 
 class TransportAcceptor:
