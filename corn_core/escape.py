@@ -8,7 +8,8 @@ def escape(text: str) -> str:
 
     A quotation mark becomes ``\"`` and a backslash ``\\``; whatever is not printable ASCII
     becomes ``\xHH``, byte by byte. Characters up to U+00FF stand for the bytes that were
-    received, as everywhere in WSGI, and other characters for their UTF-8 bytes.
+    received, as everywhere in WSGI, and other characters for their UTF-8 bytes. If there is
+    nothing to do, the text itself is returned, and not a copy.
     """
     if text.isascii() and text.isprintable() and '"' not in text and "\\" not in text:
         return text

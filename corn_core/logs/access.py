@@ -9,7 +9,15 @@ from typing import Any
 
 from corn_core.escape import escape
 from corn_core.interfaces import Request, Response
-from corn_core.logs.atoms import ATOMS, MISSING, NUMBER_ATOMS, find_atom
+from corn_core.logs.atoms import (
+    MISSING,
+    NUMBER_SOURCES,
+    PREPARATION,
+    SAFE_SOURCES,
+    SOURCES,
+    compile_function,
+    find_source,
+)
 from corn_core.setting import Expected
 
 Renderer = Callable[[Response, Request | None, Mapping[str, Any], timedelta], str]
@@ -91,12 +99,12 @@ def check_atoms(text: str) -> None:
     :raises Expected: names the atom.
     """
     for name, kind in placeholders(text):
-        if find_atom(name) is None:
-            known = " ".join(sorted(ATOMS, key=str.lower))
+        if find_source(name) is None:
+            known = " ".join(sorted(SOURCES, key=str.lower))
             raise Expected(
                 f"atoms among {known} {{name}}i {{name}}o {{name}}e (there is no {name!r})"
             )
-        if kind == "d" and name not in NUMBER_ATOMS:
+        if kind == "d" and name not in NUMBER_SOURCES:
             raise Expected(f"%({name})s instead of %({name})d, because the atom is text")
 
 
@@ -106,19 +114,43 @@ def compile_format(text: str) -> Renderer:
     :raises Expected: see :func:`placeholders` and :func:`check_atoms`.
     """
     check_atoms(text)
-    atoms = tuple(filter(None, (find_atom(name) for name, _ in placeholders(text))))
-    # The names go because formatting a tuple is faster than looking up names in a mapping.
+    return compile_function(*_statements(text))
+
+
+def _statements(text: str) -> Iterator[str]:
+    """Write the function for a format, which is like this for ``%(a)s %(D)s``::
+
+        fields = environ or fields_of(req)
+        value0 = fields.get('HTTP_USER_AGENT') or '-'
+        said = f'{value0}'
+        if escape(said) is not said:
+            value0 = escape(str(value0))
+        return '%s %s' % (value0, elapsed // microsecond)
+
+    What clients and applications said is looked at all at once: it needs no escapes, as a rule.
+    """
+    yield PREPARATION
+    values: list[str] = []
+    escaped: list[str] = []
+    for name, _ in placeholders(text):
+        source = find_source(name)
+        if source is None or name in SAFE_SOURCES:
+            values.append(str(source))
+            continue
+        variable = f"value{len(escaped)}"
+        yield f"{variable} = {source} or {MISSING!r}"
+        values.append(variable)
+        escaped.append(variable)
+    if escaped:
+        yield f"said = f'{''.join([f'{{{each}}}' for each in escaped])}'"
+        yield "if escape(said) is not said:"
+        yield from [f"    {each} = escape(str({each}))" for each in escaped]
+    # The compiler makes of this what it makes of an f-string.
     template = _PLACEHOLDER.sub(
         lambda match: match[0] if match["name"] is None else f"%{match['spec']}{match['kind']}",
         text,
     )
-
-    def render(
-        resp: Response, req: Request | None, environ: Mapping[str, Any], elapsed: timedelta
-    ) -> str:
-        return template % tuple([atom(resp, req, environ, elapsed) for atom in atoms])
-
-    return render
+    yield f"return {template!r} % ({''.join([f'{each}, ' for each in values])})"
 
 
 def parse_access_format(raw: object) -> str:

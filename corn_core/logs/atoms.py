@@ -1,4 +1,8 @@
-"""The atoms of the access log, and how each is computed from a request and its response."""
+"""The atoms of the access log, and how each is computed from a request and its response.
+
+An atom is written down as a Python expression, so that ``access`` can put those that a format names
+together into one function: a call for each of ten atoms would cost more than the rest of the line.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,9 @@ import os
 import re
 from binascii import Error as Base64Error
 from binascii import a2b_base64
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
+from functools import cache
 from time import time
 from typing import Any
 
@@ -21,23 +26,41 @@ Atom = Callable[[Response, Request | None, Mapping[str, Any], timedelta], Any]
 
 MISSING = "-"
 
+PARAMETERS = "resp, req, environ, elapsed"
+"""What a function that computes atoms takes."""
+
+PREPARATION = "fields = environ or fields_of(req)"
+"""A statement that precedes the expressions, which may use ``fields``."""
+
 _MICROSECOND = timedelta(microseconds=1)
 _MILLISECOND = timedelta(milliseconds=1)
 _SECOND = timedelta(seconds=1)
-_PROTOCOLS = {(1, 1): "HTTP/1.1", (1, 0): "HTTP/1.0"}
 
 _NAMED = re.compile(r"\{([^{}]+)\}([ioe])")
 
 
-# -- the atoms -----------------------------------------------------------------------
-#
-# What a request said is taken from the request, because applications change their environ. The
-# address and the fields are taken from the environ: middleware that knows the proxies in front
-# corrects REMOTE_ADDR there, and people rely on seeing it in the log.
+# -- what the expressions use --------------------------------------------------------
 
 
-def _user(resp: Response, req: Request | None, environ: Any, elapsed: Any) -> Any:
-    scheme, _, credentials = (_field("HTTP_AUTHORIZATION", req, environ) or "").partition(" ")
+class _Protocols(dict[tuple[int, int], str]):
+    """The names of protocols by version."""
+
+    def __missing__(self, version: tuple[int, int]) -> str:
+        return f"HTTP/{version[0]}.{version[1]}"
+
+
+class _Times(dict[int, str]):
+    """The text of the present second, which is made once."""
+
+    def __missing__(self, second: int) -> str:
+        # Threads may make it twice, or throw away what another one has made: no harm is done.
+        self.clear()
+        text = self[second] = common_log_time(second)
+        return text
+
+
+def _user(fields: Mapping[str, Any]) -> str | None:
+    scheme, _, credentials = fields["HTTP_AUTHORIZATION"].partition(" ")
     if scheme.lower() != "basic":
         return None
     try:
@@ -50,129 +73,139 @@ def _user(resp: Response, req: Request | None, environ: Any, elapsed: Any) -> An
     return user if colon else None
 
 
-_stamp = (0, "")
+def _fields_of(req: Request | None) -> dict[str, str]:
+    """Return the fields of a request that has no environ, by the names they would have in it."""
+    fields: dict[str, str] = {}
+    for name, value in req.headers if req else ():
+        key = environ_name(name)
+        fields[key] = f"{fields[key]},{value}" if key in fields else value
+    return fields
 
 
-def _time(resp: Response, req: Request | None, environ: Any, elapsed: Any) -> Any:
-    # The text of a second is made once. Threads may make it twice, which does no harm: it is
-    # stored and read in one piece.
-    global _stamp
-    second, text = _stamp
-    now = int(time())
-    if second != now:
-        text = common_log_time(now)
-        _stamp = (now, text)
-    return text
+def _response_field(resp: Response, wanted: str) -> str:
+    return ", ".join([value for name, value in resp.headers if name.lower() == wanted])
 
 
-def _protocol(resp: Response, req: Request | None, environ: Any, elapsed: Any) -> Any:
-    if req is None:
-        return None
-    version = req.version
-    return _PROTOCOLS.get(version) or f"HTTP/{version[0]}.{version[1]}"
+def _variable(environ: Mapping[str, Any], name: str) -> str | None:
+    value = environ.get(name)
+    return value if value is None else str(value)
 
 
-def _request_line(resp: Response, req: Request | None, environ: Any, elapsed: Any) -> Any:
-    if req is None:
-        return None
-    return f"{req.method} {req.uri} {_protocol(resp, req, environ, elapsed)}"
-
-
-def _decimal_seconds(resp: Response, req: Request | None, environ: Any, elapsed: timedelta) -> Any:
+def _decimal_seconds(elapsed: timedelta) -> str:
     seconds, rest = divmod(elapsed // _MICROSECOND, 1_000_000)
     return f"{seconds}.{rest:06}"
 
 
-CLIENT_ATOMS: dict[str, Atom] = {
-    "h": lambda resp, req, environ, elapsed: environ.get("REMOTE_ADDR"),
-    "u": _user,
-    "r": _request_line,
-    "m": lambda resp, req, environ, elapsed: req and req.method,
-    "U": lambda resp, req, environ, elapsed: req and req.path,
-    "q": lambda resp, req, environ, elapsed: req and req.query,
-    "H": _protocol,
-    "s": lambda resp, req, environ, elapsed: resp.status.partition(" ")[0],
-    "f": lambda resp, req, environ, elapsed: _field("HTTP_REFERER", req, environ),
-    "a": lambda resp, req, environ, elapsed: _field("HTTP_USER_AGENT", req, environ),
+NAMESPACE: dict[str, Any] = {
+    "decimal_seconds": _decimal_seconds,
+    "escape": escape,
+    "fields_of": _fields_of,
+    "getpid": os.getpid,
+    "microsecond": _MICROSECOND,
+    "millisecond": _MILLISECOND,
+    "protocols": _Protocols({(1, 1): "HTTP/1.1", (1, 0): "HTTP/1.0"}),
+    "response_field": _response_field,
+    "second": _SECOND,
+    "time": time,
+    "times": _Times(),
+    "user": _user,
+    "variable": _variable,
 }
-"""Atoms with text of a client or an application in them: escaped before they are printed."""
+"""The global names of the functions that are made of expressions."""
 
-TEXT_ATOMS: dict[str, Atom] = {
-    "l": lambda resp, req, environ, elapsed: MISSING,
-    "t": _time,
-    "b": lambda resp, req, environ, elapsed: str(resp.sent) if resp.sent else MISSING,
-    "L": _decimal_seconds,
-    "p": lambda resp, req, environ, elapsed: f"<{os.getpid()}>",
+
+# -- the atoms -----------------------------------------------------------------------
+#
+# What a request said is taken from the request, because applications change their environ. The
+# address and the fields are taken from the environ: middleware that knows the proxies in front
+# corrects REMOTE_ADDR there, and people rely on seeing it in the log.
+
+CLIENT_SOURCES = {
+    "h": "environ.get('REMOTE_ADDR')",
+    "u": "fields.get('HTTP_AUTHORIZATION') and user(fields)",
+    "r": "req and f'{req.method} {req.uri} {protocols[req.version]}'",
+    "m": "req and req.method",
+    "U": "req and req.path",
+    "q": "req and req.query",
+    "H": "req and protocols[req.version]",
+    "s": "resp.status.partition(' ')[0]",
+    "f": "fields.get('HTTP_REFERER')",
+    "a": "fields.get('HTTP_USER_AGENT')",
+}
+"""Those with text of a client or an application in them."""
+
+TEXT_SOURCES = {
+    "l": repr(MISSING),
+    "t": "times[int(time())]",
+    "b": f"str(resp.sent or {MISSING!r})",
+    "L": "decimal_seconds(elapsed)",
+    "p": "f'<{getpid()}>'",
 }
 
 # The whole of the duration counts: timedelta.seconds and .microseconds leave out the days.
-NUMBER_ATOMS: dict[str, Atom] = {
-    "B": lambda resp, req, environ, elapsed: resp.sent,
-    "T": lambda resp, req, environ, elapsed: elapsed // _SECOND,
-    "M": lambda resp, req, environ, elapsed: elapsed // _MILLISECOND,
-    "D": lambda resp, req, environ, elapsed: elapsed // _MICROSECOND,
+NUMBER_SOURCES = {
+    "B": "resp.sent",
+    "T": "elapsed // second",
+    "M": "elapsed // millisecond",
+    "D": "elapsed // microsecond",
 }
 """Atoms that ``%(...)d`` takes too."""
 
-ATOMS = CLIENT_ATOMS | TEXT_ATOMS | NUMBER_ATOMS
+SAFE_SOURCES = TEXT_SOURCES | NUMBER_SOURCES
+SOURCES = CLIENT_SOURCES | SAFE_SOURCES
 
 
-# -- fields and variables ------------------------------------------------------------
+def find_source(name: str) -> str | None:
+    """Return the expression of an atom; None if there is none.
+
+    Beside those of the tables there are fields of the request and the response, and variables of
+    the environ: ``{user-agent}i``, ``{content-type}o``, ``{wsgi.url_scheme}e``.
+    """
+    named = _NAMED.fullmatch(name)
+    if named is None:
+        return SOURCES.get(name)
+    wanted, kind = named[1].strip(), named[2]
+    if kind == "i":
+        return f"fields.get({environ_name(wanted)!r})"
+    if kind == "o":
+        return f"response_field(resp, {wanted.lower()!r})"
+    return f"variable(environ, {wanted!r})"
 
 
-def _field(key: str, req: Request | None, environ: Mapping[str, Any]) -> Any:
-    """Return a field of the request by its environ name, even if there is no environ."""
-    if environ or req is None:
-        return environ.get(key)
-    values = [value for name, value in req.headers if environ_name(name) == key]
-    return ",".join(values)
+def compile_function(*statements: str) -> Callable[..., Any]:
+    """Make a function of :data:`PARAMETERS` out of statements."""
+    names: dict[str, Any] = {}
+    body = "\n    ".join(statements)
+    # Text of the configuration is in it only as literals, made by repr().
+    exec(f"def made({PARAMETERS}):\n    {body}", NAMESPACE, names)
+    function: Callable[..., Any] = names["made"]
+    return function
 
 
-def _request_field(name: str) -> Atom:
-    key = environ_name(name)
-    return lambda resp, req, environ, elapsed: _field(key, req, environ)
+class AtomFunctions(Mapping[str, Atom]):
+    """Functions that compute one atom each, made when they are looked up."""
+
+    def __init__(self, sources: Mapping[str, str]) -> None:
+        self._sources = sources
+
+    def __getitem__(self, name: str) -> Atom:
+        return compile_function(PREPARATION, f"return {self._sources[name]}")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._sources)
+
+    def __len__(self) -> int:
+        return len(self._sources)
 
 
-def _response_field(name: str) -> Atom:
-    wanted = name.lower()
-
-    def atom(resp: Response, req: Request | None, environ: Any, elapsed: Any) -> Any:
-        return ", ".join([value for name, value in resp.headers if name.lower() == wanted])
-
-    return atom
+CLIENT_ATOMS: Mapping[str, Atom] = AtomFunctions(CLIENT_SOURCES)
+"""Atoms with text of a client or an application in them: escaped before they are printed."""
 
 
-def _variable(name: str) -> Atom:
-    def atom(resp: Response, req: Request | None, environ: Any, elapsed: Any) -> Any:
-        value = environ.get(name)
-        return value if value is None else str(value)
-
-    return atom
-
-
-_MAKERS = {"i": _request_field, "o": _response_field, "e": _variable}
-
-
-def find_atom(name: str) -> Atom | None:
-    """Return the atom of this name, escaped for printing; None if there is none."""
-    safe = TEXT_ATOMS.get(name) or NUMBER_ATOMS.get(name)
-    if safe is not None:
-        return safe
-    found = CLIENT_ATOMS.get(name)
-    if found is None:
-        named = _NAMED.fullmatch(name)
-        if named is None:
-            return None
-        found = _MAKERS[named[2]](named[1].strip())
-    return _escaped(found)
-
-
-def _escaped(atom: Atom) -> Atom:
-    def escaped_atom(resp: Response, req: Request | None, environ: Any, elapsed: Any) -> Any:
-        value = atom(resp, req, environ, elapsed)
-        return escape(value) if value else MISSING
-
-    return escaped_atom
+@cache
+def _compute_all() -> Callable[..., dict[str, Any]]:
+    items = ", ".join([f"{name!r}: {source}" for name, source in SOURCES.items()])
+    return compile_function(PREPARATION, f"return {{{items}}}")
 
 
 def all_atoms(
@@ -182,7 +215,7 @@ def all_atoms(
 
     The names of fields and variables are in lower case: ``{user-agent}i``.
     """
-    atoms = {name: atom(resp, req, environ, elapsed) for name, atom in ATOMS.items()}
+    atoms = _compute_all()(resp, req, environ, elapsed)
     atoms.update({f"{{{name.lower()}}}i": value for name, value in (req.headers if req else ())})
     atoms.update({f"{{{name.lower()}}}o": value for name, value in resp.headers})
     atoms.update({f"{{{name.lower()}}}e": value for name, value in environ.items()})

@@ -18,7 +18,7 @@ import pytest
 
 from corn_control import cornctl
 from corn_core.hookspecs import HOOKS
-from corn_core.logs.atoms import ATOMS
+from corn_core.logs.atoms import SOURCES
 from corn_core.settings.registry import COMMANDS
 from corn_testkit.client import Address, listens
 from corn_testkit.fixtures import Serve
@@ -223,7 +223,7 @@ def test_every_atom_is_described() -> None:
     rows = re.findall(
         r"^\| `%\((.+?)\)s` \|", (DOCS / "logging.md").read_text(), flags=re.MULTILINE
     )
-    assert set(rows) == {*ATOMS, "{name}i", "{name}o", "{name}e"}
+    assert set(rows) == {*SOURCES, "{name}i", "{name}o", "{name}e"}
 
 
 # -- other programs' configurations --------------------------------------------------

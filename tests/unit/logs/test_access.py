@@ -9,16 +9,17 @@ from binascii import b2a_base64
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from ipaddress import IPv4Address
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from corn_core.dates import common_log_time
 from corn_core.logs import SETTINGS
 from corn_core.logs.access import SafeAtoms, compile_format, parse_access_format, placeholders
-from corn_core.logs.atoms import ATOMS, all_atoms
+from corn_core.logs.atoms import NAMESPACE, SOURCES, all_atoms
 from corn_core.setting import Expected
 
 
@@ -123,7 +124,7 @@ def test_process() -> None:
 
 
 def test_every_atom_of_the_manual_is_there() -> None:
-    assert set(ATOMS) == set("hlutrmUqHsBbfaTDMLp")
+    assert set(SOURCES) == set("hlutrmUqHsBbfaTDMLp")
 
 
 def test_default_format() -> None:
@@ -168,8 +169,10 @@ def test_time_is_that_of_the_response(zone: None) -> None:
 
 
 def test_time_of_an_earlier_second_is_not_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("corn_core.logs.atoms._stamp", (1, "[earlier]"))
-    assert render("%(t)s") != "[earlier]"
+    for now in (5.2, 5.9, 6.0, 3.0):
+        monkeypatch.setitem(NAMESPACE, "time", lambda now=now: now)
+        assert render("%(t)s") == common_log_time(int(now))
+    assert len(NAMESPACE["times"]) == 1
 
 
 def test_protocols() -> None:
@@ -244,6 +247,17 @@ def test_fields_of_a_request_without_environ_come_from_the_request() -> None:
 
 def basic_field() -> list[tuple[str, str]]:
     return [("AUTHORIZATION", basic(b"brian:secret")["HTTP_AUTHORIZATION"])]
+
+
+def test_address_that_is_no_text() -> None:
+    address = IPv4Address("192.0.2.7")
+    assert render("%(h)s", environ={"REMOTE_ADDR": address}) == "192.0.2.7"
+    line = render("%(h)s %(a)s", environ={"REMOTE_ADDR": address, "HTTP_USER_AGENT": "\n"})
+    assert line == r"192.0.2.7 \x0a"
+
+
+def test_variable_without_a_value() -> None:
+    assert render("%({none}e)s %({nothing}e)s", environ={"none": None, "nothing": ""}) == "- -"
 
 
 def test_client_of_a_unix_socket_has_no_address() -> None:
@@ -360,6 +374,16 @@ def test_placeholders() -> None:
     assert placeholders("%% %(h)s %({a}i)s%(D)d") == [("h", "s"), ("{a}i", "s"), ("D", "d")]
 
 
+@given(st.text(max_size=30), st.text(max_size=30))
+def test_names_and_text_of_a_format_are_not_taken_for_code(name: str, around: str) -> None:
+    around = around.replace("%", "%%")
+    wanted = name.strip()
+    assume(wanted and not set("(){}") & set(name))
+    environ = {wanted: "there", "x": 1}
+    line = render(f"{around}%({{{name}}}e)s{around}", environ=environ)
+    assert line == f"{around}there{around}".replace("%%", "%")
+
+
 # -- for subclasses ------------------------------------------------------------------
 
 
@@ -372,7 +396,7 @@ def test_all_atoms_are_as_received() -> None:
     assert atoms["{user-agent}i"] == "curl/8.0"
     assert atoms["{content-type}o"] == "text/html"
     assert atoms["{wsgi.url_scheme}e"] == "http"
-    assert set(ATOMS) <= set(atoms)
+    assert set(SOURCES) <= set(atoms)
 
 
 def test_all_atoms_of_a_request_of_which_nothing_is_known() -> None:
