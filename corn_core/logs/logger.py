@@ -98,6 +98,8 @@ class Logger:
         self.cfg = config
         self._render: Renderer
         self._access_failing = False
+        self._direct: LineHandler | None = None
+        self._plain: logging.Formatter | None = None
         self._plan: tuple[Config, Plan | None] | None = None
         self._captured = ""
         self.setup(config)
@@ -134,7 +136,21 @@ class Logger:
         self.access_enabled = (
             self.access_log.isEnabledFor(logging.INFO) and self.access_log.hasHandlers()
         )
+        self._find_direct_handler()
         self._capture(config)
+
+    def _find_direct_handler(self) -> None:
+        """Find our own handler of the access log, if it writes nothing but the line.
+
+        As long as it is the only thing that sees access lines, they are written to it directly: a
+        log record would cost several times what the line does.
+        """
+        self._direct = self._plain = None
+        for handler in self.access_log.handlers:
+            form = handler.formatter
+            plain = type(form) is logging.Formatter and form._fmt == "%(message)s"
+            if plain and isinstance(handler, LineHandler):
+                self._direct, self._plain = handler, form
 
     def _read_plan(self, config: Config) -> Plan | None:
         """Return the logging configuration, of an earlier ``config`` as it was read then."""
@@ -234,8 +250,17 @@ class Logger:
         if not self.access_enabled:
             return
         line = self._render(resp, req, environ, request_time)
-        handler = self._only_handler()
-        if handler is None:
+        handler, log = self._direct, self.access_log
+        # Looked at each time, because the application may change it.
+        if (
+            handler is None
+            or log.handlers != [handler]
+            or handler.formatter is not self._plain
+            or handler.filters
+            or log.filters
+            or log.propagate
+            or log.disabled
+        ):
             atoms = partial(self.atoms, resp, req, environ, request_time)
             arguments = AccessArguments(line, atoms)
             self.access_log.info("%(line)s", arguments)
@@ -249,21 +274,6 @@ class Logger:
             if not self._access_failing:
                 self.error("Cannot write the access log: %s", error)
             self._access_failing = True
-
-    def _only_handler(self) -> LineHandler | None:
-        """Return our own handler if it is the only thing that sees access lines.
-
-        Writing to it directly needs no log record, which would cost twice what the line does.
-        """
-        log = self.access_log
-        if len(log.handlers) != 1 or log.filters or log.propagate or log.disabled:
-            return None
-        handler = log.handlers[0]
-        if not isinstance(handler, LineHandler) or handler.filters:
-            return None
-        form = handler.formatter
-        plain = type(form) is logging.Formatter and form._fmt == "%(message)s"
-        return handler if plain else None
 
     def atoms(
         self,

@@ -79,6 +79,7 @@ class RequestCycle:
         self._events = RequestEvents(worker, builder)
         self._before = self._events.before
         self._after = self._events.after
+        self._finished = self._events.request_finished
 
     def native(self, on_end: Callable[[], None]) -> NativeCycle:
         """Make the object that reports requests which another server than corn's own answers.
@@ -164,8 +165,11 @@ class RequestCycle:
             body.close()
             if self._written:
                 self.errors.flush()
-        if self._after or response.problem:
+        if response.problem or connection.taken:
             self._conclude(started, request, environ, response, connection)
+        elif self._after:
+            # As in _conclude(), which would be one more call for each request.
+            self._finished(started, request, environ, response, connection)
         self._end_request(token)
         head = response.head
         return response.complete and head is not None and head.keep_alive

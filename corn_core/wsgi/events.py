@@ -80,7 +80,7 @@ class RequestEvents:
         self, response: Response, request: Request | None, environ: Mapping[str, Any]
     ) -> None:
         try:
-            duration = timedelta(seconds=response.duration)
+            duration = timedelta(0, response.duration)
             self._log.access(response, request, environ, duration)
         except Exception:
             # Broad: the logger class may be a third party's, and its failure is not the request's.
