@@ -102,7 +102,10 @@ class ThreadedDriver(GatedDriver[Job]):
         self._run = worker.cycle.run
         self._keeps = limits.keepalive > 0
         self._polling = False
-        self._current: tuple[Stream, Request] | None = None
+        # Whether the holder may call the application for every request of the present round. It
+        # is found out once a round: only the holder adds to what waits and what runs elsewhere,
+        # when it looks, or loses the loop by it.
+        self._calm = False
         # A request that has waited for another thread and is answered by the holder after all.
         self._next: Request | None = None
         # By its number, the thread of a call that has lost the loop, and when the call was seen
@@ -174,16 +177,16 @@ class ThreadedDriver(GatedDriver[Job]):
             seat = self._idle_seat()
             if seat is None:
                 return
-            if not leadership.depose(call):
+            claim = leadership.claims.get(call)
+            if claim is None or not leadership.depose(call):
                 leadership.idle.append(seat)
                 return
             self._since[call] = self._holder, first
             now = monotonic()
-            if self._current is not None:
-                connection, request = self._current
-                if verdict is Verdict.SLOW and now - first.at >= SLOW:
-                    leadership.pace.note(request.path, True, now)
-                self.hold(connection)
+            connection, request = claim
+            if verdict is Verdict.SLOW and now - first.at >= SLOW:
+                leadership.pace.note(request.path, True, now)
+            self.hold(connection)
             seat.assign(LEAD)
 
     def _appoint(self) -> None:
@@ -220,6 +223,8 @@ class ThreadedDriver(GatedDriver[Job]):
     def _lead(self, seat: Seat) -> bool | None:
         """Run the loop until it ends or is taken away. Returns whether the last call was slow."""
         self._holder = seat
+        # What the last holder found out was before its last call ran beside the loop.
+        self._calm = False
         try:
             while self.worker.alive or not self.drained():
                 self.step()
@@ -288,20 +293,15 @@ class ThreadedDriver(GatedDriver[Job]):
         It is one function because it runs once for each request, and a call costs.
         """
         leadership = self._leadership
-        if (
-            self._waiting
-            or leadership.running >= leadership.limit
-            or (leadership.pace.wary and leadership.pace.suspicious(request.path, monotonic()))
-        ) and request is not self._next:
+        if not self._calm and request is not self._next and self._has_to_wait(request):
             self.hold(connection)
             self._waiting.append(Job(connection, request, body))
             return
         # From here to its end the call can lose the loop to another thread.
         worker = self.worker
-        self._current = connection, request
         # The steps, and their order, are those that Leadership asks for.
         number = leadership.call + 1
-        leadership.claims[number] = None
+        leadership.claims[number] = connection, request
         leadership.call = number
         if number >= self._alarm.due:
             self._alarm.put_off(number)
@@ -323,6 +323,13 @@ class ThreadedDriver(GatedDriver[Job]):
         else:
             connection.finish(keep)
 
+    def _has_to_wait(self, request: Request) -> bool:
+        """Tell whether another thread is to take a request."""
+        leadership = self._leadership
+        if self._waiting or leadership.running >= leadership.limit:
+            return True
+        return leadership.pace.wary and leadership.pace.suspicious(request.path, monotonic())
+
     def _leave_loop(
         self, number: int, connection: Stream, request: Request, keep: bool | None
     ) -> NoReturn:
@@ -343,12 +350,14 @@ class ThreadedDriver(GatedDriver[Job]):
     def wait(self) -> list[tuple[int, int]]:
         if self._ended:
             raise LoopTaken(slow=False)
+        self._calm = False
         if self._done:
             self._take_back()
         if self._waiting:
             self._share_out()
         # As in _full(), which would be one more call.
         full = self._leadership.running + len(self._waiting) >= self._leadership.limit
+        self._calm = not (full or self._waiting or self._leadership.pace.wary)
         due = min(self.next_tick, self._look_out(full))
         self._polling = True
         busy = self.ready or self.uploads or self._done or self._ended or self._once

@@ -6,7 +6,7 @@ here waits, locks or wakes. Methods that need the driver's lock say so.
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 SUSPECT_FOR = 0.05
 """Seconds for which a slow call makes calls for other paths suspect."""
@@ -97,7 +97,8 @@ class Leadership(Generic[Seat]):
     :ivar call: odd while the holder is inside a call. It never goes back, so that the number a
         call has begun with is also the proof, in the end, that the loop was not taken away.
     :ivar claims: the number of the call, until its end or its loss, whichever comes first: to
-        remove it is one step for the interpreter, so only one of two threads can.
+        remove it is one step for the interpreter, so only one of two threads can. The value is
+        what the caller has to know about a call that is lost.
     :ivar running: calls in threads that do not hold the loop. Only the holder adds to it, or the
         thread that takes the loop away while the holder cannot, so the holder may compare it
         unlocked.
@@ -109,7 +110,7 @@ class Leadership(Generic[Seat]):
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.call = 0
-        self.claims: dict[int, None] = {}
+        self.claims: dict[int, Any] = {}
         self.running = 0
         self.idle: list[Seat] = []
         self.pace = Pace()
