@@ -321,6 +321,28 @@ def test_filters_are_asked(access_file: Path) -> None:
     assert access_file.read_text() == "/shop\n/health\n"
 
 
+def test_formatter_and_handler_that_take_the_place_of_ours_are_used(access_file: Path) -> None:
+    logger = Logger(config(accesslog=str(access_file), access_log_format="%(U)s"))
+    (ours,) = logger.access_log.handlers
+    plain = ours.formatter
+    access(logger, path="/before")
+    ours.setFormatter(logging.Formatter("mine %(message)s"))
+    access(logger, path="/other")
+    assert access_file.read_text() == "/before\nmine /other\n"
+    seen = io.StringIO()
+    another = logging.StreamHandler(seen)
+    another.setFormatter(plain)
+    logger.access_log.removeHandler(ours)
+    logger.access_log.addHandler(another)
+    try:
+        access(logger, path="/another")
+    finally:
+        logger.access_log.removeHandler(another)
+        logger.access_log.addHandler(ours)
+    assert seen.getvalue() == "/another\n"
+    assert "another" not in access_file.read_text()
+
+
 def test_filters_and_formatters_find_every_atom(access_file: Path) -> None:
     seen: list[Any] = []
 
