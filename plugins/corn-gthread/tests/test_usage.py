@@ -126,6 +126,15 @@ def test_a_thread_that_computes_is_runnable_and_one_that_waits_is_not(subject: S
     wait_for(subject.meter.runnable, "the thread to compute")
 
 
+def test_a_thread_that_has_ended_uses_nothing(subject: Subject) -> None:
+    subject.begin.set()
+    subject.enough.set()
+    subject.thread.join()
+    # The system may need a moment to forget it.
+    wait_for(lambda: subject.meter.ran() == 0.0, "the thread's clock to end")
+    assert not subject.meter.runnable()
+
+
 def test_without_clocks_there_is_the_time_on_the_wall(subject: Subject) -> None:
     subject.meter.close()
     assert not subject.meter.runnable()

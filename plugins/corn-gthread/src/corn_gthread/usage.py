@@ -126,19 +126,27 @@ class Meter:
 
     # The watcher reads this many times a second while the thread is in a call. Unlike a look into
     # /proc it does not release the interpreter: the thread would take it, and the watcher would
-    # have to interrupt it again.
+    # have to interrupt it again. When the worker stops, the thread may end between two looks.
 
     def ran(self) -> float:
         """Return the seconds the thread has been on a processor; 0.0 where that is not known."""
-        return 0.0 if self._clock is None else time.clock_gettime(self._clock)
+        if self._clock is None:
+            return 0.0
+        try:
+            return time.clock_gettime(self._clock)
+        except OSError:
+            return 0.0
 
     def runnable(self) -> bool:
         """Tell whether the thread is running, or waits for a processor; False if unknown."""
         if self._fd < 0:
             return False
-        with open(f"{self._place}/stat", "rb") as file:
-            # "TID (name) STATE ...", and the name may contain anything.
-            return file.read().rpartition(b") ")[2].startswith(b"R")
+        try:
+            with open(f"{self._place}/stat", "rb") as file:
+                # "TID (name) STATE ...", and the name may contain anything.
+                return file.read().rpartition(b") ")[2].startswith(b"R")
+        except (FileNotFoundError, ProcessLookupError):
+            return False
 
     def was_slow(self, began: Began) -> bool | None:
         """Decide about a call that the thread has ended now, see :func:`was_slow`."""
