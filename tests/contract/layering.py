@@ -10,6 +10,7 @@ import ast
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -110,12 +111,20 @@ def imports(sources: Sources) -> list[Import]:
     """Yield every import statement of every module, including conditional ones."""
     found = []
     for module, source in sources.items():
-        lines = source.splitlines()
-        for node, in_function in _import_nodes(ast.parse(source)):
-            explained = _explained(lines, node.lineno)
+        for node, in_function, explained in _statements(source):
             for target in _targets(node, sources):
                 found.append(Import(module, target, node.lineno, in_function, explained))
     return found
+
+
+@cache
+def _statements(source: str) -> list[tuple[ast.Import | ast.ImportFrom, bool, bool]]:
+    """List the import statements: each with whether it is in a function, and whether explained."""
+    lines = source.splitlines()
+    return [
+        (node, in_function, _explained(lines, node.lineno))
+        for node, in_function in _import_nodes(ast.parse(source))
+    ]
 
 
 def _import_nodes(

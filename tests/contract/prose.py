@@ -13,6 +13,7 @@ import re
 import tokenize
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from tests.contract.pages import ROOT, without_blocks
@@ -54,6 +55,7 @@ class Finding:
         return f"line {self.line}: {self.rule}: ...{self.text}..."
 
 
+@cache
 def units() -> dict[str, list[Path]]:
     """All files with prose, by the package, the plugin or the page that they belong to."""
     found: dict[str, list[Path]] = {}

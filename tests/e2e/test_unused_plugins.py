@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from corn_testkit.fixtures import Serve
+from corn_testkit.launcher import SWITCH
 from corn_testkit.server import run
 
 ROOT = Path(__file__).parents[2]
@@ -86,7 +87,8 @@ def test_commands_import_no_library(command: str, tmp_path: Path, of_libraries: 
         "import atexit, sys\n"
         "atexit.register(lambda: print('\\nimported:', *sorted(sys.modules), file=sys.stderr))\n"
     )
-    outcome = run(command, env={"PYTHONPATH": str(tmp_path)})
+    # Not through the fork server, which has run its own sitecustomize.
+    outcome = run(command, env={"PYTHONPATH": str(tmp_path), SWITCH: "no"})
     assert outcome.returncode == 0
     imported = outcome.stderr.partition("imported: ")[2].split()
     assert "corn_core" in imported

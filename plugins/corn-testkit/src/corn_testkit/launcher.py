@@ -21,14 +21,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-from corn_testkit.forkserver import IMPORTS
+from corn_testkit.forkserver import IMPORTS, PATH
 
 SWITCH = "CORN_TESTKIT_FORKSERVER"
 """The variable that, as ``no``, has a server started as a user starts it."""
 
 _INTERPRETER = ("PYTHON", "LD_", "MALLOC_", IMPORTS)
 """Begin the names of variables that matter before the first line of Python runs, or to the fork
-server itself. Servers for which they differ do not share one."""
+server itself. Servers for which they differ do not share one, PYTHONPATH aside."""
 
 
 class Process:
@@ -140,6 +140,16 @@ def _interpreters(env: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in env.items() if name.startswith(_INTERPRETER)}
 
 
+def _for_fork_server(env: Mapping[str, str]) -> Mapping[str, str]:
+    """Leave out what each server does by itself: to look for modules elsewhere.
+
+    In a conformance run the fork server imports modules, and has to look there.
+    """
+    if IMPORTS in env:
+        return env
+    return {name: value for name, value in env.items() if name != PATH}
+
+
 MOST = 8
 """Fork servers that a process has at most, beside those of conformance runs."""
 
@@ -154,14 +164,15 @@ def launcher(env: Mapping[str, str]) -> Launcher | None:
     """
     if env.get(SWITCH) == "no":
         return None
-    kind = frozenset(_interpreters(env).items())
+    own = _for_fork_server(env)
+    kind = frozenset(_interpreters(own).items())
     if kind not in _launchers:
         _launchers[kind] = None
         if IMPORTS not in env:
             return None
     found = _launchers[kind]
     if found is None and (IMPORTS in env or len(fork_servers()) < MOST):
-        found = _launchers[kind] = Launcher(env)
+        found = _launchers[kind] = Launcher(own)
         atexit.register(found.close)
     return found
 

@@ -75,9 +75,8 @@ def stands_still(pid: int) -> bool:
     return fields is not None and fields[0] == "T"
 
 
-def _all() -> list[tuple[int, list[str]]]:
-    pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
-    return [(pid, fields) for pid in pids if (fields := _stat(pid)) is not None]
+def _pids() -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
 
 
 def children(pid: int) -> list[int]:
@@ -89,13 +88,22 @@ def children(pid: int) -> list[int]:
                 found += map(int, file.read().split())
     except (FileNotFoundError, ProcessLookupError):
         # The process or a thread of it has ended, or the kernel has no such file (proc(5)).
-        return sorted(child for child, fields in _all() if int(fields[1]) == pid)
+        stats = ((each, _stat(each)) for each in _pids())
+        return sorted(each for each, fields in stats if fields and int(fields[1]) == pid)
     return sorted(filter(alive, found))
 
 
 def session_members(session: int) -> list[int]:
     """List the running processes of a session."""
-    return sorted(pid for pid, fields in _all() if int(fields[3]) == session)
+    return sorted(pid for pid in _pids() if _session(pid) == session and alive(pid))
+
+
+def _session(pid: int) -> int | None:
+    # Not by reading its file, as this is asked of every process of the machine.
+    try:
+        return os.getsid(pid)
+    except (ProcessLookupError, PermissionError):
+        return None
 
 
 def listening(port: int) -> set[str]:

@@ -108,7 +108,7 @@ def test_body_that_breaks_off_is_a_disconnect(exchange: Subject, told: Told) -> 
 
 def test_application_that_does_not_receive_stops_the_client(exchange: Subject, told: Told) -> None:
     """While the application does not receive, a client can send only so much."""
-    size = 64 * 1024 * 1024
+    size = 32 * 1024 * 1024
     head = f"POST /late?stop HTTP/1.1\r\nHost: x\r\nContent-Length: {size}\r\n{CLOSE}\r\n\r\n"
     with held(exchange, told, head.encode(), "holds") as client:
         body = memoryview(bytes(size))

@@ -26,11 +26,13 @@ def readable(client: socket.socket) -> bool:
 
 
 @contextmanager
-def clients(subject: Subject, receive_buffer: int = 0) -> Iterator[list[socket.socket]]:
+def clients(
+    subject: Subject, receive_buffer: int = 0, count: int = COUNT
+) -> Iterator[list[socket.socket]]:
     """Many connections; their receive buffer, when given, is set before they connect."""
     with ExitStack() as stack:
         opened = []
-        for _ in range(COUNT):
+        for _ in range(count):
             client = stack.enter_context(socket.socket())
             client.settimeout(30)
             if receive_buffer:
@@ -96,7 +98,7 @@ def test_slow_reader(shared: Subject) -> None:
 def test_reader_that_takes_nothing_is_given_up(start: Start) -> None:
     """A client that reads nothing is given up after write_timeout."""
     subject = start("--write-timeout=1", "--graceful-timeout=600")
-    with clients(subject, receive_buffer=8192) as slow:
+    with clients(subject, receive_buffer=8192, count=4) as slow:
         for client in slow:
             client.sendall(b"GET /large?q=8192 HTTP/1.1\r\n%b\r\n" % CLOSE)
         assert subject.get() == "hello"
