@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +11,16 @@ from typing import Protocol
 
 from corn_testkit.forkserver import IMPORTS
 from corn_testkit.recording import Recording
-from corn_testkit.server import APPS, ASGI_APPS, COMMAND, Server, environment
-from corn_testkit.waiting import DEADLINE, alive, polls, wait_for
+from corn_testkit.server import (
+    APPS,
+    ASGI_APPS,
+    COMMAND,
+    DESCRIBE,
+    Server,
+    environment,
+    run_command,
+)
+from corn_testkit.waiting import alive, polls, wait_for
 
 
 class NoCandidate(Exception):
@@ -43,10 +49,7 @@ class Candidate:
 
         :raises NoCandidate: when there is no such class, or it refuses the options.
         """
-        command = [sys.executable, "-m", "corn_testkit.describe", "-k", name, *options, "probe:app"]
-        done = subprocess.run(
-            command, cwd=APPS, env=variables(), capture_output=True, text=True, timeout=DEADLINE * 4
-        )
+        done = run_command([*DESCRIBE, "-k", name, *options, "probe:app"], APPS, variables())
         if done.returncode:
             raise NoCandidate(done.stderr.strip())
         found = json.loads(done.stdout)

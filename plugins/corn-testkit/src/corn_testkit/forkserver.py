@@ -9,6 +9,8 @@ without taking each module apart. No thread runs here. A plugin is imported only
 CORN_TESTKIT_IMPORTS says so, which it does for the servers of a conformance run: importing the
 library that a worker is made of takes longer than all that most tests do with the server.
 
+It can run a module as ``python -m`` does, too, in the place of the command.
+
 The tests say over a socket what to start: a head of four bytes with the size of the JSON behind
 it, and with the head the descriptors for standard output, standard error, and for what is told of
 the server: its process id in a line, and in another its exit status.
@@ -19,6 +21,7 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import runpy
 import select
 import signal
 import socket
@@ -129,9 +132,14 @@ class ForkServer:
         os.environ.clear()
         os.environ.update(server["env"])
         command: list[str] = server["command"]
-        sys.argv = command
-        sys.orig_argv = [sys.executable, *command]
-        sys.path[0] = os.path.dirname(command[0])
+        if command[0] == sys.executable:
+            sys.argv = command[2:]
+            sys.orig_argv = command
+            sys.path[0] = server["cwd"]
+        else:
+            sys.argv = command
+            sys.orig_argv = [sys.executable, *command]
+            sys.path[0] = os.path.dirname(command[0])
         return command
 
     def _close(self) -> None:
@@ -148,6 +156,12 @@ class ForkServer:
             with suppress(BrokenPipeError):
                 os.write(tell, b"%d\n" % os.waitstatus_to_exitcode(status))
             os.close(tell)
+
+
+def run_module() -> int:
+    """Run the module that the command names: ``python -m MODULE``."""
+    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+    return 0
 
 
 def prepare() -> Callable[[], int]:
@@ -172,12 +186,13 @@ if __name__ == "__main__":
     ending = Ending()
     ending.register()
     main = prepare()
-    if not ForkServer(socket.socket(fileno=int(sys.argv[1]))).run():
+    command = ForkServer(socket.socket(fileno=int(sys.argv[1]))).run()
+    if command is None:
         ending.status = 0
     else:
         try:
-            ending.status = main()
+            ending.status = run_module() if command[0] == sys.executable else main()
         except SystemExit as leaving:
-            if isinstance(leaving.code, int):
-                ending.status = leaving.code
+            if isinstance(leaving.code, int | None):
+                ending.status = leaving.code or 0
             raise

@@ -21,6 +21,9 @@ from corn_testkit.waiting import DEADLINE, children, polls, session_members, wai
 COMMAND = str(Path(sys.executable).with_name("corn"))
 """The command beside the interpreter that runs the tests; `pip install -e` puts it there."""
 
+DESCRIBE = [sys.executable, "-m", "corn_testkit.describe"]
+"""The command that describes a worker class."""
+
 APPS = Path(__file__).with_name("apps")
 """Where the kit's applications are, and the server's working directory by default."""
 
@@ -58,10 +61,11 @@ def spawn(
 ) -> Process:
     """Start a process in a session of its own, with an empty standard input.
 
-    The installed command is started by a fork server, if that makes no difference.
+    The installed command is started by a fork server, if that makes no difference; and so is the
+    one that describes a worker class.
     """
     given = {name: value for name, value in env.items() if name != IMPORTS}
-    if command[0] == COMMAND and not pass_fds:
+    if (command[0] == COMMAND or command[:3] == DESCRIBE) and not pass_fds:
         starter = launcher(env)
         if starter is not None:
             return starter.start(command, cwd, given, stdout, stderr)
@@ -84,9 +88,15 @@ def run(
     command: str = COMMAND,
 ) -> subprocess.CompletedProcess[str]:
     """Run a command that ends by itself, such as ``corn --version``, to its end."""
-    line = [command, *arguments]
+    return run_command([command, *arguments], cwd, environment(env))
+
+
+def run_command(
+    line: Sequence[str], cwd: Path, env: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """Run a command line to its end, in an environment that is complete."""
     with TemporaryFile() as stdout, TemporaryFile() as stderr:
-        process = spawn(line, cwd, environment(env), stdout, stderr)
+        process = spawn(line, cwd, env, stdout, stderr)
         try:
             status = process.wait(DEADLINE * 2)
         except subprocess.TimeoutExpired:
