@@ -48,7 +48,6 @@ from corn_core.net.address import (
 from corn_core.net.listener import Listener, open_listener
 from corn_core.process.scoreboard import CAPACITY as MAX_WORKERS
 from corn_core.process.scoreboard import STATE_NAMES as WORKER_STATES
-from corn_core.reloading.engines import PERIOD as RELOAD_PERIOD
 from corn_core.setting import (
     Expected,
     Parser,
@@ -67,9 +66,15 @@ from corn_core.settings.printing import described as described_config
 
 if TYPE_CHECKING:
     from corn_core.reloading.files import is_library
+    from corn_core.reloading.reloader import PERIOD as RELOAD_PERIOD
 else:
     __getattr__ = on_demand(
-        __name__, late={"is_library": "corn_core.reloading.files:is_library"}, deprecated={}
+        __name__,
+        late={
+            "RELOAD_PERIOD": "corn_core.reloading.reloader:PERIOD",
+            "is_library": "corn_core.reloading.files:is_library",
+        },
+        deprecated={},
     )
 
 __all__ = [

@@ -10,7 +10,7 @@ from typing import Any
 
 from corn_core import hookimpl, loaders, logs
 from corn_core.arbiter import settings as arbiter
-from corn_core.builtin import recycling, spew
+from corn_core.builtin import spew
 from corn_core.config import Config
 from corn_core.extensions import drivers, manager
 from corn_core.http import limits
@@ -40,7 +40,6 @@ def corn_settings() -> tuple[Setting, ...]:
         *arbiter.SETTINGS,
         *drivers.SETTINGS,
         *worker.SETTINGS,
-        *recycling.SETTINGS,
         *serving.SETTINGS,
         *limits.SETTINGS,
         *environ.SETTINGS,
@@ -62,9 +61,6 @@ def corn_settings() -> tuple[Setting, ...]:
 @hookimpl
 def corn_instruments(config: Config) -> Iterator[object]:
     """Add what the configuration turns on, so that it costs nothing elsewhere."""
-    limits = recycling.RecyclingLimits(config.max_worker_memory, config.max_worker_lifetime)
-    if any(limits):
-        yield recycling.Recycler(limits)
     if config.spew:
         yield spew
 

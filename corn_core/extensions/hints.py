@@ -36,6 +36,9 @@ _OPTIONS = {
     "corn-django": "django_settings django_static --settings --django-static",
     "corn-paste": "paste raw_paste_global_conf --paste --paster --paste-global",
     "corn-prometheus": "metrics_bind --metrics-bind",
+    "corn-recycling": (
+        "max_worker_memory max_worker_lifetime --max-worker-memory --max-worker-lifetime"
+    ),
     "corn-static": (
         "static static_max_age static_immutable static_index --static --static-max-age "
         "--static-immutable --static-index"

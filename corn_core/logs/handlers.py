@@ -187,14 +187,13 @@ class LogStream(LineHandler):
             stream.flush()
             return
         line = memoryview(encode_line(text))
-        if len(line) <= PIPE_BUF or _takes(fd, len(line)):
-            write_all(fd, line)
-            return
-        # A pipe that has room takes this much without waiting (pipe(7)).
-        write_all(fd, line[:PIPE_BUF])
-        for start in range(PIPE_BUF, len(line), PIPE_BUF):
+        # A pipe that has room takes PIPE_BUF without waiting (pipe(7)).
+        whole = len(line) <= PIPE_BUF or _takes(fd, len(line))
+        size = len(line) if whole else PIPE_BUF
+        write_all(fd, line[:size])
+        for start in range(size, len(line), size):
             self._wait_for_room(fd)
-            write_all(fd, line[start : start + PIPE_BUF])
+            write_all(fd, line[start : start + size])
 
     def _wait_for_room(self, fd: int) -> None:
         poller = poll()
@@ -253,41 +252,45 @@ def let_add(add: AddHandlers) -> None:
 class Outlets:
     """The handlers of one configuration, opened but not yet in use.
 
+    :param added: the formatter of handlers that plugins add without one of their own.
     :raises CornError: when a file cannot be appended to, or a plugin fails; nothing is left open.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(
+        self,
+        config: Config,
+        error: logging.Formatter,
+        access: logging.Formatter,
+        added: logging.Formatter,
+    ) -> None:
         self.error: list[logging.Handler] = []
         self.access: list[logging.Handler] = []
         try:
-            self.error.append(_line_handler(config, "errorlog", "stderr"))
+            self.error.append(_line_handler(config, "errorlog", "stderr", error))
             if config.accesslog:
-                self.access.append(_line_handler(config, "accesslog", "stdout"))
+                self.access.append(_line_handler(config, "accesslog", "stdout", access))
             self.error += _add(config, "error")
             self.access += _add(config, "access")
         except CornError:
             for handler in (*self.error, *self.access):
                 close(handler)
             raise
-        _own.update([*self.error, *self.access])
-
-    def set_formatters(
-        self, error: logging.Formatter, access: logging.Formatter, added: logging.Formatter
-    ) -> None:
-        for handlers, formatter in ((self.error, error), (self.access, access)):
-            for handler in handlers:
-                if isinstance(handler, LineHandler):
-                    handler.setFormatter(formatter)
-                elif handler.formatter is None:
-                    handler.setFormatter(added)
+        for handler in (own := [*self.error, *self.access]):
+            if handler.formatter is None:
+                handler.setFormatter(added)
+        _own.update(own)
 
 
-def _line_handler(config: Config, name: str, stream_name: str) -> LogFile | LogStream:
+def _line_handler(
+    config: Config, name: str, stream_name: str, formatter: logging.Formatter
+) -> LineHandler:
     target = getattr(config, name)
     try:
-        return LogStream(stream_name) if target == "-" else LogFile(target)
+        handler = LogStream(stream_name) if target == "-" else LogFile(target)
     except OSError as error:
         raise refusal(config, name, f"a file to append to ({error.strerror})") from None
+    handler.setFormatter(formatter)
+    return handler
 
 
 def refusal(config: Config, name: str, expected: str) -> SettingError:

@@ -114,10 +114,8 @@ class Logger:
         render = self.renderer(config)
         plan = self._read_plan(config)
         error = fitting(self.error_formatter(), config.errorlog)
-        formatters = error, self.access_formatter(), self.syslog_formatter()
-        outlets = Outlets(config)
+        outlets = Outlets(config, error, self.access_formatter(), self.syslog_formatter())
         # These should not fail any more.
-        outlets.set_formatters(*formatters)
         dropped = take_back()
         self.error_log.setLevel(LEVELS[config.loglevel])
         self.access_log.setLevel(logging.INFO)
@@ -137,7 +135,13 @@ class Logger:
             self.access_log.isEnabledFor(logging.INFO) and self.access_log.hasHandlers()
         )
         self._find_direct_handler()
-        self._capture(config)
+        # The path is absolute because reopen_files() may be called in another directory.
+        captures = config.capture_output and config.errorlog != "-"
+        self._captured = os.path.abspath(config.errorlog) if captures else ""
+        if self._captured:
+            self._capture()
+        else:
+            capture.release_output()
 
     def _find_direct_handler(self) -> None:
         """Find our own handler of the access log, if it writes nothing but the line.
@@ -158,16 +162,7 @@ class Logger:
             return self._plan[1]
         return read_plan(config)
 
-    def _capture(self, config: Config) -> None:
-        # The path is absolute because reopen_files() may be called in another directory.
-        wanted = config.capture_output and config.errorlog != "-"
-        self._captured = os.path.abspath(config.errorlog) if wanted else ""
-        if self._captured:
-            self._capture_again()
-        else:
-            capture.release_output()
-
-    def _capture_again(self) -> None:
+    def _capture(self) -> None:
         try:
             capture.capture_output(self._captured)
         except OSError as error:
@@ -295,7 +290,7 @@ class Logger:
             except OSError as error:
                 self.error("Cannot reopen %s: %s", handler.baseFilename, error.strerror)
         if self._captured:
-            self._capture_again()
+            self._capture()
 
     def close_on_exec(self) -> None:
         """Keep log files, the application's too, from being inherited by programs."""

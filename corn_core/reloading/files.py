@@ -6,18 +6,15 @@ import glob
 import os
 import sys
 import sysconfig
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from importlib.util import cache_from_source
 from time import monotonic, time
 from traceback import walk_tb
-from types import ModuleType
 
 from corn_core.config import Config
 from corn_core.errors import ConfigError
 
 _PACKAGES = {"site-packages", "dist-packages"}
-
-
 _LIBRARIES = (sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"))
 _STANDARD = tuple(f"{each}/" for each in (*_LIBRARIES, *map(os.path.realpath, _LIBRARIES)))
 
@@ -43,19 +40,25 @@ class ImportClock:
         self.asked[name] = time()
 
 
-def module_files(modules: dict[str, ModuleType]) -> Iterator[tuple[str, str]]:
-    """Yield the names and files of the modules that do not belong to a library."""
-    for name, module in modules.items():
+def module_files(inherited: Set[str] = frozenset()) -> dict[str, str]:
+    """Map the imported modules that do not belong to a library to their files.
+
+    :param inherited: names of modules to leave out.
+    """
+    found = {}
+    # A copy, because other threads may be importing.
+    for name, module in sys.modules.copy().items():
         try:
             # Bypass every __getattr__: looking at a lazy module must not import it, and sys.modules
             # may contain anything.
             path = object.__getattribute__(module, "__dict__").get("__file__")
         except AttributeError:
             continue
-        if isinstance(path, str):
+        if name not in inherited and isinstance(path, str):
             path = os.path.abspath(path)
             if not is_library(path):
-                yield name, path
+                found[name] = path
+    return found
 
 
 def forget_bytecode(path: str) -> None:
@@ -127,11 +130,11 @@ def check_extra_files(config: Config) -> None:
     for path in config.reload_extra_files:
         if glob.has_magic(path) or os.path.isfile(path):
             continue
-        what = f"{path!r} is a directory; write {path.rstrip('/') + '/**'!r} for its files"
-        if not os.path.isdir(path):
-            what = f"there is no file {path!r} in {os.getcwd()}"
-            if os.path.isabs(path):
-                what = f"there is no file {path!r}"
+        if os.path.isdir(path):
+            what = f"{path!r} is a directory; write {path.rstrip('/') + '/**'!r} for its files"
+        else:
+            where = "" if os.path.isabs(path) else f" in {os.getcwd()}"
+            what = f"there is no file {path!r}{where}"
         raise ConfigError(f"reload_extra_files: {what} ({config.origin('reload_extra_files')})")
 
 

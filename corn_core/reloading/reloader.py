@@ -12,7 +12,7 @@ import sys
 # Imported now, before a worker class patches the module. gevent's monkey patching, for example,
 # would turn the thread into a greenlet, and an engine that waits in C would block all of them.
 from _thread import allocate_lock, start_new_thread
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from html import escape
 from threading import Event
 from time import time
@@ -21,7 +21,6 @@ from typing import Any
 from corn_core.errors import AppLoadError
 from corn_core.extensions.drivers import find_reload_engine
 from corn_core.interfaces import ReloadEngine, StartResponse, WorkerView, WSGIApp
-from corn_core.reloading.engines import PollEngine
 from corn_core.reloading.files import (
     ImportClock,
     Snapshot,
@@ -31,8 +30,21 @@ from corn_core.reloading.files import (
     module_files,
 )
 
+PERIOD = 1.0
+"""Seconds after which a worker looks again even if its engine was not told of any change."""
+
 STOP_PATIENCE = 2.0
 """Seconds that a worker waits for the thread when it exits."""
+
+
+class PollEngine:
+    """The engine ``poll``: looks once a second, which works on every kind of file system.
+
+    No engine says what has changed: the reloader finds that out by comparing the files.
+    """
+
+    def wait(self, directories: Set[str], stop: Event) -> None:
+        stop.wait(PERIOD)
 
 
 class Reloader:
@@ -86,7 +98,7 @@ class Reloader:
         self._patterns.append(pattern)
 
     def get_files(self) -> list[str]:
-        return sorted({*self._snapshot.paths, *(f for _, f in self._modules())})
+        return sorted({*self._snapshot.paths, *module_files(self._inherited).values()})
 
     # -- watching --------------------------------------------------------------------
 
@@ -108,35 +120,25 @@ class Reloader:
         """Watch the files that match a pattern now, or that have been imported."""
         for path in expand(self._patterns):
             self._snapshot.add_created(path)
-        for name, path in self._modules():
+        for name, path in module_files(self._inherited).items():
             self._snapshot.add(path, self._clock.asked.get(name))
-
-    def _modules(self) -> list[tuple[str, str]]:
-        # A copy, because other threads may be importing.
-        modules = sys.modules.copy()
-        own = {name: modules[name] for name in modules.keys() - self._inherited}
-        return list(module_files(own))
 
     def _run(self) -> None:
         try:
             while self._worker.alive and not self._stop.is_set():
                 self._watch_new()
-                changed = self._snapshot.changed()
-                if changed:
-                    self._tell(changed)
+                if changed := self._snapshot.changed():
+                    more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
+                    for path in changed:
+                        forget_bytecode(path)
+                    self._log.info("Worker reloading: %s%s modified", min(changed), more)
+                    self._on_change()
                 self._wait()
         except Exception:
             # Broad: otherwise nothing would report that changes are no longer noticed.
             self._log.exception("The reloader has failed; changes are no longer noticed")
         finally:
             self._ended.set()
-
-    def _tell(self, changed: list[str]) -> None:
-        more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
-        for path in changed:
-            forget_bytecode(path)
-        self._log.info("Worker reloading: %s%s modified", min(changed), more)
-        self._on_change()
 
     def _wait(self) -> None:
         directories = {os.path.dirname(path) for path in self._snapshot.paths}
@@ -168,9 +170,6 @@ class NativeEvent(Event):
         if not self._is_set:
             self._is_set = True
             self._held.release()
-
-    def clear(self) -> None:
-        raise NotImplementedError("this event is set once and for all")
 
     def wait(self, timeout: float | None = None) -> bool:
         if self._held.acquire(timeout=-1 if timeout is None else timeout):

@@ -46,15 +46,13 @@ def test_libraries(path: str, expected: bool) -> None:
 
 def test_modules_and_their_files(package: Path) -> None:
     (package / "mine_one.py").write_text("")
-    mine = import_module("mine_one")
-    modules = {
-        "mine_one": mine,
-        "json": import_module("json"),
-        "no_file": ModuleType("no_file"),
-        "odd": 5,
-        "sys": sys,
-    }
-    assert list(module_files(modules)) == [("mine_one", str(package / "mine_one.py"))]  # type: ignore[arg-type]
+    before = frozenset(sys.modules) - {"json", "sys"}
+    import_module("mine_one")
+    sys.modules["no_file"] = ModuleType("no_file")
+    sys.modules["odd"] = 5  # type: ignore[assignment]
+    assert module_files(before) == {"mine_one": str(package / "mine_one.py")}
+    assert module_files()["mine_one"] == str(package / "mine_one.py")
+    assert module_files(before | {"mine_one"}) == {}
 
 
 def test_lazy_module_stays_lazy(package: Path) -> None:
@@ -64,9 +62,9 @@ def test_lazy_module_stays_lazy(package: Path) -> None:
     spec.loader = LazyLoader(spec.loader)
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
-    assert list(module_files({"mine_lazy": module})) == [
-        ("mine_lazy", str(package / "mine_lazy.py"))
-    ]
+    before = frozenset(sys.modules)
+    sys.modules["mine_lazy"] = module
+    assert module_files(before) == {"mine_lazy": str(package / "mine_lazy.py")}
 
 
 def test_file_of_a_syntax_error_and_those_that_import_it(package: Path) -> None:

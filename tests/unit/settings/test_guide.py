@@ -74,6 +74,6 @@ def test_manual_is_read_without_complaint(command: tuple[str, ...]) -> None:
 
 def test_settings_of_the_tasks_exist() -> None:
     named = {name for phrases in TASKS.values() for name in phrases}
-    of_plugins = {"metrics_bind", "statsd_host", "static"}
+    of_plugins = {"max_worker_memory", "metrics_bind", "statsd_host", "static"}
     assert named - of_plugins <= {each.name for each in REGISTRY}
     assert 28 <= len(named) <= 32

@@ -1,7 +1,6 @@
-"""Replaces workers that have grown too large or too old.
+"""The recycler: looks at the workers now and then, and has those replaced that are worn.
 
-It uses no more than plugins can: ``on_tick``, the snapshot of the workers, and ``server.recycle``.
-So these replacements go the way that ``max_requests`` goes: a worker serves until another one is
+``server.recycle`` goes the way that ``max_requests`` goes: a worker serves until another one is
 ready, and they are replaced one at a time.
 """
 
@@ -12,61 +11,13 @@ from math import inf
 from time import monotonic
 from typing import NamedTuple
 
-from corn_core import hookimpl
-from corn_core.http.limits import MEBIBYTE
-from corn_core.interfaces import Server, WorkerSnapshot
-from corn_core.setting import Expected, Setting, seconds
+from corn_core.plugin import hookimpl
+from corn_core.typing import Server, WorkerSnapshot
+
+MEBIBYTE = 1 << 20
 
 LOOK_EVERY = 5.0
 """Seconds between looks at the workers' memory, which cost the kernel a walk of their pages."""
-
-_UNITS = {"": 1, "k": 1024, "m": MEBIBYTE, "g": 1024 * MEBIBYTE}
-
-
-def _size(raw: object) -> int:
-    """Parse a number of bytes; text may end in K, M or G, for the powers of 1024."""
-    expected = "a number of bytes, 0 or more, or one with K, M or G behind it, such as 512M"
-    if isinstance(raw, int) and not isinstance(raw, bool) and raw >= 0:
-        return raw
-    if isinstance(raw, str):
-        text = raw.strip().lower()
-        number = text.rstrip("kmg")
-        # Python refuses to convert several thousand digits, with an exception of its own.
-        plain = number.isascii() and number.isdigit() and len(number) <= 18
-        if plain and text[len(number) :] in _UNITS:
-            return int(number) * _UNITS[text[len(number) :]]
-    raise Expected(expected)
-
-
-SETTINGS = (
-    Setting(
-        name="max_worker_memory",
-        section="Worker Processes",
-        parse=_size,
-        default=0,
-        help=(
-            "The memory at which a worker is replaced, in bytes or with K, M or G. It is the"
-            " proportional set size, in which what workers share counts to each in part; where"
-            " the system does not tell that, the resident set size. It is checked every five"
-            " seconds, and the replacement is ready before the worker stops accepting, so set it"
-            " well below the limit of the container. 0 sets no limit."
-        ),
-        flags=("--max-worker-memory",),
-        metavar="SIZE",
-    ),
-    Setting(
-        name="max_worker_lifetime",
-        section="Worker Processes",
-        parse=seconds,
-        default=0.0,
-        help=(
-            "The seconds after which a worker is replaced, once its replacement is ready. Workers"
-            " of the same age are replaced one after another. 0 sets no limit."
-        ),
-        flags=("--max-worker-lifetime",),
-        metavar="SECONDS",
-    ),
-)
 
 
 class RecyclingLimits(NamedTuple):

@@ -7,18 +7,18 @@ import os
 
 import pytest
 
-from corn_core.builtin.recycling import (
+from corn_core.plugin import Expected
+from corn_core.typing import WorkerSnapshot
+from corn_recycling.plugin import SETTINGS
+from corn_recycling.recycler import (
     LOOK_EVERY,
-    SETTINGS,
+    MEBIBYTE,
     Recycler,
     RecyclingLimits,
     Worn,
     memory_of,
 )
-from corn_core.builtin.recycling import worn as why_worn
-from corn_core.http.limits import MEBIBYTE
-from corn_core.interfaces import WorkerSnapshot
-from corn_core.setting import Expected
+from corn_recycling.recycler import worn as why_worn
 
 NOW = 1000.0
 MEMORY = RecyclingLimits(100 * MEBIBYTE, 0.0)
