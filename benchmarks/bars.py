@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import chart
-from bench import ROUNDS, SECONDS, Results, Turn, announce, measure, turns
+from bench import ROUNDS, SECONDS, Results, Turn, announce, measure, names_it, turns
 from measure import comparison, require
 from scenarios import SCENARIOS
 from servers import BY_NAME, THREADS
@@ -104,7 +104,7 @@ def needed(bars: Sequence[Bar]) -> list[Turn]:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What came of a bar, and the row that says so."""
+    """Tell what came of a bar, and the row that says so."""
 
     kept: bool
     row: str
@@ -148,7 +148,7 @@ def main() -> int:
         bar
         for bar in BARS
         if not options.words
-        or any(word in name for word in options.words for name in (bar.scenario, bar.own))
+        or any(names_it(word, name) for word in options.words for name in (bar.scenario, bar.own))
     ]
     planned = needed(bars)
     announce(planned, options.rounds, options.seconds)

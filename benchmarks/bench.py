@@ -1,7 +1,7 @@
 """Measure corn and other servers in all scenarios, and write tables and a chart; see README.md.
 
 Words choose servers and scenarios: a group of servers (asgi, wsgi, workers, threads, overlapping),
-or a part of the name of a server or a scenario. `quick` takes less than two minutes, once the
+or the beginning of a word in the name of a server or a scenario. `quick` takes less than two minutes, once the
 servers are installed.
 """
 
@@ -37,7 +37,7 @@ from servers import CORN, ROOT, SERVERS, TLS, Server, prepare
 
 BUILD = ROOT / "build"
 ROUNDS, QUICK_ROUNDS, SECONDS, WARM_UP = 5, 2, 1, 1
-OVERHEAD = 1.5
+OVERHEAD = 1.0
 """Seconds that a server takes to start and to stop, for the estimate."""
 
 
@@ -211,6 +211,11 @@ def optimised() -> str:
     return "" if "--enable-optimizations" in arguments else " (no --enable-optimizations)"
 
 
+def names_it(word: str, name: str) -> bool:
+    """Tell whether a name has a word, or words, that begin so: gunicorn is not corn."""
+    return f" {word}" in f" {name}"
+
+
 def chosen(words: Sequence[str]) -> tuple[list[Server], list[Scenario]]:
     """Return the servers and scenarios that words choose; all, where none of them chooses any.
 
@@ -220,9 +225,9 @@ def chosen(words: Sequence[str]) -> tuple[list[Server], list[Scenario]]:
     scenarios: list[Scenario] = []
     for word in words:
         some = [each for each in SERVERS if word in each.groups] or [
-            each for each in SERVERS if word in each.name
+            each for each in SERVERS if names_it(word, each.name)
         ]
-        others = [each for each in SCENARIOS if word in each.name]
+        others = [each for each in SCENARIOS if names_it(word, each.name)]
         if not some and not others:
             raise SystemExit(f"{word!r} chooses nothing; there are:\n{names()}")
         servers += some

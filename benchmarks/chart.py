@@ -48,7 +48,7 @@ class Spread(TypedDict):
 
 
 class Row(TypedDict):
-    """What was measured of one server in one scenario, or why nothing was.
+    """Tell what was measured of one server in one scenario, or why nothing was.
 
     ``ratios`` has corn's figures divided by those of its peers: by peer, then by figure.
     """
@@ -73,7 +73,7 @@ class Figures(TypedDict):
 
 @dataclass(frozen=True)
 class Picture:
-    """What is shown to readers who want no details: one figure of a scenario, of a few servers."""
+    """Choose what is shown to readers who want no details: one figure of a scenario."""
 
     scenario: str
     title: str
@@ -154,7 +154,7 @@ def short_tables(figures: Figures) -> str:
 def whole_tables(figures: Figures) -> str:
     """Format all that was measured as a Markdown table for each scenario."""
     scenarios = dict.fromkeys(row["scenario"] for row in figures["rows"])
-    return "\n".join([about(figures), *(_table(figures, scenario) for scenario in scenarios)])
+    return "\n".join([about(figures), *(_table(figures, scenario) for scenario in scenarios), ""])
 
 
 def _table(figures: Figures, scenario: str) -> str:
@@ -167,7 +167,7 @@ def _table(figures: Figures, scenario: str) -> str:
         cells = [f"{row['server']} {row['version']}".strip()]
         cells += [_cell(row.get("figures", {}).get(figure)) for figure in columns]
         lines.append(f"| {' | '.join([*cells, _remark(row)])} |")
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines)
 
 
 def _cell(spread: Spread | None) -> str:

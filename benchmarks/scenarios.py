@@ -204,7 +204,7 @@ SCENARIOS = (
     Scenario("busy core", busy, group="workers"),
     # wrk calls it a timeout when an answer takes two seconds.
     Scenario(
-        "1,000 connections", requests(connections=MANY), figures=("rate", "per_cpu", "p99"), times=4
+        "1,000 connections", requests(connections=MANY), figures=("rate", "per_cpu", "p99"), times=3
     ),
     Scenario("WebSocket echo", messages, group="asgi"),
     Scenario("TLS", requests(), feature=TLS),

@@ -114,6 +114,7 @@ def test_words_choose_servers_and_scenarios() -> None:
     servers, scenarios = bench.chosen(["asgi", "hello"])
     assert [each.name for each in servers] == ["corn asgi", "uvicorn", "granian asgi"]
     assert [each.name for each in scenarios] == ["hello"]
+    assert [each.name for each in bench.chosen(["corn gthread"])[0]] == ["corn gthread"]
     assert bench.chosen([]) == (list(SERVERS), list(SCENARIOS))
     with pytest.raises(SystemExit, match="'nothing' chooses nothing; there are"):
         bench.chosen(["nothing"])
