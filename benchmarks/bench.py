@@ -1,8 +1,8 @@
 """Measure corn and other servers in all scenarios, and write tables and a chart; see README.md.
 
 Words choose servers and scenarios: a group of servers (asgi, wsgi, workers, threads, overlapping),
-or the beginning of a word in the name of a server or a scenario. `quick` takes less than two minutes, once the
-servers are installed.
+or how a word in the name of a server or a scenario begins. `quick` takes less than two minutes,
+once the servers are installed.
 """
 
 from __future__ import annotations
