@@ -95,7 +95,7 @@ BJOERN = Environment(
     "bjoern", ("bjoern",), note="needs a C compiler and libev's headers (Debian: gcc, libev-dev)"
 )
 
-TLS, LOG, FOUR = "TLS", "an access log", "four workers"
+TLS, LOG, FOUR = "TLS", "access log", "four workers"
 """Features, which servers have options for."""
 
 
