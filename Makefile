@@ -19,7 +19,7 @@ DEV := .venv/dev-installed
 PROFILER := .venv/py-spy-installed
 PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
-.PHONY: help serve fix lint quick test full fuzz docs bench bench-asgi bench-workers bars micro profile soak chaos dist clean
+.PHONY: help serve fix lint quick test full fuzz docs bench bars micro profile soak chaos dist clean
 .DELETE_ON_ERROR:
 
 help:
@@ -31,9 +31,7 @@ help:
 	@echo "make full    before each release: tutorials, packaging, soak and long fuzzing too"
 	@echo "make fuzz    look for input that crashes, is slow, or means two things; minutes"
 	@echo "make docs    write the reference anew, build the documentation into docs/_build"
-	@echo "make bench   compare with other servers (needs wrk and taskset)"
-	@echo "make bench-asgi   compare the asgi worker with uvicorn and Granian"
-	@echo "make bench-workers   compare each worker with its peers"
+	@echo "make bench   compare with other servers (needs wrk, taskset and openssl); ARGS=quick: two minutes"
 	@echo "make bars    judge how fast corn is beside its peers (needs wrk, taskset and openssl)"
 	@echo "make micro   measure parser, environ and request cycle without sockets"
 	@echo "make profile   draw where a worker under load spends its time (needs wrk)"
@@ -91,17 +89,10 @@ docs: $(DEV)
 	$(BIN)/python -m sphinx -W -b html docs docs/_build
 
 bench: $(SERVER)
-	$(BIN)/python benchmarks/compare.py $(ARGS)
-	$(BIN)/python benchmarks/peers.py
-
-bench-workers: $(SERVER)
-	$(BIN)/python benchmarks/family.py $(ARGS)
+	$(BIN)/python benchmarks/bench.py $(ARGS)
 
 bars: $(SERVER)
 	$(BIN)/python benchmarks/bars.py $(ARGS)
-
-bench-asgi: $(SERVER)
-	$(BIN)/python benchmarks/asgi_peers.py $(ARGS)
 
 micro: $(SERVER)
 	$(BIN)/python benchmarks/micro.py $(ARGS)

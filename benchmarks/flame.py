@@ -49,7 +49,7 @@ def main() -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make profile ARGS=...", description=__doc__)
     parser.add_argument("-k", dest="worker", default="gthread", help="worker class; gthread")
-    parser.add_argument("--app", default="hello:app", help="an application in benchmarks/")
+    parser.add_argument("--app", default="shapes:app", help="an application in benchmarks/")
     parser.add_argument("--seconds", type=_seconds, default=5, help="how long it is looked at; 5")
     parser.add_argument("--connections", type=int, default=32, help="of the load; 32")
     parser.add_argument("options", nargs="*", help="more options of corn, after a --")

@@ -5,25 +5,33 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import resource
+import shutil
 import signal
 import socket
 import ssl
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from servers import HERE, Server, missing_tools
+from servers import HERE, Server
 
 SERVER_CORE, LOAD_CORE = "0", "1"
 START_LIMIT = 20.0  # seconds a server may take to answer for the first time
 STOP_LIMIT = 10.0  # seconds it may take to stop after SIGTERM
+DESCRIPTORS = 4096  # more than twice the connections of any scenario
 TICKS = os.sysconf("SC_CLK_TCK")
 REQUEST = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+UNITS = {"us": 1e-3, "ms": 1.0, "s": 1e3, "m": 6e4}
+"""Milliseconds of the units in wrk's report."""
+
+Found = dict[str, float]
+"""What one round gave, by the name of the figure."""
 
 
 class Failed(Exception):
@@ -33,68 +41,89 @@ class Failed(Exception):
 def comparison(about: str | None, rounds: int, seconds: int) -> argparse.ArgumentParser:
     """Make a parser with the arguments that comparisons have, and these defaults."""
     parser = argparse.ArgumentParser(description=about)
-    parser.add_argument("--rounds", type=int, default=rounds, help="rounds of each server")
-    parser.add_argument("--seconds", type=int, default=seconds, help="seconds of load in a round")
+    parser.add_argument("--rounds", type=int, default=rounds, help=f"of each server; {rounds}")
+    parser.add_argument("--seconds", type=int, default=seconds, help=f"of a load; {seconds}")
     return parser
 
 
-def read_arguments(parser: argparse.ArgumentParser, *tools: str) -> argparse.Namespace:
-    """Parse the command line.
+def require(*tools: str) -> None:
+    """Check that this machine has what comparisons need.
 
-    :param tools: what the comparison needs beside wrk and taskset.
-    :raises SystemExit: with status 1 when something that it needs is missing.
+    :param tools: what is needed beside wrk and taskset.
+    :raises SystemExit: with status 1 when something is missing.
     """
-    options = parser.parse_args()
-    if missing := missing_tools(*tools):
+    missing = [tool for tool in ("wrk", "taskset", *tools) if shutil.which(tool) is None]
+    if (os.cpu_count() or 1) < 2:
+        missing.append("a core")
+    if missing:
         needed = ", ".join(("two cores", "wrk", "taskset", *tools))
-        raise SystemExit(f"needs {needed}; missing: {missing}")
-    return options
+        raise SystemExit(f"needs {needed}; missing: {', '.join(missing)}")
+
+
+def settle() -> None:
+    """Keep this process off the servers' core, and allow it and the servers many connections."""
+    os.sched_setaffinity(0, {int(LOAD_CORE)})
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    limit = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, limit), hard))
+
+
+def processor() -> str:
+    with open("/proc/cpuinfo") as lines:
+        return next(line.partition(": ")[2].strip() for line in lines if "model name" in line)
 
 
 @dataclass(frozen=True)
-class Load:
-    """The results of one round of load."""
+class Running:
+    """A server that has answered one request.
 
-    rate: float  # requests per second
-    per_cpu_second: float  # requests per second of CPU time of the server's processes
-    errors: int  # socket errors and responses that were not 2xx or 3xx
-    memory: float  # PSS of all the server's processes afterwards, in MiB
+    :ivar session: the session whose processes are the server's.
+    :ivar start: seconds from starting the command to the end of the first response.
+    """
+
+    session: int
+    port: int
+    start: float
+    tls: bool
+
+
+@contextmanager
+def running(
+    server: Server, app: str = "shapes:app", options: Sequence[str] = (), tls: bool = False
+) -> Iterator[Running]:
+    """Start the server, and stop it in the end.
+
+    The server leads a session of its own, so that its processes can be told
+    from all others, and only they are ended.
+
+    :raises Failed: when it does not answer.
+    """
+    port = free_port()
+    command = ["taskset", "-c", SERVER_CORE, *server.command(port, app, options)]
+    started = time.perf_counter()
+    # The output is a file because it may be the access log.
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(
+            command,
+            cwd=HERE,
+            env={**os.environ, **server.environ},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=errors,
+            start_new_session=True,
+        )
+        try:
+            if not _first_response(process, port, started + START_LIMIT, tls):
+                raise Failed(f"no first response: {_last_line(errors)}")
+            yield Running(process.pid, port, time.perf_counter() - started, tls)
+        finally:
+            _stop(process)
 
 
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-@contextmanager
-def running(
-    server: Server, environ: Mapping[str, str] | None = None
-) -> Iterator[tuple[int, int, float]]:
-    """Start the server; yield its session, its port and the seconds to its first response.
-
-    The server leads a session of its own, so that its processes can be told
-    from all others, and only they are ended.
-    """
-    port = free_port()
-    command = ["taskset", "-c", SERVER_CORE, *server.arguments(port)]
-    started = time.perf_counter()
-    with tempfile.TemporaryFile() as errors:
-        process = subprocess.Popen(
-            command,
-            cwd=HERE,
-            env={**os.environ, **(environ or {})},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=errors,
-            start_new_session=True,
-        )
-        try:
-            if not _first_response(process, port, started + START_LIMIT, server.tls):
-                raise Failed(f"no first response: {_last_line(errors)}")
-            yield process.pid, port, time.perf_counter() - started
-        finally:
-            _stop(process)
 
 
 def _connect(port: int, tls: bool) -> socket.socket:
@@ -142,7 +171,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def members(session: int) -> Iterator[tuple[Path, list[str]]]:
+def _members(session: int) -> Iterator[tuple[Path, list[str]]]:
     """Yield a session's processes: their /proc directories and fields 3.. of their stat."""
     for directory in Path("/proc").glob("[0-9]*"):
         try:
@@ -154,66 +183,67 @@ def members(session: int) -> Iterator[tuple[Path, list[str]]]:
             yield directory, fields
 
 
+def cpu_by_process(session: int) -> dict[str, float]:
+    """Return the user and system time of each of the session's processes so far, by its ID."""
+    return {
+        directory.name: (int(stat[11]) + int(stat[12])) / TICKS
+        for directory, stat in _members(session)
+    }
+
+
 def cpu_seconds(session: int) -> float:
-    """User and system time of the session's processes so far."""
-    return sum(int(stat[11]) + int(stat[12]) for _, stat in members(session)) / TICKS
+    """Return the user and system time of all the session's processes so far."""
+    return sum(cpu_by_process(session).values())
 
 
 def memory(session: int) -> float:
-    """Proportional set size of the session's processes, in MiB."""
+    """Return the proportional set size of all the session's processes, in MiB."""
     total = 0
-    for directory, _ in members(session):
+    for directory, _ in _members(session):
         rollup = (directory / "smaps_rollup").read_text()
         total += sum(int(size) for size in re.findall(r"^Pss:\s+(\d+) kB", rollup, re.M))
     return total / 1024
 
 
 def wrk_command(
-    port: int, seconds: int, connections: int, path: str = "/", fields: Sequence[str] = ()
+    server: Running, seconds: int, path: str, connections: int, *arguments: str
 ) -> list[str]:
     """Return the command that generates the load, on the load's core."""
     command = ["taskset", "-c", LOAD_CORE, "wrk", "-t1", f"-c{connections}", f"-d{seconds}s"]
-    for field in fields:
-        command += ["-H", field]
-    return [*command, f"http://127.0.0.1:{port}{path}"]
+    scheme = "https" if server.tls else "http"
+    return [*command, "--latency", *arguments, f"{scheme}://127.0.0.1:{server.port}{path}"]
 
 
-def wrk(port: int, seconds: int, connections: int) -> str:
-    """Put the load on: a new connection for each request."""
-    return run(wrk_command(port, seconds, connections, fields=["Connection: close"]), seconds)
+def wrk(server: Running, seconds: int, path: str, connections: int, *arguments: str) -> Found:
+    """Put on a load, and return its figures."""
+    command = wrk_command(server, seconds, path, connections, *arguments)
+    return figures(subprocess.check_output(command, text=True, timeout=seconds + 30))
 
 
-def run(command: list[str], seconds: int) -> str:
-    """Run a load that takes so many seconds; returns its report."""
-    return subprocess.check_output(command, text=True, timeout=seconds + 30)
+def figures(report: str) -> Found:
+    """Read a report of wrk: requests per second, their 99th percentile in ms, what went wrong.
 
-
-def figures(report: str) -> tuple[float, int]:
-    """Requests per second, and errors: socket errors and responses that were not 2xx or 3xx."""
-    errors = re.findall(r"(?:connect|read|write|timeout|responses:) (\d+)", report)
-    return _number(r"Requests/sec:\s+([\d.]+)", report), sum(map(int, errors))
-
-
-def load(server: Server, seconds: int, connections: int) -> Load:
-    """Do one round: start the server, warm it up, measure it, stop it."""
-    with running(server) as (session, port, _):
-        wrk(port, 1, connections)
-        before = cpu_seconds(session)
-        report = wrk(port, seconds, connections)
-        spent = cpu_seconds(session) - before
-        requests = _number(r"(\d+) requests in", report)
-        if not requests or not spent:
-            raise Failed("answered nothing under load")
-        rate, errors = figures(report)
-        return Load(rate, requests / spent, errors, memory(session))
-
-
-def first_response(server: Server) -> float:
-    """Seconds from starting the command to the end of the first response."""
-    with running(server) as (_, _, seconds):
-        return seconds
+    :raises Failed: when no request was answered.
+    """
+    rate, p99 = _number(r"Requests/sec:\s+([\d.]+)", report), _duration(r"99%\s+", report)
+    if not rate:
+        raise Failed("answered nothing under load")
+    wrong = r"(?:connect|read|write|responses:) (\d+)"
+    return {
+        "rate": rate,
+        "p99": p99,
+        "errors": sum(map(int, re.findall(wrong, report))),
+        "timeouts": _number(r"timeout (\d+)", report),
+    }
 
 
 def _number(pattern: str, report: str) -> float:
     found = re.search(pattern, report)
     return float(found[1]) if found else 0.0
+
+
+def _duration(pattern: str, report: str) -> float:
+    found = re.search(pattern + r"([\d.]+)(us|ms|s|m)", report)
+    if found is None:
+        raise Failed("wrk reports no latencies")
+    return float(found[1]) * UNITS[found[2]]

@@ -15,18 +15,8 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from family import corn, gunicorn, prepare
-from measure import (
-    LOAD_CORE,
-    Failed,
-    comparison,
-    figures,
-    read_arguments,
-    run,
-    running,
-    wrk_command,
-)
-from servers import Server
+from measure import Failed, Running, comparison, require, running, settle, wrk
+from servers import BY_NAME, prepare
 
 WORKERS = (1, 2, 4, 8, 16, 32)
 BEYOND = (64, 128)
@@ -107,28 +97,22 @@ def solve(matrix: list[list[float]], right: list[float]) -> list[float]:
     return [row[-1] for row in rows]
 
 
-def contestants() -> tuple[tuple[str, Sequence[Server]], ...]:
-    """Return the servers, each with every number of workers."""
-    return (
-        ("corn sync", [corn("sync", "-w", str(n)) for n in WORKERS]),
-        ("corn gthread", [corn("gthread", "--threads", "4", "-w", str(n)) for n in WORKERS]),
-        ("gunicorn sync", [gunicorn("sync", "-w", str(n)) for n in WORKERS]),
-    )
+COMPARED = (("corn sync", ()), ("corn gthread", ("--threads", "4")), ("gunicorn sync", ()))
+"""Servers, and their options beside the number of workers."""
 
 
-def rate_of(server: Server, seconds: int) -> float:
+def rate_of(server: str, options: Sequence[str], seconds: int) -> float:
     """Return the requests per second of a server that is started for this."""
-    with running(server) as (_, port, _):
-        load(port, WARM_UP)
-        return load(port, seconds)
+    with running(BY_NAME[server], options=options) as process:
+        load(process, WARM_UP)
+        return load(process, seconds)
 
 
-def load(port: int, seconds: int) -> float:
-    *command, url = wrk_command(port, seconds, CONNECTIONS, PATH)
-    rate, errors = figures(run([*command, "--timeout", "30s", url], seconds))
-    if errors or not rate:
+def load(process: Running, seconds: int) -> float:
+    found = wrk(process, seconds, PATH, CONNECTIONS, "--timeout", "30s")
+    if errors := found["errors"] + found["timeouts"]:
         raise Failed(f"{errors} errors under load")
-    return rate
+    return found["rate"]
 
 
 def table(found: dict[str, list[tuple[int, float]]]) -> str:
@@ -153,20 +137,21 @@ def row(rates: Iterable[float]) -> str:
 
 def main() -> int:
     """Install, measure, fit and print; the exit status is 1 when that cannot be done."""
-    options = read_arguments(comparison(__doc__, rounds=3, seconds=2))
+    options = comparison(__doc__, rounds=3, seconds=2).parse_args()
+    require()
     before = os.getloadavg()[0]
-    chosen = contestants()
-    broken = prepare(server for _, servers in chosen for server in servers[:1])
-    chosen = tuple((name, servers) for name, servers in chosen if servers[0] not in broken)
-    os.sched_setaffinity(0, {int(LOAD_CORE)})
+    broken = prepare([BY_NAME[name] for name, _ in COMPARED])
+    chosen = [each for each in COMPARED if each[0] not in broken]
+    for name, problem in broken.items():
+        print(f"leaving out {name}: {problem}", file=sys.stderr)
+    settle()
     rates: dict[tuple[str, int], list[float]] = {}
     # In turns, so that whatever else the machine does meets all of them.
     for _ in range(options.rounds):
-        for index, workers in enumerate(WORKERS):
-            for name, servers in chosen:
-                rates.setdefault((name, workers), []).append(
-                    rate_of(servers[index], options.seconds)
-                )
+        for workers in WORKERS:
+            for name, more in chosen:
+                rate = rate_of(name, (*more, "-w", str(workers)), options.seconds)
+                rates.setdefault((name, workers), []).append(rate)
     print(f"{platform.python_implementation()} {platform.python_version()};", end=" ")
     print(f"one core; medians of {options.rounds}; load average before: {before:.1f}\n")
     print(

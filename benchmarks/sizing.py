@@ -13,25 +13,22 @@ import platform
 import re
 import statistics
 import sys
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import TypedDict
 
-from family import corn, gunicorn, prepare
 from measure import (
-    LOAD_CORE,
     Failed,
+    Running,
     comparison,
     cpu_seconds,
-    figures,
     memory,
-    read_arguments,
-    run,
+    processor,
+    require,
     running,
-    wrk_command,
+    settle,
+    wrk,
 )
-from peers import processor
-from servers import HERE, Server, version
+from servers import BY_NAME, HERE, prepare
 
 FIGURES = HERE / "sizing.json"
 PAGE = HERE.parent / "docs" / "workers.md"
@@ -67,87 +64,86 @@ class Figures(TypedDict):
     rows: list[Row]
 
 
-def configured(make: Callable[..., Server], worker: str, options: str) -> tuple[Server, str]:
-    server = make(worker, *options.split(), app=APP)
-    return replace(server, name=server.name.split()[0]), f"-k {worker} {options}"
-
-
 CONFIGURATIONS = (
-    configured(corn, "sync", "-w 1"),
-    configured(corn, "sync", "-w 4"),
-    configured(corn, "sync", "-w 4 --preload"),
-    configured(corn, "gthread", "-w 1 --threads 4"),
-    configured(corn, "gthread", "-w 1 --threads 32"),
-    configured(corn, "gthread", "-w 4 --threads 8"),
-    configured(corn, "gevent", "-w 1"),
-    configured(gunicorn, "sync", "-w 4"),
-    configured(gunicorn, "gthread", "-w 1 --threads 32"),
-    configured(gunicorn, "gthread", "-w 4 --threads 8"),
+    ("corn sync", "-w 1"),
+    ("corn sync", "-w 4"),
+    ("corn sync", "-w 4 --preload"),
+    ("corn gthread", "-w 1 --threads 4"),
+    ("corn gthread", "-w 1 --threads 32"),
+    ("corn gthread", "-w 4 --threads 8"),
+    ("corn gevent", "-w 1"),
+    ("gunicorn sync", "-w 4"),
+    ("gunicorn gthread", "-w 1 --threads 32"),
+    ("gunicorn gthread", "-w 4 --threads 8"),
 )
+"""Servers, and their options; the later flag wins."""
 
 
 def main() -> int:
     """Install, measure and write; the exit status is 1 when that cannot be done."""
-    options = read_arguments(comparison(__doc__, rounds=3, seconds=2))
+    options = comparison(__doc__, rounds=3, seconds=2).parse_args()
+    require()
     before = os.getloadavg()[0]
-    broken = prepare(server for server, _ in CONFIGURATIONS)
-    os.sched_setaffinity(0, {int(LOAD_CORE)})
-    found: dict[tuple[Server, str], list[list[float]]] = {
+    broken = prepare([BY_NAME[name] for name, _ in CONFIGURATIONS])
+    for name, problem in broken.items():
+        print(f"leaving out {name}: {problem}", file=sys.stderr)
+    settle()
+    found: dict[tuple[str, str], list[list[float]]] = {
         each: [] for each in CONFIGURATIONS if each[0] not in broken
     }
     # In turns, so that whatever else the machine does meets all of them.
     for _ in range(options.rounds):
-        for each, rounds in found.items():
-            rounds.append(measured(each[0], options.seconds))
+        for (name, more), rounds in found.items():
+            rounds.append(measured(name, more.split(), options.seconds))
     about = (
         f"{datetime.date.today().isoformat()}; {platform.python_implementation()}"
         f" {platform.python_version()}; one core of {processor()}; medians of {options.rounds}"
         f" rounds of {options.seconds} s in turns; load average before: {before:.1f}."
     )
-    rows = [row(server, text, rounds) for (server, text), rounds in found.items()]
+    rows = [row(name, more, rounds) for (name, more), rounds in found.items()]
     written: Figures = {"about": about, "rows": rows}
     FIGURES.write_text(json.dumps(written, indent=2) + "\n")
     PAGE.write_text(with_table(PAGE.read_text(), written))
     return 0
 
 
-def row(server: Server, options: str, rounds: list[list[float]]) -> Row:
+def row(name: str, options: str, rounds: list[list[float]]) -> Row:
     medians = [round(statistics.median(column)) for column in zip(*rounds, strict=True)]
+    product, worker = name.split()
     return Row(
-        server=server.name,
-        options=options,
-        version=version(server),
+        server=product,
+        options=f"-k {worker} {options}",
+        version=BY_NAME[name].environment.version(),
         computes=medians[0],
         waits=medians[1],
         memory=medians[2],
     )
 
 
-def measured(server: Server, seconds: int) -> list[float]:
+def measured(name: str, options: Sequence[str], seconds: int) -> list[float]:
     """Do one round: the figures in the order of ``COLUMNS``."""
-    with running(server) as (session, port, _):
-        asked(port, "/", WARM_UP)
-        before = cpu_seconds(session)
-        computed = asked(port, "/compute", seconds) * seconds
-        spent = cpu_seconds(session) - before
+    with running(BY_NAME[name], APP, options) as server:
+        asked(server, "/", WARM_UP)
+        before = cpu_seconds(server.session)
+        computed = asked(server, "/compute", seconds) * seconds
+        spent = cpu_seconds(server.session) - before
     # Another one, because the queue of the first is full of requests that compute.
-    with running(server) as (session, port, _):
+    with running(BY_NAME[name], APP, options) as server:
         # Not by requests that wait: what the load leaves in the queue would be answered first.
-        asked(port, "/", WARM_UP)
-        return [computed / spent, asked(port, "/wait", seconds), memory(session)]
+        asked(server, "/", WARM_UP)
+        return [computed / spent, asked(server, "/wait", seconds), memory(server.session)]
 
 
-def asked(port: int, path: str, seconds: int) -> float:
+def asked(server: Running, path: str, seconds: int) -> float:
     """Put the load of one path on; returns the requests per second.
 
     :raises Failed: when one was not answered as it should be.
     """
-    *command, url = wrk_command(port, seconds, CONNECTIONS, path)
     # What waits in the queue of one sync worker is late, but not lost.
-    rate, errors = figures(run([*command, "--timeout", "30s", url], seconds))
-    if errors or not rate:
+    found = wrk(server, seconds, path, CONNECTIONS, "--timeout", "30s")
+    if errors := found["errors"] + found["timeouts"]:
         raise Failed(f"{errors} errors under load of {path}")
-    return rate
+    return found["rate"]
 
 
 def table(figures: Figures) -> str:

@@ -12,12 +12,26 @@ import pytest
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "benchmarks"))
 try:
+    import bars
+    import bench
     import chart
+    import measure
     import sizing
+    from scenarios import SCENARIOS
+    from servers import BY_NAME, SERVERS
 finally:
     sys.path.remove(str(ROOT / "benchmarks"))
 
 FIGURES: chart.Figures = json.loads(chart.FIGURES.read_text())
+
+REPORT = """\
+  Latency Distribution
+     99%  1.25ms
+  2000 requests in 1.00s, 300.00KB read
+  Socket errors: connect 0, read 3, write 0, timeout 7
+  Non-2xx or 3xx responses: 2
+Requests/sec:   1990.50
+"""
 
 
 def test_chart_is_drawn_from_the_figures() -> None:
@@ -26,29 +40,88 @@ def test_chart_is_drawn_from_the_figures() -> None:
 
 @pytest.mark.parametrize("page", chart.PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_tables_are_those_of_the_figures(page: Path) -> None:
-    text = page.read_text()
-    assert chart.table(FIGURES) in text
-    assert chart.with_tables(text, FIGURES) == text
+    text, tables = page.read_text(), chart.PAGES[page](FIGURES)
+    assert tables in text
+    assert chart.with_tables(text, tables) == text
 
 
 def test_length_of_a_bar_is_its_figure() -> None:
     svg = ElementTree.fromstring(chart.draw(FIGURES))
-    bars = [int(each.attrib["width"]) for each in svg if each.tag.endswith("rect")]
+    lengths = [int(each.attrib["width"]) for each in svg if each.tag.endswith("rect")]
     room = chart.WIDTH - chart.LABELS - chart.NUMBERS - chart.MARGIN
-    expected = [
-        room * speed["median"] // max(one["median"] for one in scenario["speeds"])
-        for scenario in FIGURES["scenarios"]
-        for speed in scenario["speeds"]
-    ]
-    assert bars == expected and max(bars) == room
+    expected = []
+    for picture in chart.PICTURES:
+        medians = [spread["median"] for _, spread in chart.speeds(FIGURES, picture)]
+        expected += [int(room * median / max(medians)) for median in medians]
+    assert lengths == expected and max(lengths) == room
 
 
-def test_other_figures_make_other_tables() -> None:
+@pytest.mark.parametrize("page", chart.PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_other_figures_make_other_tables(page: Path) -> None:
     changed: chart.Figures = json.loads(json.dumps(FIGURES))
-    changed["scenarios"][0]["speeds"][0]["median"] += 1
+    _, speed = chart.speeds(changed, chart.PICTURES[0])[0]
+    speed["median"] += 1
     assert chart.draw(changed) != chart.draw(FIGURES)
-    text = chart.with_tables(chart.PAGES[0].read_text(), changed)
-    assert chart.table(changed) in text and chart.table(FIGURES) not in text
+    tables = chart.PAGES[page](changed)
+    text = chart.with_tables(page.read_text(), tables)
+    assert tables in text and chart.PAGES[page](FIGURES) not in text
+
+
+def test_what_is_left_out_is_in_the_table_with_its_reason() -> None:
+    row = chart.Row(scenario="hello", server="bjoern", version="", left_out="no | compiler")
+    text = chart.whole_tables({**FIGURES, "rows": [*FIGURES["rows"], row]})
+    assert "left out: no \\| compiler |" in text
+
+
+def test_pictures_peers_and_bars_are_in_the_tables_of_servers_and_scenarios() -> None:
+    scenarios = {each.name for each in SCENARIOS}
+    assert set(chart.PICTURED) <= set(BY_NAME)
+    assert {each.scenario for each in chart.PICTURES} <= scenarios
+    assert {peer for server in SERVERS for peer in server.peers} <= set(BY_NAME)
+    groups = {group for server in SERVERS for group in server.groups}
+    assert {each.group for each in SCENARIOS} - {""} <= groups
+    planned = {
+        (scenario.name, turn.server.name)
+        for turn in bench.turns(SERVERS, SCENARIOS)
+        for scenario in turn.scenarios
+    }
+    assert {cell for bar in bars.BARS for cell in bar.cells} <= planned
+
+
+def test_bars_measure_no_more_than_they_need() -> None:
+    some = [bar for bar in bars.BARS if bar.scenario == "TLS"]
+    planned = [
+        (turn.server.name, [each.name for each in turn.scenarios]) for turn in bars.needed(some)
+    ]
+    assert planned == [("corn gthread", ["TLS"]), ("granian wsgi", ["TLS"])]
+
+
+@pytest.mark.parametrize(
+    ("rates", "errors", "kept"),
+    [([90, 100, 110], 0, True), ([89, 99, 120], 0, False), ([190, 200, 210], 1, False)],
+)
+def test_a_bar_is_for_the_ratio_of_medians_without_errors(
+    rates: list[float], errors: int, kept: bool
+) -> None:
+    bar = bars.Bar("hello", "corn gthread", "granian wsgi", 1.0)
+    found = bench.Results()
+    found.rounds["hello", "corn gthread"] = {"rate": rates, "errors": [0, errors, 0]}
+    found.rounds["hello", "granian wsgi"] = {"rate": [80, 100, 300]}
+    assert bars.judge(bar, found).kept is kept
+
+
+def test_words_choose_servers_and_scenarios() -> None:
+    servers, scenarios = bench.chosen(["asgi", "hello"])
+    assert [each.name for each in servers] == ["corn asgi", "uvicorn", "granian asgi"]
+    assert [each.name for each in scenarios] == ["hello"]
+    assert [each.name for each in bench.chosen(["corn gthread"])[0]] == ["corn gthread"]
+    assert bench.chosen([]) == (list(SERVERS), list(SCENARIOS))
+    with pytest.raises(SystemExit, match="'nothing' chooses nothing; there are"):
+        bench.chosen(["nothing"])
+
+
+def test_figures_of_a_report_of_wrk() -> None:
+    assert measure.figures(REPORT) == {"rate": 1990.5, "p99": 1.25, "errors": 5, "timeouts": 7}
 
 
 def test_table_of_sizes_is_that_of_the_figures() -> None:

@@ -1,4 +1,4 @@
-"""WebSocket clients for ``asgi_peers.py``, cheap enough to keep a server busy."""
+"""WebSocket clients cheap enough to keep a server busy."""
 
 from __future__ import annotations
 
