@@ -7,7 +7,8 @@ used without anchoring it at both ends.
 
 Digits and hex digits are written out, because ``\d`` and ``str.isdigit`` accept more than ASCII.
 Repetitions that could match in two ways are possessive (``*+``), so that every input takes
-linear time at most.
+linear time at most. Only those of a single character class are: before Python 3.11.5, a possessive
+group that fails in the middle takes what it has matched until then (gh-106052).
 """
 
 from __future__ import annotations
@@ -77,22 +78,24 @@ def is_clean(head: bytes, ends: int) -> bool:
 # reg-name       = *( unreserved / pct-encoded / sub-delims )
 # IP-literal     = "[" ( IPv6address / IPvFuture )  "]"
 # port           = *DIGIT
-_NAMED = r"(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})"
+_NAMED = r"[A-Za-z0-9\-._~!$&'()*+,;=]*+(?:%[0-9A-Fa-f]{2}[A-Za-z0-9\-._~!$&'()*+,;=]*+)*"
 _LITERAL = r"\[(?:[0-9A-Fa-f:.]+|[vV][0-9A-Fa-f]+\.[A-Za-z0-9\-._~!$&'()*+,;=:]+)\]"
-is_host = re.compile(rf"(?:{_LITERAL}|{_NAMED}*+)(?::[0-9]*)?").fullmatch
+is_host = re.compile(rf"(?:{_LITERAL}|{_NAMED})(?::[0-9]*)?").fullmatch
+# One that is not empty: it begins with none of what may come after it.
+_HOST = rf"(?:{_LITERAL}|(?=[^:/?]){_NAMED})"
 
 # absolute-form  = absolute-URI                                         (RFC 9112 section 3.2.2)
 # http-URI       = "http" "://" authority path-abempty [ "?" query ]     (RFC 9110 section 4.2.1)
 # The host must not be empty there, and userinfo ("user@") is an error   (RFC 9110 section 4.2.4).
 # Path and query are as in the request line, the path without "?".
 match_absolute_form = _when_needed(
-    rf"[hH][tT][tT][pP][sS]?://((?:{_LITERAL}|{_NAMED}++)(?::[0-9]*)?)"
+    rf"[hH][tT][tT][pP][sS]?://({_HOST}(?::[0-9]*)?)"
     r"(/[!\"$->@-~\x80-\xff]*)?(?:\?([!\"$-~\x80-\xff]*))?"
 )
 
 # authority-form = uri-host ":" port                                    (RFC 9112 section 3.2.3)
 # The port must be there                                                (RFC 9110 section 9.3.6).
-is_authority_form = _when_needed(rf"(?:{_LITERAL}|{_NAMED}++):[0-9]{{1,5}}")
+is_authority_form = _when_needed(rf"{_HOST}:[0-9]{{1,5}}")
 
 # Content-Length = 1*DIGIT                                               (RFC 9110 section 8.6)
 # 18 digits are more than any body needs, and fit into 64 bits. Python's int() refuses to convert
@@ -106,9 +109,10 @@ is_content_length = re.compile(r"[0-9]{1,18}").fullmatch
 # chunk-ext-val  = token / quoted-string
 # quoted-string  = DQUOTE *( qdtext / quoted-pair ) DQUOTE              (RFC 9110 section 5.6.4)
 # 15 hexadecimal digits fit into 64 bits.
-_QUOTED = r'"(?:[\t !#-\[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*+"'
+_QDTEXT = r"[\t !#-\[\]-~\x80-\xff]*+"
+_QUOTED = rf'"{_QDTEXT}(?:\\[\t -~\x80-\xff]{_QDTEXT})*"'
 _EXTENSION = rf"[ \t]*+;[ \t]*+[{_TCHAR}]++(?:[ \t]*+=[ \t]*+(?:[{_TCHAR}]++|{_QUOTED}))?"
-match_chunk_line = _when_needed(rf"([0-9A-Fa-f]{{1,15}})(?:{_EXTENSION})*+")
+match_chunk_line = _when_needed(rf"([0-9A-Fa-f]{{1,15}})(?:{_EXTENSION})*")
 
 # status-line    = HTTP-version SP status-code SP [ reason-phrase ]        (RFC 9112 section 4)
 # status-code    = 3DIGIT                        (RFC 9110 section 15: 100 is the smallest)
