@@ -205,10 +205,12 @@ def spread(values: Sequence[float]) -> chart.Spread:
 
 
 def optimised() -> str:
-    """Say how the interpreter was built: without optimisation all that is Python is slower."""
-    # A distribution may pass the flags of profile-guided optimisation by itself.
-    arguments = str(sysconfig.get_config_var("CONFIG_ARGS"))
-    return "" if "--enable-optimizations" in arguments else " (no --enable-optimizations)"
+    """Name the option for an optimised interpreter, if it was built with that.
+
+    Without it, it may be optimised all the same: Debian's is, by commands of its own.
+    """
+    option = "--enable-optimizations"
+    return f" ({option})" if option in str(sysconfig.get_config_var("CONFIG_ARGS")) else ""
 
 
 def names_it(word: str, name: str) -> bool:
