@@ -7,7 +7,7 @@
 PYTHON ?= python3
 ARGS ?=
 # More than there are processors, because tests of real servers mostly wait for them.
-JOBS ?= 4
+JOBS ?= 6
 BIN := .venv/bin
 MANIFESTS := pyproject.toml $(wildcard plugins/*/pyproject.toml)
 PLUGINS := $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
@@ -27,7 +27,7 @@ help:
 	@echo "make fix     format, and correct what the linter can correct by itself"
 	@echo "make lint    lint and types"
 	@echo "make quick   after each change: lint, types and the tests without servers; a minute"
-	@echo "make test    before each commit: all that a change can break; eight minutes on two cores"
+	@echo "make test    before each commit: all that a change can break; seven minutes on two cores"
 	@echo "make full    before each release: tutorials, packaging, soak and long fuzzing too"
 	@echo "make fuzz    look for input that crashes, is slow, or means two things; minutes"
 	@echo "make docs    write the reference anew, build the documentation into docs/_build"

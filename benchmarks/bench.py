@@ -295,7 +295,7 @@ def write(figures: chart.Figures, whole: bool) -> None:
     """Write figures and chart: those that are published if they are of all, or others in build/."""
     BUILD.mkdir(exist_ok=True)
     target = chart.FIGURES if whole else BUILD / "figures.json"
-    target.write_text(json.dumps(figures, indent=1) + "\n")
+    target.write_text(json.dumps(figures, indent=1, allow_nan=False) + "\n")
     if whole:
         chart.main()
         print(f"wrote {target}, {chart.CHART} and the tables of the pages")

@@ -103,7 +103,9 @@ def balance(server: Running, seconds: int) -> Found:
     spent = sorted(after[process] - before.get(process, 0) for process in after)
     # What is left out are processes that only look after the workers.
     least, *_, most = spent[-4:]
-    return {**found, "uneven": most / least if least else float("inf")}
+    if not least:
+        raise Failed("one of its workers was left without work")
+    return {**found, "uneven": most / least}
 
 
 def idle(server: Running, seconds: int) -> Found:

@@ -179,7 +179,7 @@ def _from_path(kind: _Kind, name: str) -> Any:
     module, _, attributes = name.partition(":") if ":" in name else name.rpartition(".")
     if not module or module.startswith("."):
         raise ExtensionError(f"{kind.noun} {name!r}: not a path of the form package.module:Class")
-    found = _loaded(f"{kind.noun} {name!r}", lambda: import_module(module))
+    found = _loaded(lambda: f"{kind.noun} {name!r}", lambda: import_module(module))
     for attribute in attributes.split("."):
         if not hasattr(found, attribute):
             hint = did_you_mean(attribute, vars(found))
@@ -197,16 +197,20 @@ def _named(kind: _Kind, name: str) -> list[EntryPoint]:
 
 
 def _load(kind: _Kind, entry_point: EntryPoint, load: Callable[[], Any]) -> Any:
-    owner = distribution_of(entry_point)
-    return _loaded(f"{kind.noun} {entry_point.name!r} of {owner} cannot be loaded", load)
+    def what() -> str:
+        # Only when it is needed, because a distribution's metadata takes a millisecond to read.
+        owner = distribution_of(entry_point)
+        return f"{kind.noun} {entry_point.name!r} of {owner} cannot be loaded"
+
+    return _loaded(what, load)
 
 
-def _loaded(what: str, load: Callable[[], Any]) -> Any:
+def _loaded(what: Callable[[], str], load: Callable[[], Any]) -> Any:
     # Broad, because importing runs foreign code; the cause stays attached.
     try:
         return load()
     except (Exception, SystemExit) as error:
-        failure = ExtensionError(f"{what}: {one_line(error)}{answered(error)}")
+        failure = ExtensionError(f"{what()}: {one_line(error)}{answered(error)}")
         raise explained(failure, error) from error
 
 
