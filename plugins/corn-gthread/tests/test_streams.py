@@ -31,7 +31,8 @@ def test_request_overtakes_another_of_its_connection(serve: Serve, gate: Gate) -
     with server.address.connect() as client:
         client.sendall(UPGRADE + b"1 %b\n2 /\n3 /\n" % slow)
         gate.entered()
-        assert [heard(client)[0], heard(client)[0]] == [b"2", b"3"]
+        # Two threads may have these at the same time, and end in either order.
+        assert {heard(client)[0], heard(client)[0]} == {b"2", b"3"}
         gate.open()
         number, text = heard(client)
         assert (number, text.startswith("waited")) == (b"1", True)
