@@ -15,7 +15,7 @@ from corn_core.hookspecs import HOOKS, Hook
 
 def first_fault(manager: pluggy.PluginManager, plugin: object) -> str | None:
     """Describe what is wrong with a plugin's first bad hook; returns None if all can be called."""
-    for name in _routines(plugin):
+    for name in dir(plugin):
         options = manager.parse_hookimpl_opts(plugin, name)
         if options is not None:
             hook = options.get("specname") or name
@@ -25,14 +25,6 @@ def first_fault(manager: pluggy.PluginManager, plugin: object) -> str | None:
             if fault:
                 return fault
     return None
-
-
-def _routines(plugin: object) -> list[str]:
-    """List the names of what may be an implementation of a hook."""
-    if not isinstance(plugin, ModuleType):
-        return dir(plugin)
-    # pluggy looks at each name with care, because it may be a property; a module has none.
-    return sorted(name for name, value in vars(plugin).items() if inspect.isroutine(value))
 
 
 def unmarked(plugin: object) -> list[str]:

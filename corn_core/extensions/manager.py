@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections import Counter
 from collections.abc import Collection, Iterator
 from importlib.metadata import EntryPoint
@@ -61,6 +62,19 @@ class LoadFailure(NamedTuple):
         )
 
 
+class PluginManager(pluggy.PluginManager):
+    """Passes over what cannot be an implementation of a hook, which is most of a module.
+
+    pluggy looks at each attribute with care, because it may be a property. A module has none.
+    """
+
+    def parse_hookimpl_opts(self, plugin: object, name: str) -> pluggy.HookimplOpts | None:
+        """Return the options of an implementation; None for anything else."""
+        if isinstance(plugin, ModuleType) and not inspect.isroutine(vars(plugin).get(name)):
+            return None
+        return super().parse_hookimpl_opts(plugin, name)
+
+
 class Plugins:
     """The plugins of one server: those loaded, and those that could not be, with the reason.
 
@@ -69,7 +83,7 @@ class Plugins:
     """
 
     def __init__(self, disabled: Collection[str] = ()) -> None:
-        self.manager = pluggy.PluginManager("corn")
+        self.manager = PluginManager("corn")
         self.manager.add_hookspecs(hookspecs)
         self.hooks = Hooks(self.manager)
         self.disabled = frozenset(disabled) - {CORE}

@@ -44,12 +44,12 @@ def test_worker_inside_a_system_call_is_killed_with_its_stack(serve: Serve, gate
 
 def test_worker_that_ignores_sigabrt_is_killed(serve: Serve, tmp_path: Path) -> None:
     (tmp_path / "deaf.py").write_text(
-        "import signal\n"
+        "import signal, time\n"
         "def app(environ, start_response):\n"
         "    if environ['PATH_INFO'] == '/deaf':\n"
         "        signal.signal(signal.SIGABRT, signal.SIG_IGN)\n"
         "        while True:\n"
-        "            pass\n"
+        "            time.sleep(60)\n"
         "    start_response('200 OK', [])\n"
         "    return [b'hello']\n"
     )

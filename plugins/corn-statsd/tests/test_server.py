@@ -16,6 +16,7 @@ import pytest
 from corn_testkit.descriptors import open_files
 from corn_testkit.fixtures import Serve
 from corn_testkit.gate import Gate
+from corn_testkit.launcher import SWITCH
 from corn_testkit.server import Server, run
 from corn_testkit.waiting import wait_for
 from tests.contract.layering import HEAVY
@@ -253,7 +254,9 @@ def test_nothing_is_imported_when_it_is_not_used(serve: Serve, tmp_path: Path) -
     (tmp_path / "modules.py").write_text(MODULES)
 
     def loaded(*options: str) -> set[str]:
-        return set(json.loads(serve("modules:app", *options, cwd=tmp_path).get()))
+        # Not forked: a fork server has imported the plugins that are installed.
+        server = serve("modules:app", *options, cwd=tmp_path, env={SWITCH: "no"})
+        return set(json.loads(server.get()))
 
     with_it, without = loaded(), loaded("--disable-plugin=statsd")
     assert with_it - without == {"corn_statsd", "corn_statsd.plugin", "corn_statsd.settings"}

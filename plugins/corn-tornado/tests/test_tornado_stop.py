@@ -181,7 +181,7 @@ def test_blocked_loop_is_noticed(native: Native) -> None:
     server = native("--timeout=1", "--access-logfile=-")
     server.tracebacks_expected = True
     with server.address.connect() as client:
-        client.sendall(b"GET /spin HTTP/1.1\r\nHost: x\r\n\r\n")
+        client.sendall(b"GET /hold HTTP/1.1\r\nHost: x\r\n\r\n")
         server.wait_for_log(r"\[CRITICAL\] WORKER TIMEOUT")
         assert client.recv(100) == b""
     assert server.get() == "hello"

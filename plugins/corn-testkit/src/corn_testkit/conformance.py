@@ -16,7 +16,7 @@ LONGEST = 900.0
 """Seconds after which a run is given up; a healthy one takes about a minute."""
 
 
-SHARES = 3
+SHARES = 2
 """Processes that run a share of the suite each, side by side. Its tests mostly wait."""
 
 

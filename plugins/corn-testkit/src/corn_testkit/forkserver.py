@@ -5,9 +5,10 @@ directory and descriptors, in a session of its own, and nothing of its parent's 
 differs from a server that a user starts: the modules below are imported before its environment is
 set, its parent is this process, ``/proc`` shows this program's command line until the master
 has set its title, and the server and its workers end when their functions for the exit have run,
-without taking each module apart. No thread runs here. A plugin is imported only if the variable
-CORN_TESTKIT_IMPORTS says so, which it does for the servers of a conformance run: importing the
-library that a worker is made of takes longer than all that most tests do with the server.
+without taking each module apart. No thread runs here. The plugins that are installed are imported
+here, disabled ones too, and so is what the variable CORN_TESTKIT_IMPORTS names, which it does for
+the servers of a conformance run: importing the library that a worker is made of takes longer than
+all that most tests do with the server.
 
 It can run a module as ``python -m`` does, too, in the place of the command.
 
@@ -30,13 +31,18 @@ import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
+
+from stevedore import ExtensionManager
 
 MODULES = ("corn_core.command",)
 """What a server imports before it knows which plugins there are; and what those import."""
 
 IMPORTS = "CORN_TESTKIT_IMPORTS"
 """The variable with the names of more modules, separated by spaces; no server gets it."""
+
+GROUPS = ("corn.plugins", "corn.workers", "corn.loggers", "corn.loaders", "corn.reloaders")
+"""Of entry points, in which corn looks for what is installed."""
 
 PATH = "PYTHONPATH"
 """The variable of the interpreter that the child does by itself, if this program has it not."""
@@ -129,6 +135,8 @@ class ForkServer:
         if path and path != os.environ.get(PATH):
             # Where the interpreter would have put it: after the directory of the command.
             sys.path[1:1] = map(os.path.abspath, path.split(os.pathsep))
+            # There may be more to find.
+            ExtensionManager.ENTRY_POINT_CACHE.clear()
         os.environ.clear()
         os.environ.update(server["env"])
         command: list[str] = server["command"]
@@ -164,6 +172,18 @@ def run_module() -> int:
     return 0
 
 
+def list_installed() -> list[EntryPoint]:
+    """List what is installed for corn, where each server looks before it lists it by itself.
+
+    :return: the entry points of plugins.
+    """
+    listed = ExtensionManager.ENTRY_POINT_CACHE
+    installed = entry_points()
+    for group in GROUPS:
+        listed[group] = list(installed.select(group=group))
+    return listed["corn.plugins"]
+
+
 def prepare() -> Callable[[], int]:
     """Import what every server does. Returns what the command calls."""
     with suppress(ImportError):
@@ -177,6 +197,10 @@ def prepare() -> Callable[[], int]:
         warnings.simplefilter("ignore")
         for module in (*MODULES, *os.environ.get(IMPORTS, "").split()):
             import_module(module)
+        for entry_point in list_installed():
+            # If one cannot be imported, the servers say so, and why.
+            with suppress(Exception):
+                import_module(entry_point.module)
     (command,) = entry_points(group="console_scripts", name="corn")
     main: Callable[[], int] = command.load()
     return main

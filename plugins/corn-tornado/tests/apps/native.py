@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -94,10 +95,9 @@ class Origin(RequestHandler):
         self.write({"protocol": self.request.protocol, "remote_ip": self.request.remote_ip})
 
 
-class Spin(RequestHandler):
+class Hold(RequestHandler):
     def get(self) -> None:
-        while True:
-            pass
+        time.sleep(60)
 
 
 def hello(environ: dict[str, Any], start_response: Callable[..., object]) -> list[bytes]:
@@ -128,7 +128,7 @@ def make(**settings: Any) -> Application:
             ("/wait", Wait),
             ("/fail", Fail),
             ("/origin", Origin),
-            ("/spin", Spin),
+            ("/hold", Hold),
             ("/loop", Loop),
             ("/socket", EchoSocket),
         ],

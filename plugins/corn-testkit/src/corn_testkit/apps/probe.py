@@ -89,6 +89,13 @@ def freeze(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         libc.poll(None, 0, 60_000)
 
 
+def hold(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    """Hold the thread, and all greenlets in it, without using the processor or the GIL."""
+    libc = ctypes.CDLL(None)
+    while True:
+        libc.poll(None, 0, 60_000)
+
+
 def spin(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
     while True:
         pass
@@ -253,6 +260,7 @@ VIEWS: dict[str, View] = {
     "/echo": echo,
     "/wait": wait,
     "/sleep": sleep,
+    "/hold": hold,
     "/spin": spin,
     "/freeze": freeze,
     "/mirror": mirror,

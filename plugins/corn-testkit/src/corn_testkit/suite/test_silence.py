@@ -55,8 +55,8 @@ def test_application_that_holds_its_worker(start: Start) -> None:
     subject.tracebacks_expected = True
     worker = subject.worker
     with subject.address.connect() as client:
-        client.sendall(b"GET /spin HTTP/1.1\r\nHost: x\r\n\r\n")
-        subject.wait_for_log(rf"WORKER TIMEOUT \(pid:{worker}\).*handling GET /spin")
+        client.sendall(b"GET /hold HTTP/1.1\r\nHost: x\r\n\r\n")
+        subject.wait_for_log(rf"WORKER TIMEOUT \(pid:{worker}\).*handling GET /hold")
         subject.recording.wait("worker_abort", pid=worker)
         replaced(subject, worker)
         assert client.recv(1) == b""
