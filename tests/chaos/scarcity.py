@@ -139,8 +139,7 @@ def _in_a_full_group(pids: Sequence[int]) -> Iterator[None]:
         yield
     finally:
         (child / "pids.max").write_text("max")
-        _move(map(int, (child / "cgroup.procs").read_text().split()), group)
-        wait_for(lambda: _removed(child), "the cgroup to be empty", PATIENCE)
+        wait_for(lambda: _removed(child, group), "the cgroup to be empty", PATIENCE)
 
 
 def _move(pids: Iterable[int], group: Path) -> None:
@@ -149,8 +148,13 @@ def _move(pids: Iterable[int], group: Path) -> None:
             (group / "cgroup.procs").write_text(str(pid))
 
 
-def _removed(group: Path) -> bool:
-    """Remove a cgroup; returns False while a process is in it, if only one that was not reaped."""
+def _removed(group: Path, parent: Path) -> bool:
+    """Move the processes of a cgroup, and remove it.
+
+    :return: False while there is still a process in it: one that another has forked just now, or
+        one that was not reaped.
+    """
+    _move(map(int, (group / "cgroup.procs").read_text().split()), parent)
     with suppress(OSError):
         group.rmdir()
     return not group.exists()

@@ -153,6 +153,8 @@ def test_logrotate(host: Host) -> None:
     host.put("logrotate/shop", host.home / "rotate").chmod(0o644)
     with host.running([COMMAND, *flags]):
         host.serves()
+        # An empty file is not rotated.
+        wait_for(lambda: log.stat().st_size, "a line in the log")
         before = log.stat().st_ino
         state = str(host.home / "state")
         command = ["logrotate", "--force", "--state", state, str(host.home / "rotate")]
