@@ -230,15 +230,19 @@ def test_client_that_pipelines_without_end_does_not_fill_the_memory(start: Start
 def test_workers_share_the_clients_who_come_at_once(gather: Gather) -> None:
     """Workers share the connections that arrive at the same time."""
     for _ in range(TRIES):
-        subject, crowd = gather(workers=4)
-        workers = subject.workers()
-        with held(*workers):
-            clients = crowd.join(64)
-        crowd.ask_until(lambda: all(one.answers for one in clients), "an answer for each")
-        counts = Counter(one.worker for one in clients)
-        shared = sorted(counts[worker] for worker in workers)
-        crowd.leave()
-        subject.stop()
+        shared = clients_of_each_worker(*gather(workers=4))
         if shared[-1] <= 1.5 * shared[0]:
             return
-    pytest.fail(f"the workers have answered so many of {len(clients)} clients: {shared}")
+    pytest.fail(f"so many clients were served by each worker, with the last crowd: {shared}")
+
+
+def clients_of_each_worker(subject: Subject, crowd: Crowd) -> list[int]:
+    """Let clients come at once, and count those that each worker serves, the fewest first."""
+    workers = subject.workers()
+    with held(*workers):
+        clients = crowd.join(64)
+    crowd.ask_until(lambda: all(one.answers for one in clients), "an answer for each")
+    crowd.leave()
+    subject.stop()
+    counts = Counter(one.worker for one in clients)
+    return sorted(counts[worker] for worker in workers)
