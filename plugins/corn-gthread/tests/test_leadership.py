@@ -17,7 +17,7 @@ from corn_gthread.leadership import (
 )
 
 
-def begin(leadership: Leadership[Any]) -> int:
+def begin(leadership: Leadership[Any, None]) -> int:
     """Enter a call, as the holder does."""
     number = leadership.call + 1
     leadership.claims[number] = None
@@ -25,7 +25,7 @@ def begin(leadership: Leadership[Any]) -> int:
     return number
 
 
-def end(leadership: Leadership[Any], number: int) -> bool:
+def end(leadership: Leadership[Any, None], number: int) -> bool:
     """End a call, as its thread does. Returns whether that still holds the loop."""
     if number not in leadership.claims:
         return False
@@ -35,7 +35,7 @@ def end(leadership: Leadership[Any], number: int) -> bool:
 
 
 def test_a_call_that_ends_in_time_keeps_the_loop() -> None:
-    leadership: Leadership[str] = Leadership(2)
+    leadership: Leadership[str, None] = Leadership(2)
     number = begin(leadership)
     assert leadership.call == number
     assert number & 1 == 1
@@ -46,7 +46,7 @@ def test_a_call_that_ends_in_time_keeps_the_loop() -> None:
 
 
 def test_a_call_that_takes_long_loses_the_loop_and_keeps_its_place() -> None:
-    leadership: Leadership[str] = Leadership(1)
+    leadership: Leadership[str, None] = Leadership(1)
     number = begin(leadership)
     assert leadership.depose(number)
     assert leadership.running == 1
@@ -58,7 +58,7 @@ def test_a_call_that_takes_long_loses_the_loop_and_keeps_its_place() -> None:
 
 
 def test_the_next_holder_s_call_is_another() -> None:
-    leadership: Leadership[str] = Leadership(2)
+    leadership: Leadership[str, None] = Leadership(2)
     first = begin(leadership)
     assert leadership.depose(first)
     second = begin(leadership)
@@ -68,7 +68,7 @@ def test_the_next_holder_s_call_is_another() -> None:
 
 
 def test_nobody_is_deposed_between_calls() -> None:
-    leadership: Leadership[str] = Leadership(2)
+    leadership: Leadership[str, None] = Leadership(2)
     assert not leadership.depose(leadership.call)
     end(leadership, begin(leadership))
     assert leadership.call & 1 == 0
@@ -79,7 +79,7 @@ def test_nobody_is_deposed_between_calls() -> None:
 def test_one_thread_holds_the_loop_and_no_call_is_lost(events: list[str]) -> None:
     """Against a model: a thread that holds the loop, and the calls of those that lost it."""
     limit = 3
-    leadership: Leadership[int] = Leadership(limit)
+    leadership: Leadership[int, None] = Leadership(limit)
     holder, current, next_thread = 0, None, 1
     lost: dict[int, int] = {}
     for event in events:

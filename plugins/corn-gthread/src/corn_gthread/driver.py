@@ -95,7 +95,7 @@ class ThreadedDriver(GatedDriver[Job]):
     def __init__(self, worker: Host, limits: ClientLimits, threads: int) -> None:
         super().__init__(worker, limits, threads)
         self._lock = threading.Lock()
-        self._leadership: Leadership[Seat] = Leadership(threads)
+        self._leadership: Leadership[Seat, tuple[Stream, Request]] = Leadership(threads)
         self._crew = Crew(threads + 1, self._work, self._no_thread)
         self._alarm = make_alarm()
         self._doorbell = Doorbell()

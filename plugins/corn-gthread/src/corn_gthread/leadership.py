@@ -6,7 +6,7 @@ here waits, locks or wakes. Methods that need the driver's lock say so.
 
 from __future__ import annotations
 
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 SUSPECT_FOR = 0.05
 """Seconds for which a slow call makes calls for other paths suspect."""
@@ -23,6 +23,7 @@ REMEMBER = 256
 """The most paths to remember; when there are more, they say nothing."""
 
 Seat = TypeVar("Seat")
+Claim = TypeVar("Claim")
 
 
 class Pace:
@@ -81,7 +82,7 @@ class Pace:
         return False
 
 
-class Leadership(Generic[Seat]):
+class Leadership(Generic[Seat, Claim]):
     """Keeps account of the holder of the loop, and of the calls and threads beside it.
 
     One thread holds the loop. It may be inside one call of the application, and while it is,
@@ -110,7 +111,7 @@ class Leadership(Generic[Seat]):
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.call = 0
-        self.claims: dict[int, Any] = {}
+        self.claims: dict[int, Claim] = {}
         self.running = 0
         self.idle: list[Seat] = []
         self.pace = Pace()
