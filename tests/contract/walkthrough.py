@@ -28,6 +28,7 @@ OURS = str(Path(COMMAND).parent)
 _ADDRESS = re.compile(r"(?<=127\.0\.0\.1:)[89]\d{3}\b")
 _EXPORT = re.compile(r"export (\w+)=(\S+)")
 _ASSIGNMENTS = re.compile(r"((?:[A-Z_]+=\S+ )*)(.*)")
+_WORKERS = re.compile(r" (?:-w|--workers)[ =](\d+)")
 
 _COLOUR = re.compile(r"\x1b\[[\d;]*m")
 
@@ -175,9 +176,14 @@ class Walkthrough:
         env = self.env | self._default_address(command) | more
         server = self._server = Server(home, ["-c", command], self.directory, env, "/bin/sh")
         self._seen = {}
-        # No reader is so fast that a worker has not booted by the next command.
+        # No reader is so fast that the workers have not booted by the next command.
+        given = _WORKERS.search(command)
+        workers = int(given[1]) if given else 1
         wait_for(
-            lambda: any(map(polls, children(server.pid))) or server.process.poll() is not None,
+            lambda: (
+                sum(map(polls, children(server.pid))) >= workers
+                or server.process.poll() is not None
+            ),
             "the server to start",
         )
         assert server.process.poll() is None, f"{command} has ended"
