@@ -199,7 +199,7 @@ def prepare() -> Callable[[], int]:
             import_module(module)
         for entry_point in list_installed():
             # If one cannot be imported, the servers say so, and why.
-            with suppress(Exception):
+            with suppress(Exception, SystemExit):
                 import_module(entry_point.module)
     (command,) = entry_points(group="console_scripts", name="corn")
     main: Callable[[], int] = command.load()
