@@ -98,7 +98,7 @@ def _from_libc() -> tuple[int, Callable[[int], object]]:
     pointer = ctypes.addressof(spec)
 
     def set_timer(nanoseconds: int) -> None:
-        spec[3] = nanoseconds
+        spec[2], spec[3] = divmod(nanoseconds, 1_000_000_000)
         settime(fd, 0, pointer, None)
 
     return fd, set_timer
