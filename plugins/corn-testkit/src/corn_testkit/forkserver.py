@@ -41,9 +41,6 @@ MODULES = ("corn_core.command",)
 IMPORTS = "CORN_TESTKIT_IMPORTS"
 """The variable with the names of more modules, separated by spaces; no server gets it."""
 
-GROUPS = ("corn.plugins", "corn.workers", "corn.loggers", "corn.loaders", "corn.reloaders")
-"""Of entry points, in which corn looks for what is installed."""
-
 PATH = "PYTHONPATH"
 """The variable of the interpreter that the child does by itself, if this program has it not."""
 
@@ -179,8 +176,9 @@ def list_installed() -> list[EntryPoint]:
     """
     listed = ExtensionManager.ENTRY_POINT_CACHE
     installed = entry_points()
-    for group in GROUPS:
-        listed[group] = list(installed.select(group=group))
+    for group in installed.groups:
+        if group.startswith("corn."):
+            listed[group] = list(installed.select(group=group))
     return listed["corn.plugins"]
 
 
