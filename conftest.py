@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import compileall
 import logging
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,6 +34,30 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     if not hasattr(session.config, "workerinput"):  # not in each process of pytest-xdist
         for sources in (ROOT / "corn_core", *ROOT.glob("plugins/*/src")):
             compileall.compile_dir(sources, quiet=2)
+
+
+LONG = {"test_chaos.py", "test_conformance.py"}
+"""Modules with tests that take most of a minute on a busy machine."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin long tests in the first half of a run, or all others would have to wait for the last.
+
+    pytest-xdist gives each process a part of the list, in one piece. In each the long ones begin at
+    other times, because all at once would be more than most machines have processors for.
+    """
+    processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    long = [item for item in items if item.path.name in LONG]
+    items[:] = [item for item in items if item.path.name not in LONG]
+    size = len(items) // processes
+    places = [
+        (number % processes * size + number * size // (2 * len(long)), item)
+        for number, item in enumerate(long)
+    ]
+    # The last first, which leaves the places before it as they are.
+    for place, item in sorted(places, key=lambda each: each[0], reverse=True):
+        items.insert(place, item)
 
 
 @pytest.fixture(autouse=True)
