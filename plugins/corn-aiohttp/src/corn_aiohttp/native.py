@@ -11,6 +11,7 @@ from aiohttp import WSCloseCode, web
 from corn_aiohttp.acceptor import Acceptor
 from corn_aiohttp.application import failure, make_application
 from corn_aiohttp.observer import Observer
+from corn_asyncio.loop import new_event_loop
 from corn_core.plugin import ConfigError
 from corn_core.worker import DRAIN_GRACE, TICK, close_listeners
 
@@ -34,7 +35,7 @@ class NativeServer:
     def __init__(self, worker: Worker) -> None:
         self.worker = worker
         self.cfg = worker.cfg
-        self._loop = asyncio.new_event_loop()
+        self._loop = new_event_loop()
         self._loop.set_exception_handler(self._on_loop_error)
         self._stopping = asyncio.Event()
         self._acceptors: dict[Listener, Acceptor] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from importlib.util import find_spec
 
+from corn_asyncio.loop import new_event_loop
 from corn_core.plugin import ConfigError
 from corn_core.typing import Config
 
@@ -30,5 +31,5 @@ def make_loop(name: str) -> asyncio.AbstractEventLoop:
             if name == "uvloop":
                 raise
         else:
-            return uvloop.new_event_loop()
-    return asyncio.new_event_loop()
+            return new_event_loop(uvloop.new_event_loop)
+    return new_event_loop()

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from corn_asyncio.loop import new_event_loop
 from corn_asyncio.poller import nest
 from corn_core.worker import Balance, SelectorDriver
 
@@ -47,7 +48,7 @@ class AsyncioDriver(SelectorDriver):
 
     def run(self) -> None:
         """Serve in a new event loop until the worker stops, and drain."""
-        loop = asyncio.new_event_loop()
+        loop = new_event_loop()
         asyncio.set_event_loop(loop)
         try:
             self.run_in(loop)

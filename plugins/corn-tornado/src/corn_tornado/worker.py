@@ -13,6 +13,7 @@ from tornado.platform.asyncio import BaseAsyncIOLoop
 from tornado.wsgi import WSGIContainer
 
 from corn_asyncio.driver import AsyncioDriver
+from corn_asyncio.loop import new_event_loop
 from corn_core.typing import Config, Logger, WSGIApp
 from corn_core.worker import Worker, WorkerQuit, client_limits
 from corn_tornado.applog import forward_to
@@ -48,7 +49,7 @@ class TornadoWorker(Worker):
             TornadoWorker._loop.close()
         # Before the application is imported, so that code asking for the current loop gets the
         # one that will run.
-        TornadoWorker._loop = asyncio.new_event_loop()
+        TornadoWorker._loop = new_event_loop()
         asyncio.set_event_loop(TornadoWorker._loop)
         autoreload.start = _no_autoreload(log)
 
