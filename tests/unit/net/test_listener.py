@@ -139,10 +139,15 @@ def test_address_is_free_again_at_once(bound: Bound) -> None:
 
 @pytest.mark.skipif(not os.path.exists("/proc/net/if_inet6"), reason="no IPv6 here")
 def test_ipv6_leaves_ipv4_to_others(bound: Bound) -> None:
-    (six,) = bound("[::]:0")
-    (four,) = bound(f"0.0.0.0:{six.server_port}")
+    with socket.socket() as reserved:
+        # Bound, so that no client of another test gets the port, and not listening, so that we can.
+        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        reserved.bind(("0.0.0.0", 0))
+        port = reserved.getsockname()[1]
+        (six,) = bound(f"[::]:{port}")
+        (four,) = bound(f"0.0.0.0:{port}")
     assert six.server_name == "[::]"
-    assert six.url == f"http://[::]:{six.server_port}"
+    assert six.url == f"http://[::]:{port}"
     assert serves(six)
     assert serves(four)
 
