@@ -23,6 +23,7 @@ def new_event_loop(
         with held_back():
             loop = make()
     except BaseException:
+        # Broad, because no loop may be left open, whatever the handler raises.
         if loop is not None:
             loop.close()
         raise
